@@ -1,0 +1,226 @@
+/** The few small interfaces that the stages need from the outside world. Adapters under `infra/` implement them. */
+
+import type { Readable } from "node:stream";
+import type { FindingCode } from "../schemas/codes.js";
+import type { Split } from "../schemas/records.js";
+import type { MetadataRow } from "../schemas/row.js";
+import type { Settings, StoredFormat } from "../schemas/settings.js";
+import type { TableName, TableRow } from "../schemas/tables.js";
+
+// ── Source ──────────────────────────────────────────────────────────────────────────────────────
+
+/** One file of the source, as listed. */
+export interface SourceFile {
+	/** Path inside the source, with `/`. */
+	path: string;
+	bytes: number;
+	/** As the source lists it; null where it lists none (a small file that is not in LFS). */
+	sha256: string | null;
+	/** Git's blob SHA-1, where the source lists one. */
+	gitOid: string | null;
+}
+
+/** A file of an unpacked shard. */
+export interface LooseFile {
+	/** Name relative to the shard's folder. */
+	name: string;
+	/** Absolute path on this machine. */
+	path: string;
+	bytes: number;
+	sha256: string;
+}
+
+/** Where one shard's content is. `sha256` of an unpacked shard is over its sorted names and hashes. */
+export type ShardInput =
+	| { form: "zip"; file: SourceFile; sha256: string; bytes: number }
+	| { form: "unpacked"; files: LooseFile[]; json: LooseFile | null; sha256: string; bytes: number };
+
+/** What the source holds at one commit. Plain data. */
+export interface Listing {
+	/** Canonical: no endpoint, no old name. */
+	uri: string;
+	revision: string | null;
+	/** Null of a folder. */
+	commit: string | null;
+	/** `2024-03-04T05:06:07Z`, or null. */
+	committedAt: string | null;
+	/** Whether the user named this very commit, not a branch. */
+	explicitCommit: boolean;
+	/** By the shard's name. Shards that were not asked for may be absent. */
+	shards: Map<string, ShardInput>;
+	metadata: Map<Split, SourceFile>;
+	/** Zips below `images/` that are no known shard. */
+	unknownZips: string[];
+}
+
+export interface Source {
+	/** How a person would write it; for messages. */
+	readonly name: string;
+	/** Resolves the revision once, and lists. Throws before any side effect when the source cannot be had. */
+	list(wanted: { shards: string[]; splits: Split[] }, signal: AbortSignal): Promise<Listing>;
+	/** Where the file lies on this machine already, or null when it must be downloaded. */
+	localPath(file: SourceFile): string | null;
+	/**
+	 * The file's bytes from `offset` on, at the listing's commit, in one attempt. Throws a LakeError that
+	 * says whether a retry can help; `restart` is called before the first byte when the answer begins at 0.
+	 */
+	read(file: SourceFile, offset: number, signal: AbortSignal, restart: () => void): AsyncIterable<Buffer>;
+	close(): Promise<void>;
+}
+
+// ── Store: where the lake is ────────────────────────────────────────────────────────────────────
+
+export interface StoredFile {
+	path: string;
+	bytes: number;
+}
+
+/** A lake's storage. Paths are relative to the lake, with `/`. Everything stored is whole or absent. */
+export interface Store {
+	/** How a person would write it; for messages. */
+	readonly name: string;
+	/** Whole content of a small file, or null when absent. */
+	get(path: string): Promise<Buffer | null>;
+	stat(path: string): Promise<StoredFile | null>;
+	read(path: string): Promise<Readable>;
+	/** Every file below a folder, in no order; `.irlake/` only when asked for by name. */
+	list(prefix: string): AsyncIterable<StoredFile>;
+	/** Writes durably unless the path exists; false when it does. Exactly one of two racing calls gets true. */
+	putIfAbsent(path: string, content: Buffer): Promise<boolean>;
+	/** Replaces a record: durable, whole at any moment. `seen` is what the caller read (null: absent); false when the store noticed that it changed. */
+	replace(path: string, content: Buffer, seen: Buffer | null): Promise<boolean>;
+	/** Moves a local file in under a name that is its content's; durable; does nothing when it is there already. */
+	putFile(path: string, localFile: string): Promise<void>;
+	/** Makes staged objects visible and durable, all of them, before it returns. */
+	publishObjects(staged: string[]): Promise<void>;
+	/** Drops what was staged and never published. */
+	dropStaged(): Promise<void>;
+}
+
+/** Where an image thread puts the bytes of an object, before the shard is known to be good. */
+export interface ObjectStage {
+	/** `key` is the object's path in the lake; resolves when the bytes are durable. */
+	stage(key: string, content: Buffer): Promise<void>;
+}
+
+// ── Archive ─────────────────────────────────────────────────────────────────────────────────────
+
+/** Where a member's bytes are; plain data, handed to the image threads. */
+export type MemberRef =
+	| {
+			kind: "zip";
+			zip: string;
+			/** Offset of the local header. */
+			headerOffset: number;
+			compressedBytes: number;
+			/** Size and CRC-32 as the central directory gives them. */
+			bytes: number;
+			crc32: number;
+			/** 0 stored, 8 deflate; others are unreadable. */
+			method: number;
+			encrypted: boolean;
+	  }
+	| { kind: "file"; path: string; bytes: number };
+
+export interface Member {
+	/** Name relative to the shard's folder. */
+	name: string;
+	ref: MemberRef;
+}
+
+/** A shard, opened and found safe. */
+export interface Archive {
+	/** `<split>_<n>.json`, or null when there is none. */
+	json: Member | null;
+	/** Every other member; folders left out; in the order of the directory. */
+	members: Member[];
+}
+
+// ── Images ──────────────────────────────────────────────────────────────────────────────────────
+
+export interface ImageTask {
+	ref: MemberRef;
+	/** `image`: every check; `hash`: only read, CRC-32 and SHA-256. */
+	check: "image" | "hash";
+	/** Whether the object may be wanted: then it is staged when the image is good. */
+	keep: boolean;
+}
+
+export interface ImageFinding {
+	code: FindingCode;
+	/** Own words, never a library's. */
+	detail: string;
+}
+
+export interface StoredImage {
+	object_key: string;
+	sha256: string;
+	bytes: number;
+	format: StoredFormat;
+	width: number;
+	height: number;
+	source_width: number;
+	source_height: number;
+	/** Null with `--verify structure`. */
+	pixel_sha256: string | null;
+	dhash: string | null;
+}
+
+/** The verdict on one member. A bad image is a value. */
+export interface ImageResult {
+	/** Of the member's content; null where it could not be read. */
+	bytes: number | null;
+	sha256: string | null;
+	/** 8 hex digits. */
+	crc32: string | null;
+	/** Why the image is rejected, or null. */
+	reject: ImageFinding | null;
+	/** Warnings about this image, at most one a code. */
+	warnings: ImageFinding[];
+	/** Null when rejected, and with `check: "hash"`. */
+	image: StoredImage | null;
+}
+
+export interface ImagePool {
+	/** How many tasks are worth having under way at once. */
+	readonly width: number;
+	run(task: ImageTask, settings: Settings, signal: AbortSignal): Promise<ImageResult>;
+	close(): Promise<void>;
+}
+
+// ── Table files ─────────────────────────────────────────────────────────────────────────────────
+
+export interface MetadataColumn {
+	name: string;
+	/** As the parquet reader names it. */
+	type: string;
+}
+
+export interface TableFiles {
+	/** Columns of a parquet file. Throws METADATA_MISSING when it cannot be read. */
+	columns(file: string): Promise<MetadataColumn[]>;
+	/** Metadata rows whose `image_path` starts with `prefix` (all with ""), in batches, in no order. */
+	metadataRows(file: string, prefix: string): AsyncIterable<MetadataRow[]>;
+	/** Writes rows in their order; same rows, same bytes. */
+	write(table: TableName, rows: Iterable<TableRow>, file: string): Promise<void>;
+	close(): Promise<void>;
+}
+
+// ── What a run tells, and the time ──────────────────────────────────────────────────────────────
+
+/** Progress of a run, as it happens; a terminal draws it, a log writes it. */
+export interface Progress {
+	shardStarted(shard: string, bytes: number): void;
+	downloaded(shard: string, bytes: number): void;
+	/** How many images the shard has. */
+	imagesFound(shard: string, images: number): void;
+	imageDone(shard: string): void;
+	shardDone(shard: string, state: "done" | "failed" | "skipped"): void;
+	note(level: "info" | "warn", message: string, fields?: Record<string, unknown>): void;
+}
+
+export interface Clock {
+	/** Seconds, monotonic. */
+	now(): number;
+	sleep(seconds: number, signal: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,390 @@
+/**
+ * Every finding code and every error code, each in one table with its meaning and what to do.
+ * `docs/codes.md` is generated from these two tables, and a test keeps them in step.
+ */
+
+export type Severity = "warn" | "reject" | "fatal";
+export type FindingLevel = "run" | "shard" | "row" | "image" | "warn";
+
+interface FindingText {
+	level: FindingLevel;
+	severity: Severity;
+	meaning: string;
+	todo: string;
+}
+
+const AGAIN = "Run the mirror again; if it comes back, the source itself is broken: tell its owner.";
+const UPSTREAM = "Nothing to do here: the row is in quarantine. Tell the dataset's owner if it is new.";
+
+/** Findings: what validation can notice about the source. */
+export const FINDINGS = {
+	SHARD_MISSING: {
+		level: "run",
+		severity: "fatal",
+		meaning: "A shard that was asked for is not in the source.",
+		todo: "Check --source, --subset and --shards; choose a revision that holds the shard.",
+	},
+	METADATA_MISSING: {
+		level: "run",
+		severity: "fatal",
+		meaning: "A split's metadata parquet is absent, unreadable, or has another hash than the source lists.",
+		todo: AGAIN,
+	},
+	METADATA_SCHEMA_DRIFT: {
+		level: "run",
+		severity: "fatal",
+		meaning: "A column of the metadata parquet is missing, renamed, or of another type than expected.",
+		todo: "Mirror an older revision, or bring the dataset's definition up to date.",
+	},
+	SHARD_HASH_MISMATCH: {
+		level: "shard",
+		severity: "fatal",
+		meaning: "The shard's bytes do not have the SHA-256 that the source lists, twice over.",
+		todo: AGAIN,
+	},
+	ZIP_CORRUPT: {
+		level: "shard",
+		severity: "fatal",
+		meaning: "The zip's directory cannot be read, or holds more entries than its end record says.",
+		todo: "Look at the zip kept under <scratch>/failed; tell the dataset's owner.",
+	},
+	ZIP_UNSAFE: {
+		level: "shard",
+		severity: "fatal",
+		meaning:
+			"The zip holds what an honest one does not: overlapping or duplicate entries, climbing or absolute names, links, bombs.",
+		todo: "Do not unpack it by hand. Look at the entry named; tell the dataset's owner.",
+	},
+	JSON_MISSING: {
+		level: "shard",
+		severity: "fatal",
+		meaning: "The shard has no <split>_<n>.json.",
+		todo: "Look at the zip kept under <scratch>/failed; tell the dataset's owner.",
+	},
+	JSON_INVALID: {
+		level: "shard",
+		severity: "fatal",
+		meaning: "The shard's JSON cannot be read: not JSON, no array of rows, no rows, damaged, or over 64 MiB.",
+		todo: "Look at the place named; tell the dataset's owner.",
+	},
+	REJECT_RATIO_EXCEEDED: {
+		level: "shard",
+		severity: "fatal",
+		meaning: "More of the shard's rows were rejected than --max-reject-ratio allows.",
+		todo: "Read the rows in <scratch>/failed; raise --max-reject-ratio if they are acceptable.",
+	},
+	ROW_SCHEMA: {
+		level: "row",
+		severity: "reject",
+		meaning: "A row of the shard's JSON lacks a field, or has one of the wrong type.",
+		todo: UPSTREAM,
+	},
+	ROW_PATH: {
+		level: "row",
+		severity: "reject",
+		meaning: "The row's image_path is not images/<split>/<split>_<n>/<lower-case uuid>.webp of this shard.",
+		todo: UPSTREAM,
+	},
+	ROW_DUPLICATE: {
+		level: "row",
+		severity: "reject",
+		meaning: "Another row names the same image: an equal one came first, or they contradict each other.",
+		todo: UPSTREAM,
+	},
+	ROW_NOT_IN_METADATA: {
+		level: "row",
+		severity: "reject",
+		meaning: "The split's metadata has no row for this image.",
+		todo: UPSTREAM,
+	},
+	ROW_DIFFERS_FROM_METADATA: {
+		level: "row",
+		severity: "reject",
+		meaning: "The split's metadata says otherwise about this image, or contradicts itself.",
+		todo: UPSTREAM,
+	},
+	GROUP_DROPPED: {
+		level: "row",
+		severity: "reject",
+		meaning: "The row is good, but another of its prompt was rejected, and --on-bad-image drop-group was asked for.",
+		todo: "Nothing to do; drop-image keeps such rows.",
+	},
+	IMAGE_MISSING: {
+		level: "image",
+		severity: "reject",
+		meaning: "The shard has no member for the row's image.",
+		todo: UPSTREAM,
+	},
+	IMAGE_EMPTY: { level: "image", severity: "reject", meaning: "The image has zero bytes.", todo: UPSTREAM },
+	IMAGE_NOT_WEBP: {
+		level: "image",
+		severity: "reject",
+		meaning: "The image does not begin as RIFF … WEBP, or is shorter than 12 bytes.",
+		todo: UPSTREAM,
+	},
+	IMAGE_TRUNCATED: {
+		level: "image",
+		severity: "reject",
+		meaning: "The image's RIFF header claims more bytes than there are.",
+		todo: UPSTREAM,
+	},
+	IMAGE_UNDECODABLE: {
+		level: "image",
+		severity: "reject",
+		meaning: "The image is a WebP that cannot be decoded.",
+		todo: UPSTREAM,
+	},
+	IMAGE_TOO_LARGE: {
+		level: "image",
+		severity: "reject",
+		meaning: "The image has over 64,000,000 pixels or 64 MiB.",
+		todo: UPSTREAM,
+	},
+	IMAGE_ANIMATED: { level: "image", severity: "reject", meaning: "The image is an animation.", todo: UPSTREAM },
+	MEMBER_UNREADABLE: {
+		level: "image",
+		severity: "reject",
+		meaning: "The zip's entry is encrypted, packed by an unknown method, or does not unpack to its size.",
+		todo: UPSTREAM,
+	},
+	MEMBER_CRC_MISMATCH: {
+		level: "image",
+		severity: "reject",
+		meaning: "The entry's bytes do not have the CRC-32 that the zip's directory gives.",
+		todo: UPSTREAM,
+	},
+	IMAGE_ORPHAN: {
+		level: "warn",
+		severity: "warn",
+		meaning: "A member of the shard whose file name no row names.",
+		todo: "Nothing to do; it is not published.",
+	},
+	METADATA_EXTRA_ROW: {
+		level: "warn",
+		severity: "warn",
+		meaning: "The split's metadata has a row for this shard that its JSON lacks.",
+		todo: "Nothing to do; it is not published.",
+	},
+	IMAGE_NOT_LOSSLESS: {
+		level: "warn",
+		severity: "warn",
+		meaning: "The image is a lossy WebP.",
+		todo: "Nothing to do; it is published.",
+	},
+	IMAGE_TRAILING_BYTES: {
+		level: "warn",
+		severity: "warn",
+		meaning: "Bytes follow the image's RIFF container.",
+		todo: "Nothing to do; it is published as it is.",
+	},
+	GROUP_COUNT: {
+		level: "warn",
+		severity: "warn",
+		meaning: "The prompt has another number of rows in the JSON than image_amount_in_total says.",
+		todo: "Nothing to do; compare image_count with expected_count in the prompts table.",
+	},
+	PROMPT_CONFLICT: {
+		level: "warn",
+		severity: "warn",
+		meaning: "Rows of one prompt_id differ in prompt, classification or amount.",
+		todo: "Nothing to do; the first row's texts stand in the prompts table.",
+	},
+	RATING_RANGE: {
+		level: "warn",
+		severity: "warn",
+		meaning: "A rating lies outside 1–7.",
+		todo: "Nothing to do; filter by the warnings column if it matters.",
+	},
+	UNKNOWN_COLUMN: {
+		level: "warn",
+		severity: "warn",
+		meaning: "The rows or the metadata have a column that is not known; it is not published.",
+		todo: "Look whether the dataset has grown a column worth having.",
+	},
+} as const satisfies Record<string, FindingText>;
+
+export type FindingCode = keyof typeof FINDINGS;
+
+interface ErrorText {
+	/** Exit code of a command that this error ends. */
+	exit: 1 | 2;
+	/** Whether the same call, made again later, can succeed. */
+	retry: boolean;
+	meaning: string;
+	todo: string;
+}
+
+/** Errors that are no findings: the surroundings, the configuration, the lake. */
+export const ERRORS = {
+	USAGE: {
+		exit: 2,
+		retry: false,
+		meaning: "A flag, an argument or an environment variable is wrong.",
+		todo: "See irlake COMMAND --help.",
+	},
+	SOURCE_NOT_FOUND: {
+		exit: 2,
+		retry: false,
+		meaning: "The source folder does not exist or holds no shard.",
+		todo: "Check --source.",
+	},
+	SOURCE_UNREADABLE: {
+		exit: 1,
+		retry: true,
+		meaning: "A file of the source could not be read.",
+		todo: "Check the disk and the file's permissions.",
+	},
+	SOURCE_CHANGED: {
+		exit: 1,
+		retry: true,
+		meaning: "A file of the source changed while it was being read.",
+		todo: "Let the copy finish, then run again.",
+	},
+	HUB_NOT_FOUND: {
+		exit: 2,
+		retry: false,
+		meaning: "The Hub knows no such dataset, or it is private.",
+		todo: "Check the name in --source; set HF_TOKEN if it is private.",
+	},
+	HUB_GATED: {
+		exit: 2,
+		retry: false,
+		meaning: "The dataset is gated and the token has no access.",
+		todo: "Accept the dataset's terms on its page, then set HF_TOKEN.",
+	},
+	HUB_TOKEN_INVALID: {
+		exit: 2,
+		retry: false,
+		meaning: "The Hub refuses the token.",
+		todo: "Set HF_TOKEN to a valid token, or unset it.",
+	},
+	HUB_DISABLED: {
+		exit: 2,
+		retry: false,
+		meaning: "The Hub has disabled the dataset.",
+		todo: "Mirror from a downloaded copy: --source file:///dir.",
+	},
+	HUB_REVISION_NOT_FOUND: {
+		exit: 2,
+		retry: false,
+		meaning: "The dataset has no such revision.",
+		todo: "Check the part after @ in --source.",
+	},
+	HUB_ENTRY_NOT_FOUND: {
+		exit: 1,
+		retry: false,
+		meaning: "A file that the Hub listed is gone.",
+		todo: "Run again: the listing is made anew.",
+	},
+	HUB_NOT_THE_HUB: {
+		exit: 2,
+		retry: false,
+		meaning: "What answered is not the Hub: a proxy, a captive portal, or a wrong HF_ENDPOINT.",
+		todo: "Open the address in a browser; check HF_ENDPOINT and HTTPS_PROXY.",
+	},
+	HUB_NO_HASH: {
+		exit: 2,
+		retry: false,
+		meaning: "The Hub lists a shard without a SHA-256, so it could not be checked.",
+		todo: "Mirror from a downloaded copy: --source file:///dir.",
+	},
+	HUB_RATE_LIMITED: {
+		exit: 1,
+		retry: true,
+		meaning: "The Hub asks to wait.",
+		todo: "Wait, or set HF_TOKEN for a higher limit; then run again.",
+	},
+	HUB_UNAVAILABLE: {
+		exit: 1,
+		retry: true,
+		meaning: "The Hub could not be reached, or answered with an error, again and again.",
+		todo: "Check the network, then run again: what is downloaded is kept.",
+	},
+	HUB_REDIRECT_REFUSED: {
+		exit: 1,
+		retry: false,
+		meaning: "The Hub redirected to an address that is not followed.",
+		todo: "Check HF_ENDPOINT and the network's proxy.",
+	},
+	LAKE_NOT_FOUND: { exit: 2, retry: false, meaning: "There is no lake at the path given.", todo: "Check --lake." },
+	LAKE_NOT_A_LAKE: {
+		exit: 2,
+		retry: false,
+		meaning: "The folder holds other files and is no lake.",
+		todo: "Give --lake an empty or new folder.",
+	},
+	LAKE_UNSUPPORTED: {
+		exit: 2,
+		retry: false,
+		meaning: "The kind of lake, or its format, is not supported by this release.",
+		todo: "Give --lake a folder; upgrade irlake if the lake is newer.",
+	},
+	LAKE_UNWRITABLE: {
+		exit: 2,
+		retry: false,
+		meaning: "The lake refuses access.",
+		todo: "Check the folder's owner and permissions.",
+	},
+	LAKE_DAMAGED: {
+		exit: 1,
+		retry: false,
+		meaning: "A record of the lake is missing or cannot be read.",
+		todo: "Run irlake verify; restore the file named, or mirror into a new lake.",
+	},
+	LAKE_CONFLICT: {
+		exit: 1,
+		retry: true,
+		meaning: "Other publishers were faster, five times in a row.",
+		todo: "Run again; let fewer mirrors write to one lake.",
+	},
+	SETTINGS_DIFFER: {
+		exit: 2,
+		retry: false,
+		meaning: "The settings asked for are not the lake's.",
+		todo: "Leave the flags out to use the lake's own, or add --new-settings.",
+	},
+	PRUNE_REFUSED: {
+		exit: 1,
+		retry: false,
+		meaning: "--prune drops nothing when a shard failed.",
+		todo: "Mend the failed shard, then run with --prune again.",
+	},
+	SNAPSHOT_NOT_FOUND: {
+		exit: 2,
+		retry: false,
+		meaning: "The lake has no such snapshot.",
+		todo: "See irlake status for the numbers there are.",
+	},
+	SHARD_FAILED: {
+		exit: 1,
+		retry: true,
+		meaning: "One or more shards failed; nothing was published.",
+		todo: "See each shard's code; --on-shard-failure skip publishes the others.",
+	},
+	NO_SPACE: {
+		exit: 1,
+		retry: true,
+		meaning: "The disk is full, or too small for the next shard.",
+		todo: "Free space, or choose another --scratch or --lake; then run again.",
+	},
+	IMAGE_HOST_FAILED: {
+		exit: 1,
+		retry: true,
+		meaning: "The process that decodes images could not be started.",
+		todo: "Check memory and process limits; LOG_LEVEL=debug shows why.",
+	},
+	INTERNAL: {
+		exit: 1,
+		retry: false,
+		meaning: "A defect in irlake itself.",
+		todo: "Run with LOG_LEVEL=debug and report what it prints.",
+	},
+} as const satisfies Record<string, ErrorText>;
+
+export type ErrorCode = keyof typeof ERRORS | FindingCode;
+
+/** Exit code, retry and hint of any code, finding or error. */
+export function aboutCode(code: ErrorCode): { exit: 1 | 2; retry: boolean; todo: string } {
+	if (code in ERRORS) return ERRORS[code as keyof typeof ERRORS];
+	return { exit: 1, retry: false, todo: FINDINGS[code as FindingCode].todo };
+}

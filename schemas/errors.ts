@@ -1,0 +1,44 @@
+import { aboutCode, type ErrorCode } from "./codes.js";
+
+interface Details {
+	/** File, object or row that it is about. */
+	path?: string;
+	/** What to do, where the code's own advice is too general. */
+	hint?: string;
+	/** What the library said; shown with LOG_LEVEL=debug only. */
+	cause?: unknown;
+	/** Overrides the code's own exit code. */
+	exit?: 1 | 2;
+	/** Overrides whether the same call, made later, can succeed. */
+	retry?: boolean;
+	/** Seconds to wait before a retry, where the other side said so. */
+	waitSeconds?: number;
+}
+
+/** An error with a stable code; `message` is one sentence in our own words. */
+export class LakeError extends Error {
+	readonly code: ErrorCode;
+	readonly path: string | null;
+	readonly hint: string;
+	readonly exit: 1 | 2;
+	readonly retry: boolean;
+	readonly waitSeconds: number | null;
+
+	constructor(code: ErrorCode, message: string, details: Details = {}) {
+		super(message, details.cause === undefined ? undefined : { cause: details.cause });
+		const about = aboutCode(code);
+		this.name = "LakeError";
+		this.code = code;
+		this.path = details.path ?? null;
+		this.hint = details.hint ?? about.todo;
+		this.exit = details.exit ?? about.exit;
+		this.retry = details.retry ?? about.retry;
+		this.waitSeconds = details.waitSeconds ?? null;
+	}
+}
+
+/** The system's error code (`ENOENT`, `ENOSPC`, …) of anything thrown, else null. */
+export function systemCode(error: unknown): string | null {
+	if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
+	return null;
+}

@@ -1,0 +1,124 @@
+import { z } from "zod";
+import { FINDINGS, type FindingCode } from "./codes.js";
+import { Settings } from "./settings.js";
+import { TABLE_NAMES } from "./tables.js";
+
+/** The lake's records: receipts, snapshots, `latest.json`. What is not as described here is no record. */
+
+export const LAKE_FORMAT = 1;
+
+export const SPLITS = ["train", "validation", "test"] as const;
+export const Split = z.enum(SPLITS);
+export type Split = z.infer<typeof Split>;
+
+const count = z.int().nonnegative();
+export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits");
+const ShardName = z.string().regex(/^(train|validation|test)_[1-9]\d*$/, "a shard's name, such as train_1");
+
+/** A path relative to the lake: no climbing, no absolute path, no backslash. */
+const LakePath = z
+	.string()
+	.regex(/^[A-Za-z0-9_][A-Za-z0-9_.=-]*(\/[A-Za-z0-9_][A-Za-z0-9_.=-]*)*$/, "a path inside the lake");
+
+const findingCodes = Object.keys(FINDINGS) as [FindingCode, ...FindingCode[]];
+
+export const TableFile = z.object({ path: LakePath, bytes: count, sha256: Sha256, rows: count });
+export type TableFile = z.infer<typeof TableFile>;
+
+/** Counts of one shard; a snapshot sums them. */
+export const Counts = z.object({
+	rows_in: count,
+	rows_published: count,
+	rows_rejected: count,
+	members_in: count,
+	members_published: count,
+	members_rejected: count,
+	orphans: count,
+	prompts: count,
+	pairs: count,
+	ties: count,
+	/** Bytes of the shard's distinct objects. */
+	objects_bytes: count,
+	rows_unselected: count.optional(),
+	members_unselected: count.optional(),
+});
+export type Counts = z.infer<typeof Counts>;
+
+export const Receipt = z.object({
+	format: z.literal(LAKE_FORMAT),
+	work_id: Sha256,
+	shard: ShardName,
+	inputs: z.object({
+		/** Null of an unpacked shard. */
+		zip_sha256: Sha256.nullable(),
+		zip_bytes: count.nullable(),
+		/** Of an unpacked shard: SHA-256 over its sorted names and hashes; else absent. */
+		files_sha256: Sha256.optional(),
+		metadata_rows_sha256: Sha256,
+	}),
+	settings: Settings,
+	counts: Counts,
+	findings: z.partialRecord(z.enum(findingCodes), count),
+	files: z.array(TableFile.extend({ table: z.enum(TABLE_NAMES) })),
+});
+export type Receipt = z.infer<typeof Receipt>;
+
+const MetadataFile = z.object({ split: Split, path: z.string(), sha256: Sha256, bytes: count });
+
+export const Snapshot = z.object({
+	format: z.literal(LAKE_FORMAT),
+	number: z.int().positive(),
+	dataset: z.string(),
+	/** The subset whose shards are exactly those present, else `custom`. */
+	subset: z.string(),
+	source: z.object({
+		uri: z.string(),
+		revision: z.string().nullable(),
+		commit: z.string().nullable(),
+		/** `2024-03-04T05:06:07Z`; null of a folder. */
+		committed_at: z.string().nullable(),
+		metadata: z.array(MetadataFile),
+	}),
+	settings: Settings,
+	shards: z.array(
+		z.object({
+			shard: ShardName,
+			work_id: Sha256,
+			receipt: LakePath,
+			/** Commit at which the shard was last found so; null of a folder. */
+			commit: z.string().nullable(),
+		}),
+	),
+	skipped: z.array(z.object({ shard: ShardName, code: z.string(), detail: z.string() })),
+	tables: z.record(z.enum(TABLE_NAMES), z.object({ delta_version: count, files: z.array(TableFile) })),
+	counts: Counts.extend({ shards: count, metadata_stray_rows: count }),
+});
+export type Snapshot = z.infer<typeof Snapshot>;
+
+export const Latest = z.object({
+	format: z.literal(LAKE_FORMAT),
+	number: z.int().positive(),
+	snapshot: LakePath,
+	sha256: Sha256,
+});
+export type Latest = z.infer<typeof Latest>;
+
+export const LakeId = z.object({ format: z.literal(LAKE_FORMAT), id: z.uuid() });
+
+function sorted(value: unknown): unknown {
+	if (Array.isArray(value)) return value.map(sorted);
+	if (value === null || typeof value !== "object") return value;
+	const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
+	entries.sort(([a], [b]) => (a < b ? -1 : 1));
+	return Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner)]));
+}
+
+/** A record as it is stored: sorted keys, two-space indent, final newline. */
+export function recordText(record: unknown): string {
+	return `${JSON.stringify(sorted(record), null, 2)}\n`;
+}
+
+/** The same on one line, for hashing and for Delta's log. */
+export function canonicalJson(value: unknown): string {
+	return JSON.stringify(sorted(value));
+}

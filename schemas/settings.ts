@@ -1,0 +1,37 @@
+import { z } from "zod";
+
+export const IMAGE_MODES = ["passthrough", "webp-lossless", "webp", "jpeg", "png", "avif"] as const;
+export const VERIFY_MODES = ["decode", "structure"] as const;
+export const BAD_IMAGE_MODES = ["drop-image", "drop-group"] as const;
+
+/** What shapes the data and belongs to the lake. Null where it does not apply. */
+export const Settings = z.strictObject({
+	/** How images are stored; `passthrough` keeps the original bytes. */
+	image: z.enum(IMAGE_MODES),
+	/** 1–100, of the lossy formats `webp`, `jpeg` and `avif`; else null. */
+	quality: z.int().min(1).max(100).nullable(),
+	/** Longest side in pixels of a re-encoded image; null keeps the size. */
+	max_side: z.int().min(1).max(16383).nullable(),
+	verify: z.enum(VERIFY_MODES),
+	on_bad_image: z.enum(BAD_IMAGE_MODES),
+	/** Predicate of a selective mirror. */
+	where: z.string().nullable(),
+	/** Name and version of what re-encodes; null with `passthrough`. */
+	codec: z.string().nullable(),
+});
+export type Settings = z.infer<typeof Settings>;
+export type ImageMode = Settings["image"];
+
+export const DEFAULT_SETTINGS: Settings = {
+	image: "passthrough",
+	quality: null,
+	max_side: null,
+	verify: "decode",
+	on_bad_image: "drop-image",
+	where: null,
+	codec: null,
+};
+
+/** File ending of a stored object, by the format it is stored in. */
+export const EXTENSION = { webp: "webp", jpeg: "jpg", png: "png", avif: "avif" } as const;
+export type StoredFormat = keyof typeof EXTENSION;
