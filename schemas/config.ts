@@ -1,0 +1,51 @@
+import { z } from "zod";
+import { SPLITS } from "./records.js";
+import { BAD_IMAGE_MODES, IMAGE_MODES, VERIFY_MODES } from "./settings.js";
+
+/** Options of the commands, from flags and `IRLAKE_` variables alike: texts in, checked values out. */
+
+function wholeNumber(least: number, most: number): z.ZodType<number, unknown> {
+	const text = z.string().regex(/^\d+$/, `a whole number from ${least} to ${most}`).transform(Number);
+	return text.pipe(z.int().min(least).max(most));
+}
+
+const ratio = z
+	.string()
+	.regex(/^(0(\.\d+)?|1(\.0+)?|\.\d+)$/, "a number from 0 to 1")
+	.transform(Number);
+
+const flag = z.preprocess((value) => {
+	if (value === "1" || value === "true") return true;
+	if (value === "0" || value === "false" || value === "") return false;
+	return value;
+}, z.boolean("true or false"));
+
+const nonEmpty = z.string().min(1, "must not be empty");
+
+/** Where from, where to, and how: the options that the commands share. Absent ones are undefined. */
+export const Options = z.object({
+	source: nonEmpty.default("hf://zai-org/ImageRewardDB@main"),
+	lake: nonEmpty.default("./lake"),
+	subset: z.enum(["1k", "2k", "4k", "8k"]).optional(),
+	split: z.array(z.enum(SPLITS)).optional(),
+	/** `train_1,train_7-9` */
+	shards: nonEmpty.optional(),
+	concurrency: wholeNumber(1, 64).default(2),
+	scratch: nonEmpty.optional(),
+	image: z.enum(IMAGE_MODES).optional(),
+	quality: wholeNumber(1, 100).optional(),
+	max_side: wholeNumber(1, 16383).optional(),
+	verify: z.enum(VERIFY_MODES).optional(),
+	on_bad_image: z.enum(BAD_IMAGE_MODES).optional(),
+	on_shard_failure: z.enum(["fail", "skip"]).default("fail"),
+	max_reject_ratio: ratio.default(0.05),
+	prune: flag.default(false),
+	new_settings: flag.default(false),
+	single_writer: flag.default(false),
+	rehash: flag.default(false),
+	json: flag.default(false),
+	deep: flag.default(false),
+});
+export type Options = z.infer<typeof Options>;
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
