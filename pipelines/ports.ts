@@ -136,6 +136,13 @@ export interface Archive {
 	members: Member[];
 }
 
+export interface ArchiveReader {
+	/** Reads the directory. Throws ZIP_CORRUPT, ZIP_UNSAFE. `zip` is the local file of a zip's input. */
+	open(input: ShardInput, zip: string | null, shard: string, signal: AbortSignal): Promise<Archive>;
+	/** The JSON's bytes. Throws JSON_INVALID when they cannot be had. */
+	readJson(json: Member): Promise<Buffer>;
+}
+
 // ── Images ──────────────────────────────────────────────────────────────────────────────────────
 
 export interface ImageTask {

@@ -1,0 +1,49 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { basename } from "node:path";
+import { LakeError } from "../../../schemas/errors.js";
+
+/** Random access to a file's bytes: all that reading a zip's directory needs. */
+export interface ByteSource {
+	/** Bytes in all. */
+	readonly size: number;
+	/** The bytes from `position` on, fewer than `length` only at the end of the file. Throws SOURCE_UNREADABLE. */
+	read(position: number, length: number): Promise<Buffer>;
+}
+
+/** The error for a file that the system would not let us read. */
+export function unreadable(path: string, cause: unknown): LakeError {
+	return new LakeError("SOURCE_UNREADABLE", `${basename(path)} could not be read.`, { path, cause });
+}
+
+async function readFrom(file: FileHandle, path: string, position: number, wanted: number): Promise<Buffer> {
+	const buffer = Buffer.allocUnsafe(wanted);
+	let filled = 0;
+	while (filled < wanted) {
+		const { bytesRead } = await file
+			.read(buffer, filled, wanted - filled, position + filled)
+			.catch((error: unknown) => {
+				throw unreadable(path, error);
+			});
+		if (bytesRead === 0) break;
+		filled += bytesRead;
+	}
+	return buffer.subarray(0, filled);
+}
+
+/** Opens a file for `use`, and closes it whatever happens. Throws SOURCE_UNREADABLE. */
+export async function withFile<T>(path: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
+	const file = await open(path, "r").catch((error: unknown) => {
+		throw unreadable(path, error);
+	});
+	try {
+		const { size } = await file.stat().catch((error: unknown) => {
+			throw unreadable(path, error);
+		});
+		return await use({
+			size,
+			read: (position, length) => readFrom(file, path, position, Math.max(0, Math.min(length, size - position))),
+		});
+	} finally {
+		await file.close();
+	}
+}

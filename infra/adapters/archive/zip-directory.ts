@@ -1,0 +1,123 @@
+import { type Entry, fromRandomAccessReaderPromise, getFileNameLowLevel, RandomAccessReader } from "yauzl";
+import type { MemberRef } from "../../../pipelines/ports.js";
+import { LakeError } from "../../../schemas/errors.js";
+import type { ByteSource } from "./bytes.js";
+import { type EndRecord, shiftOf } from "./zip-end.js";
+import { zipError } from "./zip-errors.js";
+
+export type ZipRef = Extract<MemberRef, { kind: "zip" }>;
+
+/** One entry of the central directory; its name as decoded, not yet judged. */
+export interface ZipEntry {
+	name: string;
+	/** Unix mode, where the maker wrote one. */
+	mode: number;
+	ref: ZipRef;
+}
+
+const HEADER_BYTES = 46;
+const WINDOW = 1 << 18;
+const ENCRYPTED = 0x01;
+const STRONGLY_ENCRYPTED = 0x40;
+
+/**
+ * Feeds yauzl from a window of bytes, since it asks for two small reads an entry, and follows where the directory
+ * ends, which yauzl does not tell. yauzl gives up the whole directory at one strongly encrypted entry; it is shown
+ * such an entry as an ordinarily encrypted one, which costs that entry only.
+ */
+class DirectoryReader extends RandomAccessReader {
+	/** Where the next entry begins; after the last one, where the directory ends. */
+	next: number;
+	readonly #source: ByteSource;
+	#window: Buffer = Buffer.alloc(0);
+	#windowStart = 0;
+
+	constructor(source: ByteSource, directoryOffset: number) {
+		super();
+		this.#source = source;
+		this.next = directoryOffset;
+	}
+
+	override read(
+		target: Buffer,
+		offset: number,
+		length: number,
+		position: number,
+		callback: (error: Error | null, bytesRead?: number) => void,
+	): void {
+		this.#fill(position, length).then(
+			() => {
+				const from = position - this.#windowStart;
+				const copied = this.#window.copy(target, offset, from, from + length);
+				if (position === this.next && length === HEADER_BYTES && copied === length) this.#passHeader(target, offset);
+				callback(null, copied);
+			},
+			(error: Error) => callback(error),
+		);
+	}
+
+	async #fill(position: number, length: number): Promise<void> {
+		const from = position - this.#windowStart;
+		if (from >= 0 && from + length <= this.#window.length) return;
+		this.#window = await this.#source.read(position, Math.max(length, WINDOW));
+		this.#windowStart = position;
+	}
+
+	#passHeader(header: Buffer, offset: number): void {
+		const sizes = [28, 30, 32].map((field) => header.readUInt16LE(offset + field));
+		this.next += sizes.reduce((sum, size) => sum + size, HEADER_BYTES);
+		const flags = header.readUInt16LE(offset + 8);
+		if ((flags & STRONGLY_ENCRYPTED) === 0) return;
+		header.writeUInt16LE((flags & ~STRONGLY_ENCRYPTED) | ENCRYPTED, offset + 8);
+	}
+}
+
+function toEntry(entry: Entry, zipPath: string): ZipEntry {
+	return {
+		name: getFileNameLowLevel(entry.generalPurposeBitFlag, entry.fileNameRaw, entry.extraFields, true),
+		mode: entry.externalFileAttributes >>> 16,
+		ref: {
+			kind: "zip",
+			zip: zipPath,
+			headerOffset: entry.relativeOffsetOfLocalHeader,
+			compressedBytes: entry.compressedSize,
+			bytes: entry.uncompressedSize,
+			crc32: entry.crc32,
+			method: entry.compressionMethod,
+			encrypted: entry.isEncrypted(),
+		},
+	};
+}
+
+/**
+ * Reads the entries that the end record counts, each given to `take` as it comes, and returns where the directory
+ * ends. Names and sizes are left for us to judge (`decodeStrings`, `validateEntrySizes`): yauzl would end the whole
+ * directory at the first one it dislikes. Throws ZIP_CORRUPT; ZIP_UNSAFE when the zip has bytes before it.
+ */
+export async function readDirectory(
+	source: ByteSource,
+	zipPath: string,
+	end: EndRecord,
+	take: (entry: ZipEntry) => void,
+	signal: AbortSignal,
+): Promise<number> {
+	const reader = new DirectoryReader(source, end.directoryOffset);
+	const options = { decodeStrings: false, validateEntrySizes: false, strictFileNames: true };
+	const broken = async (error: unknown): Promise<never> => {
+		if (error instanceof LakeError) throw error;
+		const shift = await shiftOf(source, end);
+		if (shift > 0) throw zipError("ZIP_UNSAFE", zipPath, `${shift} bytes stand before the zip itself`);
+		throw zipError("ZIP_CORRUPT", zipPath, "its directory cannot be read", error);
+	};
+	const zip = await fromRandomAccessReaderPromise(reader, source.size, options).catch(broken);
+	try {
+		const entries = zip.eachEntry();
+		for (let step = await entries.next().catch(broken); !step.done; step = await entries.next().catch(broken)) {
+			signal.throwIfAborted();
+			take(toEntry(step.value, zipPath));
+		}
+	} finally {
+		zip.close();
+	}
+	return reader.next;
+}

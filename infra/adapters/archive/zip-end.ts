@@ -1,0 +1,98 @@
+import type { ByteSource } from "./bytes.js";
+import { zipError } from "./zip-errors.js";
+
+/** What stands at a zip's end, of which yauzl keeps only a part (APPNOTE 6.3.10, sections 4.3.14 to 4.3.16). */
+export interface EndRecord {
+	/** Where the directory must have ended: the zip64 end record if there is one, else the end record. */
+	position: number;
+	/** Directory's offset and size as the record gives them. */
+	directoryOffset: number;
+	directoryBytes: number;
+	/** Between the zip64 end record and its locator; empty in an honest zip. */
+	gap: { from: number; to: number } | null;
+}
+
+const END = 0x06054b50;
+const END_BYTES = 22;
+const ZIP64_END = 0x06064b50;
+const ZIP64_END_BYTES = 56;
+const LOCATOR = 0x07064b50;
+const LOCATOR_BYTES = 20;
+const CENTRAL = 0x02014b50;
+const CHUNK = 1 << 20;
+
+/** Finds the end record just as yauzl does: the last signature, whose comment must reach the end of the file. */
+export async function readEndRecord(source: ByteSource, zipPath: string): Promise<EndRecord> {
+	const tailBytes = Math.min(LOCATOR_BYTES + END_BYTES + 0xffff, source.size);
+	const tail = await source.read(source.size - tailBytes, tailBytes);
+	let at = tail.length - END_BYTES;
+	while (at >= 0 && tail.readUInt32LE(at) !== END) at--;
+	if (at < 0) throw zipError("ZIP_CORRUPT", zipPath, "it has no end record: it is cut short, or no zip");
+	if (tail.readUInt16LE(at + 20) !== tail.length - at - END_BYTES) {
+		throw zipError("ZIP_CORRUPT", zipPath, "bytes follow its end record");
+	}
+	const position = source.size - tail.length + at;
+	const locator = at - LOCATOR_BYTES;
+	if (locator >= 0 && tail.readUInt32LE(locator) === LOCATOR) {
+		const claimed = Number(tail.readBigUInt64LE(locator + 8));
+		return readZip64End(source, zipPath, claimed, position - LOCATOR_BYTES);
+	}
+	const directoryBytes = tail.readUInt32LE(at + 12);
+	const directoryOffset = tail.readUInt32LE(at + 16);
+	return { position, directoryOffset, directoryBytes, gap: null };
+}
+
+async function readZip64End(source: ByteSource, zipPath: string, claimed: number, locator: number): Promise<EndRecord> {
+	const record = await source.read(claimed, ZIP64_END_BYTES);
+	if (record.length < ZIP64_END_BYTES || record.readUInt32LE(0) !== ZIP64_END) {
+		const shifted = locator - ZIP64_END_BYTES;
+		if (shifted > claimed && (await signatureAt(source, shifted)) === ZIP64_END) {
+			throw zipError("ZIP_UNSAFE", zipPath, `${shifted - claimed} bytes stand before the zip itself`);
+		}
+		throw zipError("ZIP_CORRUPT", zipPath, "its zip64 end record is not where its locator says");
+	}
+	const end = claimed + 12 + Number(record.readBigUInt64LE(4));
+	return {
+		position: claimed,
+		directoryBytes: Number(record.readBigUInt64LE(40)),
+		directoryOffset: Number(record.readBigUInt64LE(48)),
+		gap: end < locator ? { from: end, to: locator } : null,
+	};
+}
+
+async function signatureAt(source: ByteSource, position: number): Promise<number | null> {
+	const bytes = await source.read(position, 4);
+	return bytes.length === 4 ? bytes.readUInt32LE(0) : null;
+}
+
+/**
+ * How many bytes were put before a zip whose offsets were not moved along (a second zip joined behind a first
+ * among them), or 0: then the directory lies where the record's size says, not where its offset does.
+ */
+export async function shiftOf(source: ByteSource, end: EndRecord): Promise<number> {
+	const start = end.position - end.directoryBytes;
+	if (start <= end.directoryOffset) return 0;
+	return (await signatureAt(source, start)) === CENTRAL ? start - end.directoryOffset : 0;
+}
+
+/**
+ * Looks through what lies between the last entry that the end record counts and that record. Mere filling is
+ * fine; another end record means two zips joined, another entry one that was to stay unseen.
+ */
+export async function checkGap(
+	source: ByteSource,
+	zipPath: string,
+	gap: { from: number; to: number },
+	signal: AbortSignal,
+): Promise<void> {
+	const central = Buffer.from("PK\x01\x02", "latin1");
+	const ends = [Buffer.from("PK\x05\x06", "latin1"), Buffer.from("PK\x06\x06", "latin1")];
+	let hidden = false;
+	for (let at = gap.from; at < gap.to; at += CHUNK) {
+		signal.throwIfAborted();
+		const bytes = await source.read(at, Math.min(CHUNK + 3, gap.to - at));
+		if (ends.some((mark) => bytes.includes(mark))) throw zipError("ZIP_UNSAFE", zipPath, "two zips are joined in it");
+		hidden ||= bytes.includes(central);
+	}
+	if (hidden) throw zipError("ZIP_CORRUPT", zipPath, "its directory holds more entries than its end record says");
+}

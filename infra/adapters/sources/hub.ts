@@ -1,0 +1,283 @@
+import { z } from "zod";
+import { allShards, type Dataset } from "../../../pipelines/datasets/dataset.js";
+import type { Listing, ShardInput, Source, SourceFile } from "../../../pipelines/ports.js";
+import { LakeError } from "../../../schemas/errors.js";
+import { Sha256, type Split } from "../../../schemas/records.js";
+import {
+	type Ask,
+	type HubAnswer,
+	HubHttp,
+	type HubHttpOptions,
+	header,
+	isHtml,
+	notTheHub,
+	type Subject,
+	unavailable,
+} from "./hub-http.js";
+
+/** A listing has a thousand entries a page; a Hub that never ends is none. */
+const MAX_PAGES = 1000;
+
+const Commit = z.string().regex(/^[0-9a-f]{40}$/);
+const bytes = z.int().nonnegative();
+
+const DatasetInfo = z.object({
+	/** The repository's present name. */
+	id: z.string().regex(/^[\w.-]+(\/[\w.-]+)?$/),
+	sha: Commit,
+	lastModified: z.iso.datetime({ offset: true }),
+	disabled: z.boolean().nullish(),
+	gated: z.union([z.boolean(), z.string()]).nullish(),
+});
+
+const TreePage = z.array(
+	z.object({
+		type: z.string(),
+		path: z.string().min(1),
+		size: bytes,
+		oid: Commit,
+		/** `oid` is the content's SHA-256 here; the entry's own is then that of the pointer. */
+		lfs: z.object({ oid: Sha256, size: bytes }).nullish(),
+	}),
+);
+
+/** What a revision stood for when it was resolved; everything later is asked for at this commit. */
+interface Pin {
+	repo: string;
+	commit: string;
+	committedAt: string | null;
+}
+
+export interface HubSourceOptions extends HubHttpOptions {
+	/** `zai-org/ImageRewardDB`; a former name is followed to the present one. */
+	repo: string;
+	/** Branch, tag or commit. */
+	revision: string;
+	dataset: Dataset;
+}
+
+function encodePath(path: string): string {
+	return path.split("/").map(encodeURIComponent).join("/");
+}
+
+function sourceFile(entry: z.infer<typeof TreePage>[number]): SourceFile {
+	const { path, size, oid, lfs } = entry;
+	return lfs
+		? { path, bytes: lfs.size, sha256: lfs.oid, gitOid: null }
+		: { path, bytes: size, sha256: null, gitOid: oid };
+}
+
+function wantedShards(files: Map<string, SourceFile>, dataset: Dataset, wanted: string[]): Map<string, ShardInput> {
+	const shards = new Map<string, ShardInput>();
+	for (const shard of wanted) {
+		const file = files.get(dataset.zipPath(shard));
+		if (file === undefined) continue;
+		if (file.sha256 === null) {
+			throw new LakeError("HUB_NO_HASH", `The Hub lists ${file.path} without a SHA-256.`, { path: file.path });
+		}
+		shards.set(shard, { form: "zip", file, sha256: file.sha256, bytes: file.bytes });
+	}
+	return shards;
+}
+
+/** Throws unless the endpoint's own headers say that this is the listed file. */
+function checkLinked(linked: HubAnswer["linked"], file: SourceFile, pin: Pin, endpoint: URL, subject: Subject): void {
+	if (linked.commit === null) throw notTheHub(endpoint, subject, "its answer names no commit");
+	const hash = file.sha256 ?? file.gitOid;
+	const differs: string[] = [];
+	if (linked.commit !== pin.commit) differs.push(`commit ${linked.commit} instead of ${pin.commit}`);
+	if (linked.etag !== null && hash !== null && linked.etag !== hash) differs.push(`hash ${linked.etag}, not ${hash}`);
+	if (linked.size !== null && linked.size !== file.bytes) differs.push(`${linked.size} bytes, not ${file.bytes}`);
+	if (differs.length > 0) {
+		const message = `The Hub at ${endpoint.host} lists ${file.path} otherwise than it serves it: ${differs.join(", ")}.`;
+		throw new LakeError("SOURCE_CHANGED", message, { path: file.path });
+	}
+}
+
+/**
+ * Whether the body begins at `offset` (true) or at 0 (false). Throws when the answer cannot be the rest of the file;
+ * `Content-Range` and lengths are those of RFC 9110.
+ */
+function startsAtOffset(answer: HubAnswer, file: SourceFile, offset: number, endpoint: URL, subject: Subject): boolean {
+	const { status, headers } = answer;
+	if (isHtml(headers)) throw notTheHub(endpoint, subject, "it sent a web page");
+	const ranged = status === 206;
+	if ((!ranged && status !== 200) || (ranged && offset === 0)) {
+		throw unavailable(endpoint, subject, `it answered ${status} to a request for bytes from ${offset} on`);
+	}
+	const coding = header(headers, "content-encoding") ?? "identity";
+	if (coding !== "identity") throw unavailable(endpoint, subject, "the bytes were compressed on the way");
+	if (ranged) {
+		const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(header(headers, "content-range") ?? "") ?? [];
+		if (Number(start) !== offset || (total !== "*" && Number(total) !== file.bytes)) {
+			throw unavailable(endpoint, subject, `it sent another range than the bytes from ${offset} on`);
+		}
+	}
+	const length = header(headers, "content-length");
+	const expected = file.bytes - (ranged ? offset : 0);
+	if (length !== null && Number(length) !== expected) {
+		throw unavailable(endpoint, subject, `it announced ${length} bytes where ${expected} were due`);
+	}
+	return ranged || offset === 0;
+}
+
+/** The body, as long as is due. Of a longer one the due part comes before the error. */
+async function* exactly(body: HubAnswer["body"], due: number, endpoint: URL, subject: Subject): AsyncGenerator<Buffer> {
+	let left = due;
+	for await (const chunk of body as AsyncIterable<Buffer>) {
+		if (left > 0) yield chunk.length <= left ? chunk : chunk.subarray(0, left);
+		left -= chunk.length;
+		if (left < 0) throw unavailable(endpoint, subject, `it sent more than the ${due} bytes that were due`);
+	}
+	if (left > 0) throw unavailable(endpoint, subject, `it sent ${due - left} of the ${due} bytes that were due`);
+}
+
+/** The revision's commit, its date and the repository's present name, in one request (two, where the repository was renamed). */
+async function resolve(http: HubHttp, options: HubSourceOptions, signal: AbortSignal): Promise<Pin> {
+	const { repo, revision } = options;
+	const subject = { repo, revision, file: null };
+	const url = http.url(`/api/datasets/${encodePath(repo)}/revision/${encodeURIComponent(revision)}`);
+	const { value } = await http.json(url, DatasetInfo, { subject, signal });
+	if (value.disabled)
+		throw new LakeError("HUB_DISABLED", `The Hub at ${http.endpoint.host} has disabled dataset ${repo}.`);
+	const given = revision.toLowerCase();
+	if (Commit.safeParse(given).success && value.sha !== given) {
+		throw notTheHub(http.endpoint, subject, `it gave commit ${value.sha} for ${given}`);
+	}
+	const pin = { repo: value.id, commit: value.sha, committedAt: seconds(value.lastModified) };
+	if (value.gated) await probe(http, pin, options, signal);
+	return pin;
+}
+
+/** Asks for one small file's headers, so that a gated dataset is refused before any work. */
+async function probe(http: HubHttp, pin: Pin, options: HubSourceOptions, signal: AbortSignal): Promise<void> {
+	const file = options.dataset.metadataPath(options.dataset.splits[0] as Split);
+	const subject = { repo: pin.repo, revision: options.revision, file };
+	const ask = { subject, signal, method: "HEAD", stayHome: true } as const;
+	try {
+		const answer = await http.retry(() => http.open(fileUrl(http, pin, file), ask), signal);
+		answer.body.dump().catch(() => undefined);
+	} catch (error) {
+		// Absent metadata is the plan's matter: it is told apart there from what was asked for.
+		if (!(error instanceof LakeError) || error.code !== "HUB_ENTRY_NOT_FOUND") throw error;
+	}
+}
+
+function seconds(time: string): string {
+	return `${new Date(time).toISOString().slice(0, 19)}Z`;
+}
+
+function fileUrl(http: HubHttp, pin: Pin, path: string): URL {
+	return http.url(`/datasets/${encodePath(pin.repo)}/resolve/${pin.commit}/${encodePath(path)}`);
+}
+
+/** Every file at the commit: all pages or none. */
+async function tree(http: HubHttp, pin: Pin, revision: string, signal: AbortSignal): Promise<Map<string, SourceFile>> {
+	const subject = { repo: pin.repo, revision, file: null };
+	const files = new Map<string, SourceFile>();
+	const asked = new Set<string>();
+	let url: URL | null = http.url(
+		`/api/datasets/${encodePath(pin.repo)}/tree/${pin.commit}?recursive=true&expand=false`,
+	);
+	while (url !== null) {
+		if (asked.has(url.href) || asked.size === MAX_PAGES)
+			throw notTheHub(http.endpoint, subject, "its listing never ends");
+		asked.add(url.href);
+		const page: { value: z.infer<typeof TreePage>; next: URL | null } = await http.json(url, TreePage, {
+			subject,
+			signal,
+		});
+		for (const entry of page.value) if (entry.type === "file") files.set(entry.path, sourceFile(entry));
+		url = page.next;
+	}
+	return files;
+}
+
+class HubSource implements Source {
+	readonly name: string;
+	private readonly http: HubHttp;
+	private readonly explicitCommit: boolean;
+	private pin: Pin | null;
+	private files: Map<string, SourceFile> | null = null;
+
+	constructor(private readonly options: HubSourceOptions) {
+		const { repo, revision } = options;
+		const commit = Commit.safeParse(revision.toLowerCase());
+		this.http = new HubHttp(options);
+		this.name = `hf://${repo}@${revision}`;
+		this.explicitCommit = commit.success;
+		this.pin = commit.success ? { repo, commit: commit.data, committedAt: null } : null;
+	}
+
+	async list(wanted: { shards: string[]; splits: Split[] }, signal: AbortSignal): Promise<Listing> {
+		const { dataset, revision } = this.options;
+		if (this.pin === null || this.files === null) {
+			const pin = await resolve(this.http, this.options, signal);
+			this.files = await tree(this.http, pin, revision, signal);
+			this.pin = pin;
+		}
+		const { pin, files } = this;
+		const known = new Set(allShards(dataset).map((shard) => dataset.zipPath(shard)));
+		const metadata = wanted.splits.flatMap((split) => {
+			const file = files.get(dataset.metadataPath(split));
+			return file ? [[split, file] as const] : [];
+		});
+		return {
+			uri: `hf://${pin.repo}@${revision}`,
+			revision,
+			commit: pin.commit,
+			committedAt: pin.committedAt,
+			explicitCommit: this.explicitCommit,
+			shards: wantedShards(files, dataset, wanted.shards),
+			metadata: new Map(metadata),
+			unknownZips: [...files.keys()].filter((path) => /^images\/.*\.zip$/.test(path) && !known.has(path)).sort(),
+		};
+	}
+
+	localPath(): null {
+		return null;
+	}
+
+	async *read(file: SourceFile, offset: number, signal: AbortSignal, restart: () => void): AsyncGenerator<Buffer> {
+		const { http, pin } = this;
+		if (pin === null) throw new LakeError("INTERNAL", "The Hub was read before it was listed.");
+		const subject = { repo: pin.repo, revision: pin.commit, file: file.path };
+		const ask = { subject, signal, headers: offset > 0 ? { range: `bytes=${offset}-` } : {} };
+		let body: HubAnswer["body"] | null = null;
+		try {
+			const answer = await openFile(http, fileUrl(http, pin, file.path), ask);
+			body = answer.body;
+			checkLinked(answer.linked, file, pin, http.endpoint, subject);
+			const resumed = startsAtOffset(answer, file, offset, http.endpoint, subject);
+			if (!resumed) restart();
+			yield* exactly(body, file.bytes - (resumed ? offset : 0), http.endpoint, subject);
+		} catch (error) {
+			throw http.explain(error, ask);
+		} finally {
+			// Destroyed, not drained: what is left may be most of a shard, and its errors interest nobody.
+			body?.on("error", () => undefined).destroy();
+		}
+	}
+
+	close(): Promise<void> {
+		return this.http.close();
+	}
+}
+
+/**
+ * The dataset on the Hub. The revision is resolved and the tree listed once, at the first `list()`; later calls
+ * choose from that. The listing's requests are retried here; `read` is one attempt.
+ */
+export function createHubSource(options: HubSourceOptions): Source {
+	return new HubSource(options);
+}
+
+/** A signed address may have run out between its making and its use: then it is asked for anew, once. */
+async function openFile(http: HubHttp, url: URL, ask: Ask): Promise<HubAnswer> {
+	for (let round = 0; round < 2; round++) {
+		const answer = await http.open(url, ask);
+		if (answer.status !== 403) return answer;
+		answer.body.dump().catch(() => undefined);
+	}
+	throw unavailable(http.endpoint, ask.subject, "its file store refuses the signed address");
+}

@@ -1,0 +1,55 @@
+import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { threadId } from "node:worker_threads";
+import type { ObjectStage } from "../../../pipelines/ports.js";
+import { systemCode } from "../../../schemas/errors.js";
+import { writeSynced } from "./durable.js";
+import { checkPath, isAbsent, storeError } from "./folder-paths.js";
+
+/** Numbers the files of this thread. */
+let partCount = 0;
+
+/**
+ * Stages objects in a FolderStore's `stageFolder`, from any thread or process.
+ *
+ * Each object is synced here, not in a batch later: measured on ext4 with objects of 300 KB, writing took 0.4 ms, a
+ * sync within it 0.3 to 0.5 ms more with two to four under way (spent waiting, while pixels are decoded), and the same
+ * files synced later, 16 at once, 0.4 ms each, with nothing else to do meanwhile.
+ */
+export class FolderStage implements ObjectStage {
+	readonly #folder: string;
+
+	constructor(stageFolder: string) {
+		this.#folder = stageFolder;
+	}
+
+	/** Throws LAKE_UNWRITABLE, NO_SPACE. */
+	async stage(key: string, content: Buffer): Promise<void> {
+		checkPath(key);
+		const file = join(this.#folder, basename(key));
+		partCount += 1;
+		const part = join(this.#folder, `.${process.pid}-${threadId}-${partCount}.part`);
+		try {
+			const present = await stat(file).catch((error: unknown) => {
+				if (isAbsent(error)) return null;
+				throw error;
+			});
+			if (present?.size === content.length) return;
+			await this.#write(part, content);
+			await rename(part, file);
+		} catch (error) {
+			await rm(part, { force: true });
+			throw storeError(error, this.#folder, key);
+		}
+	}
+
+	async #write(part: string, content: Buffer): Promise<void> {
+		try {
+			await writeSynced(part, content);
+		} catch (error) {
+			if (systemCode(error) !== "ENOENT") throw error;
+			await mkdir(this.#folder, { recursive: true });
+			await writeSynced(part, content);
+		}
+	}
+}

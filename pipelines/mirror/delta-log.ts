@@ -1,0 +1,126 @@
+import { createHash } from "node:crypto";
+import { canonicalJson, type Snapshot, type TableFile } from "../../schemas/records.js";
+import { type Column, PARTITION_COLUMNS, PROMPT_IMAGE_FIELDS, TABLES, type TableName } from "../../schemas/tables.js";
+
+/**
+ * Delta Lake commits, written by hand (PROTOCOL.md, reader 1, writer 2). Pure: the same two snapshots
+ * give the same bytes. One file a version, never overwritten; statistics hold exact row counts only.
+ */
+
+export function logPath(table: TableName, version: number): string {
+	return `tables/${table}/_delta_log/${String(version).padStart(20, "0")}.json`;
+}
+
+/** The commit that takes `table` from `base` to `next`. Its version is `next.number - 1`. */
+export function deltaCommit(table: TableName, base: Snapshot | null, next: Snapshot, snapshotPath: string): Buffer {
+	const time = next.source.committed_at === null ? 0 : Date.parse(next.source.committed_at);
+	const before = new Map((base?.tables[table]?.files ?? []).map((file) => [file.path, file]));
+	const after = new Map((next.tables[table]?.files ?? []).map((file) => [file.path, file]));
+	const actions: object[] = [
+		{
+			commitInfo: {
+				timestamp: time,
+				operation: "WRITE",
+				operationParameters: {},
+				engineInfo: "irlake/1",
+				irlakeSnapshot: snapshotPath,
+			},
+		},
+	];
+	if (next.number === 1) {
+		actions.push({ protocol: { minReaderVersion: 1, minWriterVersion: 2 } });
+		actions.push({ metaData: metaData(table, time) });
+	}
+	actions.push({ txn: { appId: "irlake", version: next.number } });
+	// A file that both versions hold gets no action: readers disagree about a path that is removed and added at once.
+	for (const file of before.values()) if (!after.has(file.path)) actions.push({ remove: remove(table, file, time) });
+	for (const file of after.values()) if (!before.has(file.path)) actions.push({ add: add(table, file, time) });
+	return Buffer.from(actions.map((action) => `${canonicalJson(action)}\n`).join(""));
+}
+
+/** The snapshot that a commit belongs to, or null when the text is no commit of ours. */
+export function snapshotOfCommit(commit: Buffer): string | null {
+	try {
+		const [first = ""] = commit.toString("utf8").split("\n", 1);
+		const action: unknown = JSON.parse(first);
+		const info = (action as { commitInfo?: { irlakeSnapshot?: unknown } }).commitInfo;
+		return typeof info?.irlakeSnapshot === "string" ? info.irlakeSnapshot : null;
+	} catch {
+		return null;
+	}
+}
+
+/** Path as Delta knows it: relative to the table. The names hold nothing that a URI would encode. */
+function inTable(table: TableName, file: TableFile): string {
+	return file.path.slice(`tables/${table}/`.length);
+}
+
+function partitionValues(path: string): Record<string, string> {
+	const found: Record<string, string> = {};
+	for (const segment of path.split("/")) {
+		const at = segment.indexOf("=");
+		if (at > 0) found[segment.slice(0, at)] = segment.slice(at + 1);
+	}
+	return found;
+}
+
+function add(table: TableName, file: TableFile, time: number): object {
+	const path = inTable(table, file);
+	return {
+		path,
+		partitionValues: partitionValues(path),
+		size: file.bytes,
+		modificationTime: time,
+		dataChange: true,
+		stats: JSON.stringify({ numRecords: file.rows }),
+	};
+}
+
+function remove(table: TableName, file: TableFile, time: number): object {
+	const path = inTable(table, file);
+	return {
+		path,
+		deletionTimestamp: time,
+		dataChange: true,
+		extendedFileMetadata: true,
+		partitionValues: partitionValues(path),
+		size: file.bytes,
+	};
+}
+
+function metaData(table: TableName, time: number): object {
+	return {
+		id: tableId(table),
+		name: table,
+		format: { provider: "parquet", options: {} },
+		schemaString: JSON.stringify({ type: "struct", fields: [...TABLES[table], ...PARTITION_COLUMNS].map(field) }),
+		partitionColumns: PARTITION_COLUMNS.map(({ name }) => name),
+		// Other people's vacuum goes by deletionTimestamp, which is old here: time travel must survive it.
+		configuration: {
+			"delta.deletedFileRetentionDuration": "interval 36500 days",
+			"delta.logRetentionDuration": "interval 36500 days",
+			"delta.enableExpiredLogCleanup": "false",
+		},
+		createdTime: time,
+	};
+}
+
+/** A UUID (version 8: our own making) from the table's name, the same in every lake. */
+function tableId(table: TableName): string {
+	const hex = createHash("sha256").update(`irlake/${table}`).digest("hex");
+	return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+function field({ name, type }: Column): object {
+	return { name, type: deltaType(type), nullable: true, metadata: {} };
+}
+
+function deltaType(type: Column["type"]): unknown {
+	if (type === "text") return "string";
+	if (type === "texts") return { type: "array", elementType: "string", containsNull: true };
+	if (type === "prompt_images") {
+		const elementType = { type: "struct", fields: PROMPT_IMAGE_FIELDS.map(field) };
+		return { type: "array", elementType, containsNull: true };
+	}
+	return type;
+}

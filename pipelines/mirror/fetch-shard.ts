@@ -1,0 +1,49 @@
+import { LakeError } from "../../schemas/errors.js";
+import { hashFile } from "../hash-file.js";
+import type { Clock, Progress, Source } from "../ports.js";
+import { download } from "./download.js";
+import type { ShardPlan } from "./plan.js";
+
+/** A shard's content on this machine, with the hash that the plan names. */
+interface Fetched {
+	/** Null of an unpacked shard. */
+	zip: string | null;
+	/** Whether the zip is ours, in scratch. */
+	downloaded: boolean;
+	/** Gives up what was downloaded. */
+	release(): Promise<void>;
+}
+
+/** Downloads the shard's zip, or holds a local one against its hash; an unpacked shard was hashed while it was listed. */
+export async function fetchShard(
+	{ shard, input }: ShardPlan,
+	tools: { source: Source; progress: Progress; clock: Clock; scratch: string },
+	signal: AbortSignal,
+): Promise<Fetched> {
+	const { source, progress, clock, scratch } = tools;
+	const nothing = async (): Promise<void> => {};
+	progress.shardStarted(shard, input.bytes);
+	if (input.form === "unpacked") {
+		progress.downloaded(shard, input.bytes);
+		return { zip: null, downloaded: false, release: nothing };
+	}
+	const local = source.localPath(input.file);
+	if (local !== null) {
+		await requireHash(local, input.sha256, signal, (bytes) => progress.downloaded(shard, bytes));
+		return { zip: local, downloaded: false, release: nothing };
+	}
+	const onBytes = (bytes: number): void => progress.downloaded(shard, bytes);
+	const part = await download(source, input.file, { scratch, clock, signal, onBytes, mismatch: "SHARD_HASH_MISMATCH" });
+	return { zip: part.path, downloaded: true, release: part.release };
+}
+
+/** A local copy may have changed since its hash was taken, in an earlier run perhaps. */
+async function requireHash(
+	path: string,
+	sha256: string,
+	signal: AbortSignal,
+	onBytes: (bytes: number) => void,
+): Promise<void> {
+	if ((await hashFile(path, { signal, onBytes })) === sha256) return;
+	throw new LakeError("SOURCE_CHANGED", `${path} changed since it was listed`, { path });
+}

@@ -1,0 +1,40 @@
+import { FINDINGS, type FindingCode } from "../../schemas/codes.js";
+import type { CheckedRow, Finding } from "./types.js";
+
+/** A finding with everything null that is not given. */
+export function finding(code: FindingCode, detail: string, about: Partial<Finding> = {}): Finding {
+	return {
+		image_path: null,
+		prompt_id: null,
+		member: null,
+		row: null,
+		bytes: null,
+		sha256: null,
+		place: null,
+		...about,
+		code,
+		severity: FINDINGS[code].severity,
+		detail,
+	};
+}
+
+/** A finding about one row of the JSON. */
+export function rowFinding(code: FindingCode, detail: string, row: CheckedRow, about: Partial<Finding> = {}): Finding {
+	return finding(code, detail, {
+		image_path: row.imagePath,
+		prompt_id: row.promptId,
+		member: row.fileName,
+		row: rowText(row.raw),
+		place: row.place,
+		...about,
+	});
+}
+
+/** A row as text; a nesting deeper than the stack is not worth failing a shard for. */
+function rowText(raw: unknown): string | null {
+	try {
+		return JSON.stringify(raw);
+	} catch {
+		return null;
+	}
+}

@@ -1,0 +1,194 @@
+import { mkdir, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { LakeError } from "../../schemas/errors.js";
+import type { Receipt, Snapshot, Split } from "../../schemas/records.js";
+import type { Settings } from "../../schemas/settings.js";
+import { type Dataset, shardParts } from "../datasets/dataset.js";
+import { hashFile } from "../hash-file.js";
+import { readLatestSnapshot, readReceipt, readSnapshot, snapshotPaths } from "../lake.js";
+import type { Clock, Listing, Source, SourceFile, Store, TableFiles } from "../ports.js";
+import { type AskedSettings, chooseSettings } from "./choose-settings.js";
+import { download } from "./download.js";
+import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
+import { knownRows, planShards, requireListed, type ShardPlan } from "./plan.js";
+import { receiptPath } from "./work-id.js";
+
+/** What a mirror is asked to do. */
+export interface MirrorRequest {
+	/** Shards in the dataset's order. */
+	wanted: string[];
+	settings: AskedSettings;
+	newSettings: boolean;
+	prune: boolean;
+	/** Name and version of what re-encodes in this release. */
+	codec: string;
+}
+
+export interface PlanTools {
+	dataset: Dataset;
+	source: Source;
+	store: Store;
+	tables: TableFiles;
+	clock: Clock;
+	scratch: string;
+}
+
+/** A plan with everything it was made from. */
+export interface MirrorPlan {
+	listing: Listing;
+	settings: Settings;
+	/** The snapshot it was planned on, as `latest.json` names it. */
+	base: Snapshot | null;
+	shards: ShardPlan[];
+	/** Empty when nothing is to be done and the lake's own records told so. */
+	metadata: Map<Split, SplitMetadata>;
+	/** Whether a run would change nothing. */
+	upToDate: boolean;
+}
+
+/** Lists the source, reads metadata and receipts, and plans. Writes to scratch only. */
+export async function planMirror(request: MirrorRequest, tools: PlanTools, signal: AbortSignal): Promise<MirrorPlan> {
+	const { dataset, store } = tools;
+	const { wanted } = request;
+	const base = (await readLatestSnapshot(store))?.snapshot ?? null;
+	const settings = chooseSettings(request.settings, base?.settings ?? null, request.codec, request.newSettings);
+	requireCovered(request, settings, base);
+	const asked = splitsOf(dataset, wanted);
+	const present = splitsOf(dataset, [...wanted, ...(base?.shards.map(({ shard }) => shard) ?? [])]);
+	const listing = await tools.source.list({ shards: wanted, splits: present }, signal);
+	requireListed(listing, wanted, asked, dataset);
+
+	const receipts = await receiptsOf(store, base?.shards.map(({ receipt }) => receipt) ?? []);
+	const commitDates = await commitDatesOf(store, base, listing);
+	const given = { dataset, wanted, listing, settings, base, receipts, commitDates };
+	const told = knownRows(base, receipts, listing, wanted);
+	if (told) {
+		const shards = planShards({ ...given, rowsSha256: told });
+		if (isUpToDate(shards, request, base)) {
+			return { listing, settings, base, shards, metadata: new Map(), upToDate: true };
+		}
+	}
+	const metadata = await readMetadata(present, listing, tools, signal, new Set(asked));
+	const rowsSha256 = new Map([...metadata.values()].flatMap((split) => [...split.rowsSha256]));
+	const first = planShards({ ...given, rowsSha256 });
+	const unpublished = first.filter(({ action }) => action === "process");
+	for (const [id, receipt] of await receiptsOf(
+		store,
+		unpublished.map(({ shard, workId }) => receiptPath(shard, workId)),
+	)) {
+		receipts.set(id, receipt);
+	}
+	const shards = planShards({ ...given, rowsSha256 });
+	requireCodec(shards, settings, request.codec);
+	return { listing, settings, base, shards, metadata, upToDate: isUpToDate(shards, request, base) };
+}
+
+function splitsOf(dataset: Dataset, shards: string[]): Split[] {
+	const present = new Set(shards.map((shard) => shardParts(shard).split));
+	return dataset.splits.filter((split) => present.has(split));
+}
+
+function isUpToDate(shards: ShardPlan[], { wanted, prune }: MirrorRequest, base: Snapshot | null): boolean {
+	const drops = prune && (base?.shards.some(({ shard }) => !wanted.includes(shard)) ?? false);
+	return !drops && shards.every(({ action, reason }) => action === "keep" || reason === "up to date");
+}
+
+/** New settings must hold for the whole lake: one lake, one set of settings. */
+export function requireCovered(
+	{ wanted, prune }: Pick<MirrorRequest, "wanted" | "prune">,
+	settings: Settings,
+	base: Snapshot | null,
+): void {
+	if (!base || prune) return;
+	const keys = Object.keys(settings) as (keyof Settings)[];
+	if (keys.every((key) => settings[key] === base.settings[key])) return;
+	const left = base.shards.map(({ shard }) => shard).filter((shard) => !wanted.includes(shard));
+	if (left.length === 0) return;
+	throw new LakeError("SETTINGS_DIFFER", `--new-settings must cover every published shard; left out: ${left.join(", ")}`, {
+		hint: "Ask for these shards too, or add --prune to drop them.",
+	});
+}
+
+/** Work left to do cannot be done with a codec that is not here any more. */
+function requireCodec(shards: ShardPlan[], settings: Settings, codec: string): void {
+	if (settings.codec === null || settings.codec === codec) return;
+	if (shards.every(({ action }) => action !== "process")) return;
+	throw new LakeError("SETTINGS_DIFFER", `the lake was re-encoded by ${settings.codec}; this release has ${codec}`, {
+		hint: "Add --new-settings to encode every shard anew.",
+	});
+}
+
+/** Receipts at the paths, by work id; those that are not there are left out. */
+export async function receiptsOf(store: Store, paths: string[]): Promise<Map<string, Receipt>> {
+	const found = await Promise.all(paths.map((path) => readReceipt(store, path)));
+	return new Map(found.flatMap((receipt) => (receipt ? [[receipt.work_id, receipt]] : [])));
+}
+
+/** `committed_at` of each commit that the base's shards were read at, from the snapshots that recorded them. */
+export async function commitDatesOf(
+	store: Store,
+	base: Snapshot | null,
+	listing: Pick<Listing, "commit" | "committedAt" | "explicitCommit">,
+): Promise<Map<string, string>> {
+	const dates = new Map<string, string>();
+	if (!base || listing.explicitCommit || listing.committedAt === null) return dates;
+	const missing = new Set(base.shards.flatMap(({ commit }) => commit ?? []));
+	function learn({ source }: Snapshot): void {
+		if (source.commit !== null && source.committed_at !== null) dates.set(source.commit, source.committed_at);
+		if (source.commit !== null) missing.delete(source.commit);
+	}
+	learn(base);
+	if (listing.commit !== null) missing.delete(listing.commit);
+	if (missing.size === 0) return dates;
+	for (const { path } of (await snapshotPaths(store)).reverse()) {
+		if (missing.size === 0) break;
+		learn((await readSnapshot(store, path)).snapshot);
+	}
+	return dates;
+}
+
+/** The metadata of each split. One that was not asked for and cannot be had is left out. */
+async function readMetadata(
+	splits: Split[],
+	listing: Listing,
+	tools: PlanTools,
+	signal: AbortSignal,
+	asked: Set<Split>,
+): Promise<Map<Split, SplitMetadata>> {
+	const found = new Map<Split, SplitMetadata>();
+	for (const split of splits) {
+		const file = listing.metadata.get(split);
+		if (!file) continue;
+		try {
+			const local = await fetchMetadata(file, tools, signal);
+			found.set(split, await readSplitMetadata(tools.tables, tools.dataset, { split, path: file.path, ...local }));
+		} catch (error) {
+			if (asked.has(split) || signal.aborted) throw error;
+		}
+	}
+	return found;
+}
+
+/** The metadata file on this machine: in place, or kept in scratch under its hash. */
+async function fetchMetadata(
+	file: SourceFile,
+	tools: PlanTools,
+	signal: AbortSignal,
+): Promise<{ file: string; sha256: string; bytes: number }> {
+	const { source, scratch, clock } = tools;
+	const local = source.localPath(file);
+	if (local !== null) {
+		return { file: local, sha256: file.sha256 ?? (await hashFile(local, { signal })), bytes: file.bytes };
+	}
+	const folder = join(scratch, "metadata");
+	if (file.sha256 !== null) {
+		const kept = join(folder, `${file.sha256}.parquet`);
+		const found = await hashFile(kept, { signal }).catch(() => null);
+		if (found === file.sha256) return { file: kept, sha256: found, bytes: file.bytes };
+	}
+	const part = await download(source, file, { scratch, clock, signal, onBytes: () => {}, mismatch: "METADATA_MISSING" });
+	await mkdir(folder, { recursive: true });
+	const kept = join(folder, `${part.sha256}.parquet`);
+	await rename(part.path, kept);
+	return { file: kept, sha256: part.sha256, bytes: part.bytes };
+}

@@ -1,0 +1,135 @@
+import { LakeError } from "../../schemas/errors.js";
+import type { Receipt, Snapshot, Split } from "../../schemas/records.js";
+import type { Settings } from "../../schemas/settings.js";
+import { type Dataset, shardParts } from "../datasets/dataset.js";
+import type { Listing, ShardInput } from "../ports.js";
+import { workId } from "./work-id.js";
+
+/** Deciding what a run has to do. Plain data in, plain data out; no I/O. */
+
+export type Reason =
+	| "new"
+	| "zip changed"
+	| "metadata changed"
+	| "settings changed"
+	| "pipeline changed"
+	| "up to date"
+	| "done earlier, not yet published"
+	| "the lake has it from a later commit";
+
+export interface ShardPlan {
+	shard: string;
+	action: "reuse" | "process" | "keep";
+	reason: Reason;
+	workId: string;
+	input: ShardInput;
+	metadataRowsSha256: string;
+	/** Of `reuse` and `keep`. */
+	receipt: Receipt | null;
+}
+
+export interface PlanInput {
+	dataset: Dataset;
+	wanted: string[];
+	listing: Listing;
+	/** SHA-256 of each wanted shard's metadata rows. */
+	rowsSha256: Map<string, string>;
+	settings: Settings;
+	base: Snapshot | null;
+	/** Receipts that the lake has, by work id: of the base's shards, and of any that was done before. */
+	receipts: Map<string, Receipt>;
+	/** `committed_at` of the commits that the base's shards were read at. */
+	commitDates: Map<string, string>;
+}
+
+/** Throws SHARD_MISSING and METADATA_MISSING, naming all of them, before any work. */
+export function requireListed(listing: Listing, wanted: string[], splits: Split[], dataset: Dataset): void {
+	const shards = wanted.filter((shard) => !listing.shards.has(shard));
+	const where = `${listing.uri}${listing.commit ? ` at ${listing.commit.slice(0, 12)}` : ""}`;
+	if (shards.length > 0) {
+		const paths = shards.map((shard) => dataset.zipPath(shard));
+		throw new LakeError("SHARD_MISSING", `${where} lacks ${count(shards, "shard")}: ${paths.join(", ")}`, {
+			path: paths[0] ?? "",
+		});
+	}
+	const missing = splits.filter((split) => !listing.metadata.has(split)).map((split) => dataset.metadataPath(split));
+	if (missing.length > 0) {
+		throw new LakeError("METADATA_MISSING", `${where} lacks ${missing.join(", ")}`, { path: missing[0] ?? "" });
+	}
+}
+
+function count(items: unknown[], noun: string): string {
+	return `${items.length} ${noun}${items.length === 1 ? "" : "s"}`;
+}
+
+/** What to do about each wanted shard, in the order asked. */
+export function planShards(input: PlanInput): ShardPlan[] {
+	return input.wanted.flatMap((shard) => {
+		const content = input.listing.shards.get(shard);
+		return content ? planShard(shard, content, input) : [];
+	});
+}
+
+function planShard(shard: string, content: ShardInput, given: PlanInput): ShardPlan {
+	const { dataset, settings, base, receipts } = given;
+	const metadataRowsSha256 = given.rowsSha256.get(shard) ?? "";
+	const id = workId({ dataset: dataset.name, shard, input: content, metadataRowsSha256, settings });
+	const published = base?.shards.find((entry) => entry.shard === shard);
+	const plan = { shard, workId: id, input: content, metadataRowsSha256 };
+	const receipt = receipts.get(id) ?? null;
+	if (published?.work_id === id && receipt) return { ...plan, action: "reuse", reason: "up to date", receipt };
+	const old = published ? (receipts.get(published.work_id) ?? null) : null;
+	if (published && old && isLater(published.commit, given.listing, given.commitDates)) {
+		return { ...plan, action: "keep", reason: "the lake has it from a later commit", receipt: old };
+	}
+	if (receipt) return { ...plan, action: "reuse", reason: "done earlier, not yet published", receipt };
+	return { ...plan, action: "process", reason: old ? whatChanged(old, plan, settings) : "new", receipt: null };
+}
+
+/** A run on a branch must not go back behind what the lake has; one on an explicit commit may. */
+export function isLater(
+	commit: string | null,
+	listing: Pick<Listing, "commit" | "committedAt" | "explicitCommit">,
+	commitDates: Map<string, string>,
+): boolean {
+	if (listing.explicitCommit || commit === null || commit === listing.commit || listing.committedAt === null) return false;
+	const date = commitDates.get(commit);
+	return date !== undefined && date > listing.committedAt;
+}
+
+function whatChanged(
+	old: Receipt,
+	plan: { input: ShardInput; metadataRowsSha256: string },
+	settings: Settings,
+): Reason {
+	const before = old.inputs.zip_sha256 ?? old.inputs.files_sha256;
+	if (before !== plan.input.sha256) return "zip changed";
+	if (old.inputs.metadata_rows_sha256 !== plan.metadataRowsSha256) return "metadata changed";
+	const keys = Object.keys(settings) as (keyof Settings)[];
+	return keys.some((key) => old.settings[key] !== settings[key]) ? "settings changed" : "pipeline changed";
+}
+
+/**
+ * Hashes of the shards' metadata rows as the lake's own records tell them, without reading the metadata: where
+ * the source lists the very file that the snapshot recorded, and the shard was last seen at the snapshot's commit.
+ * Null when one of the wanted shards cannot be told so.
+ */
+export function knownRows(
+	base: Snapshot | null,
+	receipts: Map<string, Receipt>,
+	listing: Listing,
+	wanted: string[],
+): Map<string, string> | null {
+	if (!base || base.source.commit === null) return null;
+	const rows = new Map<string, string>();
+	for (const name of wanted) {
+		const { split } = shardParts(name);
+		const entry = base.shards.find(({ shard }) => shard === name);
+		const recorded = base.source.metadata.find((file) => file.split === split);
+		const receipt = entry && receipts.get(entry.work_id);
+		if (!entry || !receipt || !recorded || entry.commit !== base.source.commit) return null;
+		if (listing.metadata.get(split)?.sha256 !== recorded.sha256) return null;
+		rows.set(name, receipt.inputs.metadata_rows_sha256);
+	}
+	return rows;
+}

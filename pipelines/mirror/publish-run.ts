@@ -1,0 +1,54 @@
+import type { Receipt, Snapshot } from "../../schemas/records.js";
+import type { StoredSnapshot } from "../lake.js";
+import type { Listing, Store } from "../ports.js";
+import { nextSnapshot, type RunResult } from "./next-snapshot.js";
+import { isLater } from "./plan.js";
+import { commitDatesOf, type MirrorPlan, type MirrorRequest, receiptsOf, requireCovered } from "./plan-mirror.js";
+import { publish } from "./publish.js";
+
+/** What the shards of a run came to. */
+export interface ShardResults {
+	/** Of shards made in this run and of those found done. */
+	receipts: Receipt[];
+	skipped: Snapshot["skipped"];
+}
+
+/**
+ * Publishes what a run made, on top of whatever snapshot is the newest by then.
+ * @returns the snapshot, or null when no work id changed
+ */
+export async function publishRun(
+	store: Store,
+	request: Pick<MirrorRequest, "wanted" | "prune">,
+	plan: Omit<MirrorPlan, "shards" | "base" | "upToDate">,
+	results: ShardResults,
+	dataset: RunResult["dataset"],
+): Promise<StoredSnapshot | null> {
+	const { listing, settings } = plan;
+	const run: RunResult = {
+		dataset,
+		source: {
+			uri: listing.uri,
+			revision: listing.revision,
+			commit: listing.commit,
+			committed_at: listing.committedAt,
+		},
+		metadata: [...plan.metadata.values()],
+		settings,
+		prune: request.prune,
+		...results,
+	};
+	return publish(store, async (base) => {
+		requireCovered(request, settings, base?.snapshot ?? null);
+		const receipts = await receiptsOf(store, base?.snapshot.shards.map(({ receipt }) => receipt) ?? []);
+		for (const receipt of results.receipts) receipts.set(receipt.work_id, receipt);
+		const keep = await laterShards(store, base?.snapshot ?? null, listing);
+		return nextSnapshot(base?.snapshot ?? null, run, receipts, keep);
+	});
+}
+
+async function laterShards(store: Store, base: Snapshot | null, listing: Listing): Promise<Set<string>> {
+	const dates = await commitDatesOf(store, base, listing);
+	const later = base?.shards.filter(({ commit }) => isLater(commit, listing, dates)) ?? [];
+	return new Set(later.map(({ shard }) => shard));
+}

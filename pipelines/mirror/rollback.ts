@@ -1,0 +1,45 @@
+import { LakeError } from "../../schemas/errors.js";
+import type { Snapshot } from "../../schemas/records.js";
+import { TABLE_NAMES } from "../../schemas/tables.js";
+import type { StoredSnapshot } from "../lake.js";
+import type { Store } from "../ports.js";
+import { claimedSnapshot, publish } from "./publish.js";
+
+/**
+ * Publishes a new snapshot with the content of snapshot `number`.
+ * @returns null when the newest snapshot has that content already
+ * @throws SNAPSHOT_NOT_FOUND when there is no such snapshot, or vacuum took its files
+ */
+export async function rollback(store: Store, number: number): Promise<StoredSnapshot | null> {
+	return publish(store, async (base) => {
+		const target = await claimedSnapshot(store, number);
+		if (!base || !target || number > base.snapshot.number) {
+			throw new LakeError("SNAPSHOT_NOT_FOUND", `${store.name} has no snapshot ${number}`);
+		}
+		if (sameContent(base.snapshot, target.snapshot)) return null;
+		await requireFiles(store, target.snapshot);
+		return renumbered(target.snapshot, base.snapshot.number + 1);
+	});
+}
+
+function sameContent(a: Snapshot, b: Snapshot): boolean {
+	if (a.shards.length !== b.shards.length) return false;
+	return a.shards.every(({ work_id }, index) => b.shards[index]?.work_id === work_id);
+}
+
+async function requireFiles(store: Store, snapshot: Snapshot): Promise<void> {
+	for (const { files } of Object.values(snapshot.tables)) {
+		for (const { path } of files) {
+			if (await store.stat(path)) continue;
+			throw new LakeError("SNAPSHOT_NOT_FOUND", `snapshot ${snapshot.number} is no longer whole: ${path} is gone`, { path });
+		}
+	}
+}
+
+function renumbered(snapshot: Snapshot, number: number): Snapshot {
+	const tables = TABLE_NAMES.map((table) => [
+		table,
+		{ delta_version: number - 1, files: snapshot.tables[table]?.files ?? [] },
+	]);
+	return { ...snapshot, number, tables: Object.fromEntries(tables) as Snapshot["tables"] };
+}

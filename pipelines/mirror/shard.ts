@@ -1,0 +1,94 @@
+import { join } from "node:path";
+import { LakeError } from "../../schemas/errors.js";
+import type { Receipt } from "../../schemas/records.js";
+import type { Settings } from "../../schemas/settings.js";
+import type { Dataset } from "../datasets/dataset.js";
+import type { ArchiveReader, Clock, ImagePool, Progress, Source, Store, TableFiles } from "../ports.js";
+import { checkImages } from "./check-images.js";
+import { checkRows } from "./check-rows.js";
+import { fetchShard } from "./fetch-shard.js";
+import { forgetFailed, keepFailed } from "./keep-failed.js";
+import { readShardMetadata, type SplitMetadata } from "./metadata.js";
+import { parseRows } from "./parse-rows.js";
+import type { ShardPlan } from "./plan.js";
+import { judgeRatio, settle } from "./settle.js";
+import { tableRows } from "./table-rows.js";
+import type { Finding } from "./types.js";
+import { countFindings, makeReceipt, writeReceipt } from "./write-receipt.js";
+import { writeTables } from "./write-tables.js";
+
+/** The world, as far as a shard needs it. */
+export interface ShardTools {
+	dataset: Dataset;
+	source: Source;
+	store: Store;
+	archives: ArchiveReader;
+	images: ImagePool;
+	tables: TableFiles;
+	progress: Progress;
+	clock: Clock;
+	/** Folder for downloads and temporary files, outside the lake. */
+	scratch: string;
+	maxRejectRatio: number;
+}
+
+/** A shard that failed, with what had been found by then. */
+export class ShardFailed extends LakeError {
+	constructor(
+		error: LakeError,
+		readonly shard: string,
+		readonly findings: Receipt["findings"],
+		/** Where its findings and its zip are kept; null when there is nothing to keep. */
+		readonly kept: string | null,
+	) {
+		super(error.code, error.message, { hint: error.hint, exit: error.exit, retry: error.retry, cause: error.cause });
+	}
+}
+
+/**
+ * One shard, from source to receipt: download → unpack → validate → images → tables → receipt.
+ * Nothing of it is visible to a reader before a publish names the receipt.
+ * @throws ShardFailed, or the abort signal's reason
+ */
+export async function processShard(
+	plan: ShardPlan,
+	metadata: SplitMetadata,
+	settings: Settings,
+	tools: ShardTools,
+	signal: AbortSignal,
+): Promise<Receipt> {
+	const { dataset, store, progress } = tools;
+	const { shard, input } = plan;
+	let findings: Finding[] = [];
+	let zip: string | null = null;
+	try {
+		const fetched = await fetchShard(plan, tools, signal);
+		zip = fetched.downloaded ? fetched.zip : null;
+		const archive = await tools.archives.open(input, fetched.zip, shard, signal);
+		const jsonPath = `${dataset.folderPath(shard)}/${dataset.jsonName(shard)}`;
+		if (!archive.json) throw new LakeError("JSON_MISSING", `${shard} has no ${dataset.jsonName(shard)}`, { path: jsonPath });
+		const values = parseRows(await tools.archives.readJson(archive.json), jsonPath);
+		const known = await readShardMetadata(tools.tables, dataset, metadata, shard);
+		const rows = checkRows(values, dataset.rowPrefix(shard), known);
+		progress.imagesFound(shard, archive.members.length);
+		const images = await checkImages(archive, rows.rows, tools.images, settings, signal, () => progress.imageDone(shard));
+		const settled = settle(rows, images, settings);
+		findings = settled.findings;
+		judgeRatio(shard, settled.defective, settled.counts.rows_in, tools.maxRejectRatio);
+		const tables = tableRows(settled);
+		signal.throwIfAborted();
+		await store.publishObjects([...new Set(settled.good.map(({ image }) => image.object_key))]);
+		const work = join(tools.scratch, "work", `${process.pid}-${shard}`);
+		const files = await writeTables(shard, tables, tools.tables, store, work);
+		signal.throwIfAborted();
+		const receipt = await writeReceipt(store, makeReceipt(plan, settings, settled, tables, files));
+		await fetched.release();
+		await forgetFailed(tools.scratch, plan);
+		return receipt;
+	} catch (error) {
+		signal.throwIfAborted();
+		const known = error instanceof LakeError ? error : new LakeError("INTERNAL", `${shard}: ${String(error)}`, { cause: error });
+		const kept = findings.length > 0 || zip !== null ? await keepFailed(tools.scratch, plan, known, findings, zip) : null;
+		throw new ShardFailed(known, shard, countFindings(findings), kept);
+	}
+}

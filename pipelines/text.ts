@@ -1,0 +1,27 @@
+/** Order by Unicode code points, which is also the order of the UTF-8 bytes. */
+export function byCodePoint(a: string, b: string): number {
+	const length = Math.min(a.length, b.length);
+	for (let at = 0; at < length; at++) {
+		const left = a.charCodeAt(at);
+		const right = b.charCodeAt(at);
+		if (left === right) continue;
+		// Surrogates stand for code points above every other UTF-16 unit.
+		const leftPair = left >= 0xd800 && left <= 0xdfff;
+		const rightPair = right >= 0xd800 && right <= 0xdfff;
+		if (leftPair !== rightPair) return leftPair ? 1 : -1;
+		return left - right;
+	}
+	return a.length - b.length;
+}
+
+/** The same for values that may be null; null comes first. */
+export function nullsFirst(a: string | null, b: string | null): number {
+	if (a === null || b === null) return Number(a !== null) - Number(b !== null);
+	return byCodePoint(a, b);
+}
+
+/** A value as a person reads it in a message: JSON, cut at `most` characters. */
+export function shown(value: unknown, most = 60): string {
+	const text = value === undefined ? "nothing" : JSON.stringify(value);
+	return text.length > most ? `${text.slice(0, most)}…` : text;
+}

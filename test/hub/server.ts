@@ -1,0 +1,187 @@
+import { randomUUID } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { z } from "zod";
+import { bearer, refuseToken } from "./access.js";
+import { type Answer, json, pageNotFound, TEXT } from "./answer.js";
+import { Ledger, type Origin } from "./counters.js";
+import { type Fault, Faults, faultsSchema } from "./faults.js";
+import { cdn, Signer } from "./files.js";
+import type { HubOptions } from "./options.js";
+import { rateLimitHeaders } from "./ratelimit.js";
+import { Repo } from "./repo.js";
+import { answerRoute, kindOf, type Route, readRoute } from "./routes.js";
+import { send } from "./send.js";
+
+export interface RunningHub {
+	endpoint: string;
+	cdn: string;
+	commit: string;
+	close: () => void;
+}
+
+const EXPOSED =
+	"X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,Content-Range,X-Linked-Size,X-Linked-ETag,X-Xet-Hash";
+
+const reloadBody = z.object({ date: z.iso.datetime().optional() });
+
+/** Starts the two listeners: the Hub's API, and the CDN that its signed redirects lead to. */
+export async function startServer(folder: string, options: HubOptions): Promise<RunningHub> {
+	const hub = new Hub(folder, options);
+	return hub.listen();
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+	const chunks: Buffer[] = [];
+	for await (const chunk of request) chunks.push(chunk);
+	return Buffer.concat(chunks);
+}
+
+async function listen(server: Server, port: number): Promise<string> {
+	await new Promise<void>((done, fail) => {
+		server.once("error", fail);
+		server.listen(port, "127.0.0.1", done);
+	});
+	// `listen` on a host and port makes the address an AddressInfo, never a pipe's name.
+	return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+interface Exchange {
+	request: IncomingMessage;
+	response: ServerResponse;
+	route: Route;
+	answer: Answer;
+	/** Headers of this origin's every response. */
+	common: Record<string, string>;
+}
+
+/** The answer that a fault of kind `status` puts in place of the right one. */
+function refusal(fault: Fault): Answer {
+	const headers = { "Content-Type": TEXT, ...fault.headers };
+	return { status: fault.status ?? 500, headers, body: Buffer.from("The test asked for this answer.\n") };
+}
+
+class Hub {
+	readonly #options: HubOptions;
+	readonly #repo: Repo;
+	readonly #signer: Signer;
+	readonly #ledger = new Ledger();
+	readonly #faults = new Faults();
+	#origins: Record<Origin, string> = { api: "", cdn: "" };
+
+	constructor(folder: string, options: HubOptions) {
+		this.#options = options;
+		this.#repo = new Repo(folder, options.date);
+		this.#signer = new Signer(options.signatureSeconds);
+	}
+
+	async listen(): Promise<RunningHub> {
+		const api = createServer((request, response) => this.#guard(response, this.#onApi(request, response)));
+		const files = createServer((request, response) => this.#guard(response, this.#onCdn(request, response)));
+		// A client that reuses a connection must not meet its end by chance.
+		api.keepAliveTimeout = files.keepAliveTimeout = 120_000;
+		this.#origins = { api: await listen(api, this.#options.port), cdn: await listen(files, 0) };
+		const close = () => {
+			for (const server of [api, files]) {
+				server.close();
+				server.closeAllConnections();
+			}
+		};
+		return { endpoint: this.#origins.api, cdn: this.#origins.cdn, commit: this.#repo.head.id, close };
+	}
+
+	/** A client that goes away in mid-request costs that request, not the process. */
+	#guard(response: ServerResponse, work: Promise<void>): void {
+		work.catch((error: unknown) => {
+			if (!response.destroyed) console.error(error);
+			response.destroy();
+		});
+	}
+
+	async #onApi(request: IncomingMessage, response: ServerResponse): Promise<void> {
+		const target = new URL(request.url ?? "/", this.#origins.api);
+		const body = await readBody(request);
+		if (target.pathname.startsWith("/_test/")) {
+			const answer = this.#onTest(request.method ?? "GET", target.pathname, body);
+			return send(request, response, answer, { count: () => () => {}, fault: null, bytesPerSecond: null });
+		}
+		const token = bearer(request.headers.authorization);
+		const route = readRoute(target, this.#options);
+		const answer =
+			refuseToken(this.#options, token) ??
+			answerRoute(route, {
+				repo: this.#repo,
+				options: this.#options,
+				token,
+				target,
+				request,
+				body,
+				cdn: { origin: this.#origins.cdn, signer: this.#signer },
+				endpoint: this.#origins.api,
+			});
+		const common = {
+			...rateLimitHeaders(target.pathname, token !== null),
+			"X-Request-Id": `Root=1-${randomUUID()}`,
+			"Access-Control-Expose-Headers": EXPOSED,
+		};
+		return this.#deliver("api", { request, response, route, answer, common });
+	}
+
+	async #onCdn(request: IncomingMessage, response: ServerResponse): Promise<void> {
+		const target = new URL(request.url ?? "/", this.#origins.cdn);
+		request.resume();
+		const route: Route = { kind: "cdn", path: target.searchParams.get("X-Repo-Path") };
+		const allowed = request.method === "GET" || request.method === "HEAD";
+		const answer = allowed ? cdn(this.#repo, this.#signer, target) : pageNotFound();
+		return this.#deliver("cdn", { request, response, route, answer, common: { "X-Amz-Cf-Id": randomUUID() } });
+	}
+
+	/** Every counted response passes here: the one place where a fault can take its turn. */
+	#deliver(origin: Origin, { request, response, route, answer, common }: Exchange): Promise<void> {
+		const path = "path" in route ? route.path : null;
+		const isFile = route.kind === "resolve" || route.kind === "resolve_cache" || route.kind === "cdn";
+		const counted = isFile ? path : null;
+		const method = request.method ?? "GET";
+		this.#ledger.request(origin, kindOf(route, method), {
+			method,
+			path: counted,
+			authorized: request.headers.authorization !== undefined,
+		});
+		const fault = this.#faults.take(route.kind, path);
+		const spoilt = fault?.kind === "status" ? refusal(fault) : answer;
+		response.once("finish", () => this.#ledger.status(origin, response.statusCode));
+		return send(
+			request,
+			response,
+			{ ...spoilt, headers: { ...common, ...spoilt.headers } },
+			{
+				count: (first) =>
+					this.#ledger.body(origin, first === null || counted === null ? null : { path: counted, first }),
+				fault: fault?.kind === "status" ? null : fault,
+				bytesPerSecond: origin === "cdn" ? this.#options.bytesPerSecond : null,
+			},
+		);
+	}
+
+	#onTest(method: string, path: string, body: Buffer): Answer {
+		if (method === "GET" && path === "/_test/counters") return json(this.#ledger.read());
+		if (method !== "POST") return pageNotFound();
+		if (path === "/_test/counters/reset") {
+			this.#ledger.reset();
+			return json({});
+		}
+		const value: unknown = body.length === 0 ? {} : JSON.parse(body.toString());
+		if (path === "/_test/reload") {
+			const wanted = reloadBody.safeParse(value);
+			if (!wanted.success) return json({ error: z.prettifyError(wanted.error) }, {}, 400);
+			return json({ commit: this.#repo.reload(wanted.data.date).id });
+		}
+		if (path === "/_test/faults") {
+			const wanted = faultsSchema.safeParse(value);
+			if (!wanted.success) return json({ error: z.prettifyError(wanted.error) }, {}, 400);
+			this.#faults.set(wanted.data);
+			return json({});
+		}
+		return pageNotFound();
+	}
+}
