@@ -83,6 +83,8 @@ export interface Store {
 	get(path: string): Promise<Buffer | null>;
 	stat(path: string): Promise<StoredFile | null>;
 	read(path: string): Promise<Readable>;
+	/** Where the file lies on this machine, or null of a store elsewhere. */
+	localPath(path: string): string | null;
 	/** Every file below a folder, in no order; `.irlake/` only when asked for by name. */
 	list(prefix: string): AsyncIterable<StoredFile>;
 	/** Writes durably unless the path exists; false when it does. Exactly one of two racing calls gets true. */
@@ -208,6 +210,8 @@ export interface TableFiles {
 	columns(file: string): Promise<MetadataColumn[]>;
 	/** Metadata rows whose `image_path` starts with `prefix` (all with ""), in batches, in no order. */
 	metadataRows(file: string, prefix: string): AsyncIterable<MetadataRow[]>;
+	/** Rows of a parquet file, these columns only, in the file's order, in batches. */
+	read(file: string, columns: string[]): AsyncIterable<Record<string, string | number | null>[]>;
 	/** Writes rows in their order; same rows, same bytes. */
 	write(table: TableName, rows: Iterable<TableRow>, file: string): Promise<void>;
 	close(): Promise<void>;

@@ -13,7 +13,13 @@ import {
 	VARCHAR,
 } from "@duckdb/node-api";
 import { LakeError } from "../../schemas/errors.js";
-import { type Column, type ColumnType, PROMPT_IMAGE_FIELDS, type PromptImage, type TableRow } from "../../schemas/tables.js";
+import {
+	type Column,
+	type ColumnType,
+	PROMPT_IMAGE_FIELDS,
+	type PromptImage,
+	type TableRow,
+} from "../../schemas/tables.js";
 
 /** Most rows that a chunk holds: DuckDB's vector size. */
 const CHUNK_ROWS = 2048;

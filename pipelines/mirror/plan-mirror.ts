@@ -20,8 +20,8 @@ export interface MirrorRequest {
 	settings: AskedSettings;
 	newSettings: boolean;
 	prune: boolean;
-	/** Name and version of what re-encodes in this release. */
-	codec: string;
+	/** Name and version of what re-encodes in this release; asked for where images are not kept as they are. */
+	codec(): Promise<string>;
 }
 
 export interface PlanTools {
@@ -31,6 +31,8 @@ export interface PlanTools {
 	tables: TableFiles;
 	clock: Clock;
 	scratch: string;
+	/** Told of every byte of metadata that is downloaded. */
+	onBytes(bytes: number): void;
 }
 
 /** A plan with everything it was made from. */
@@ -51,7 +53,9 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	const { dataset, store } = tools;
 	const { wanted } = request;
 	const base = (await readLatestSnapshot(store))?.snapshot ?? null;
-	const settings = chooseSettings(request.settings, base?.settings ?? null, request.codec, request.newSettings);
+	const image = request.settings.image ?? base?.settings.image ?? "passthrough";
+	const codec = image === "passthrough" ? "" : await request.codec();
+	const settings = chooseSettings(request.settings, base?.settings ?? null, codec, request.newSettings);
 	requireCovered(request, settings, base);
 	const asked = splitsOf(dataset, wanted);
 	const present = splitsOf(dataset, [...wanted, ...(base?.shards.map(({ shard }) => shard) ?? [])]);
@@ -79,7 +83,7 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 		receipts.set(id, receipt);
 	}
 	const shards = planShards({ ...given, rowsSha256 });
-	requireCodec(shards, settings, request.codec);
+	requireCodec(shards, settings, codec);
 	return { listing, settings, base, shards, metadata, upToDate: isUpToDate(shards, request, base) };
 }
 
@@ -186,7 +190,7 @@ async function fetchMetadata(
 		const found = await hashFile(kept, { signal }).catch(() => null);
 		if (found === file.sha256) return { file: kept, sha256: found, bytes: file.bytes };
 	}
-	const part = await download(source, file, { scratch, clock, signal, onBytes: () => {}, mismatch: "METADATA_MISSING" });
+	const part = await download(source, file, { scratch, clock, signal, onBytes: tools.onBytes, mismatch: "METADATA_MISSING" });
 	await mkdir(folder, { recursive: true });
 	const kept = join(folder, `${part.sha256}.parquet`);
 	await rename(part.path, kept);

@@ -6,12 +6,14 @@ import type { Content } from "./content.js";
 import type { CountBytes } from "./counters.js";
 import type { Fault } from "./faults.js";
 
-/** One read and one write each; measured fastest per CPU second on loopback. */
+/** One read and one write each: 1 MiB costs 0.7 to 1.2 CPU seconds per GiB here, 256 KiB up to 1.5, 64 KiB 1.7 and more. */
 const CHUNK = 1024 * 1024;
 /** With a limit: how long one chunk takes, so that a slow download moves in small steps. */
 const STEP_SECONDS = 0.02;
 
 export interface Delivery {
+	/** Called with the status that goes out. */
+	status: (status: number) => void;
 	/** Called when a body begins; `first` is the file's offset, or null if it is no file's content. */
 	count: (first: number | null) => CountBytes;
 	fault: Fault | null;
@@ -59,10 +61,11 @@ export async function send(
 	const cut = fault === null || fault.kind === "wrong-bytes" ? length : Math.min(length, fault.bytes ?? 0);
 	const announced = fault?.kind === "truncate" ? cut : length;
 	const noBody = answer.status === 304 || answer.status === 204;
-	response.writeHead(
-		answer.status,
-		noBody ? answer.headers : { ...answer.headers, "Content-Length": String(announced) },
-	);
+	by.status(answer.status);
+	response.statusCode = answer.status;
+	// One by one, so that a fault's header replaces the usual one whatever its case.
+	for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
+	if (!noBody) response.setHeader("Content-Length", announced);
 	if (request.method === "HEAD" || noBody) {
 		response.end();
 		return;

@@ -11,7 +11,7 @@ import type { HubOptions } from "./options.js";
 import { rateLimitHeaders } from "./ratelimit.js";
 import { Repo } from "./repo.js";
 import { answerRoute, kindOf, type Route, readRoute } from "./routes.js";
-import { send } from "./send.js";
+import { type Delivery, send } from "./send.js";
 
 export interface RunningHub {
 	endpoint: string;
@@ -45,6 +45,8 @@ async function listen(server: Server, port: number): Promise<string> {
 	// `listen` on a host and port makes the address an AddressInfo, never a pipe's name.
 	return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
+
+const UNCOUNTED: Delivery = { status: () => {}, count: () => () => {}, fault: null, bytesPerSecond: null };
 
 interface Exchange {
 	request: IncomingMessage;
@@ -103,7 +105,7 @@ class Hub {
 		const body = await readBody(request);
 		if (target.pathname.startsWith("/_test/")) {
 			const answer = this.#onTest(request.method ?? "GET", target.pathname, body);
-			return send(request, response, answer, { count: () => () => {}, fault: null, bytesPerSecond: null });
+			return send(request, response, answer, UNCOUNTED);
 		}
 		const token = bearer(request.headers.authorization);
 		const route = readRoute(target, this.#options);
@@ -149,12 +151,12 @@ class Hub {
 		});
 		const fault = this.#faults.take(route.kind, path);
 		const spoilt = fault?.kind === "status" ? refusal(fault) : answer;
-		response.once("finish", () => this.#ledger.status(origin, response.statusCode));
 		return send(
 			request,
 			response,
 			{ ...spoilt, headers: { ...common, ...spoilt.headers } },
 			{
+				status: (status) => this.#ledger.status(origin, status),
 				count: (first) =>
 					this.#ledger.body(origin, first === null || counted === null ? null : { path: counted, first }),
 				fault: fault?.kind === "status" ? null : fault,

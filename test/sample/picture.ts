@@ -84,8 +84,8 @@ function drawEllipse(pixels: Uint8ClampedArray, size: number, random: Random, [r
 
 /** Grain: light and dark of a strength that differs by place and picture, and a little colour. */
 function drawGrain(pixels: Uint8ClampedArray, size: number, random: Random): void {
-	const base = random.int(2, 9);
-	const strengths = Array.from({ length: 64 }, () => base + random.int(0, 8));
+	const base = random.int(1, 8);
+	const strengths = Array.from({ length: 64 }, () => base + random.int(0, 5));
 	let state = random.bits() | 1;
 	const cell = Math.ceil(size / 8);
 	for (let y = 0, at = 0; y < size; y++) {

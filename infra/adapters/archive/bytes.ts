@@ -1,5 +1,7 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { read } from "node:fs";
+import { open } from "node:fs/promises";
 import { basename } from "node:path";
+import { promisify } from "node:util";
 import { LakeError } from "../../../schemas/errors.js";
 
 /** Random access to a file's bytes: all that reading a zip's directory needs. */
@@ -15,17 +17,19 @@ export function unreadable(path: string, cause: unknown): LakeError {
 	return new LakeError("SOURCE_UNREADABLE", `${basename(path)} could not be read.`, { path, cause });
 }
 
-async function readFrom(file: FileHandle, path: string, position: number, wanted: number): Promise<Buffer> {
+const readAsync = promisify(read);
+
+async function readFrom(fd: number, path: string, position: number, wanted: number): Promise<Buffer> {
 	const buffer = Buffer.allocUnsafe(wanted);
 	let filled = 0;
-	while (filled < wanted) {
-		const { bytesRead } = await file
-			.read(buffer, filled, wanted - filled, position + filled)
-			.catch((error: unknown) => {
-				throw unreadable(path, error);
-			});
-		if (bytesRead === 0) break;
-		filled += bytesRead;
+	try {
+		while (filled < wanted) {
+			const { bytesRead } = await readAsync(fd, buffer, filled, wanted - filled, position + filled);
+			if (bytesRead === 0) break;
+			filled += bytesRead;
+		}
+	} catch (error) {
+		throw unreadable(path, error);
 	}
 	return buffer.subarray(0, filled);
 }
@@ -41,7 +45,8 @@ export async function withFile<T>(path: string, use: (source: ByteSource) => Pro
 		});
 		return await use({
 			size,
-			read: (position, length) => readFrom(file, path, position, Math.max(0, Math.min(length, size - position))),
+			// Not `file.read`: with small reads, as of a thousand local headers, it takes twice as long.
+			read: (position, length) => readFrom(file.fd, path, position, Math.max(0, Math.min(length, size - position))),
 		});
 	} finally {
 		await file.close();

@@ -45,20 +45,18 @@ class DirectoryReader extends RandomAccessReader {
 		position: number,
 		callback: (error: Error | null, bytesRead?: number) => void,
 	): void {
-		this.#fill(position, length).then(
-			() => {
-				const from = position - this.#windowStart;
-				const copied = this.#window.copy(target, offset, from, from + length);
-				if (position === this.next && length === HEADER_BYTES && copied === length) this.#passHeader(target, offset);
-				callback(null, copied);
-			},
-			(error: Error) => callback(error),
-		);
+		const deliver = (): void => {
+			const from = position - this.#windowStart;
+			const copied = this.#window.copy(target, offset, from, from + length);
+			if (position === this.next && length === HEADER_BYTES && copied === length) this.#passHeader(target, offset);
+			callback(null, copied);
+		};
+		const from = position - this.#windowStart;
+		if (from >= 0 && from + length <= this.#window.length) deliver();
+		else this.#fill(position, length).then(deliver, (error: Error) => callback(error));
 	}
 
 	async #fill(position: number, length: number): Promise<void> {
-		const from = position - this.#windowStart;
-		if (from >= 0 && from + length <= this.#window.length) return;
 		this.#window = await this.#source.read(position, Math.max(length, WINDOW));
 		this.#windowStart = position;
 	}
@@ -112,7 +110,14 @@ export async function readDirectory(
 	const zip = await fromRandomAccessReaderPromise(reader, source.size, options).catch(broken);
 	try {
 		const entries = zip.eachEntry();
-		for (let step = await entries.next().catch(broken); !step.done; step = await entries.next().catch(broken)) {
+		const next = async () => {
+			try {
+				return await entries.next();
+			} catch (error) {
+				return broken(error);
+			}
+		};
+		for (let step = await next(); !step.done; step = await next()) {
 			signal.throwIfAborted();
 			take(toEntry(step.value, zipPath));
 		}

@@ -23,7 +23,7 @@ function nameFault(name: string): string | null {
  * What makes an entry unsafe by itself, or null. The mode is judged whatever system the entry claims to come from:
  * readers differ in whether they look at that claim.
  */
-export function entryFault(entry: ZipEntry): string | null {
+function entryFault(entry: ZipEntry): string | null {
 	const named = nameFault(entry.name);
 	if (named !== null) return named;
 	const type = entry.mode & FILE_TYPE;

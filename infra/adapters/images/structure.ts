@@ -175,7 +175,7 @@ function wrongExtension(content: Buffer, extended: Chunk, chunks: Chunk[], size:
 
 function describe(content: Buffer, end: number, chunks: Chunk[], picture: Chunk, size: Size, flags: number): Structure {
 	const lossless = picture.id === "VP8L";
-	const alpha = lossless && (content[picture.start + 4] as number & 0x10) !== 0;
+	const alpha = lossless && ((content[picture.start + 4] as number) & 0x10) !== 0;
 	const extended = chunks[0]?.id === "VP8X" ? chunks[0] : null;
 	const plainHeader =
 		extended === null

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { LakeError, systemCode } from "../../../schemas/errors.js";
+import { LakeError } from "../../../schemas/errors.js";
+import { systemCode } from "../error-code.js";
 
 /** Paths and errors of a lake in a folder. */
 

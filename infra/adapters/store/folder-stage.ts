@@ -2,7 +2,7 @@ import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { threadId } from "node:worker_threads";
 import type { ObjectStage } from "../../../pipelines/ports.js";
-import { systemCode } from "../../../schemas/errors.js";
+import { systemCode } from "../error-code.js";
 import { writeSynced } from "./durable.js";
 import { checkPath, isAbsent, storeError } from "./folder-paths.js";
 

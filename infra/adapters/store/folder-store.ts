@@ -3,7 +3,8 @@ import { copyFile, link, open, readdir, readFile, rename, rm, stat } from "node:
 import { basename, dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import type { Store, StoredFile } from "../../../pipelines/ports.js";
-import { LakeError, systemCode } from "../../../schemas/errors.js";
+import { LakeError } from "../../../schemas/errors.js";
+import { systemCode } from "../error-code.js";
 import { ownerId, ownerState } from "../owner.js";
 import { DurableFolders, eachOf, SYNC_WIDTH, syncFile, syncFolder, writeSynced } from "./durable.js";
 import { inFolder, isAbsent, storeError } from "./folder-paths.js";
@@ -66,6 +67,10 @@ class Folder implements FolderStore {
 		});
 	}
 
+	localPath(path: string): string {
+		return inFolder(this.#root, path);
+	}
+
 	async *list(prefix: string): AsyncIterable<StoredFile> {
 		const path = prefix.replace(/\/$/, "");
 		const start = path === "" ? this.#root : inFolder(this.#root, path);
@@ -75,7 +80,7 @@ class Folder implements FolderStore {
 	putIfAbsent(path: string, content: Buffer): Promise<boolean> {
 		return this.#guard(path, async () => {
 			const file = inFolder(this.#root, path);
-			const taken = (await stat(file).catch(nullIfAbsent)) !== null;
+			const taken = await isThere(file);
 			const made =
 				!taken && (await this.#aside(content, (aside) => this.#intoFolder(file, () => linkOnce(aside, file, path))));
 			// Where it was there already, its name is perhaps not synced yet, and the caller may build on it.
@@ -161,12 +166,16 @@ class Folder implements FolderStore {
 	}
 
 	async #publishObject(key: string, file: string): Promise<void> {
+		const staged = join(this.stageFolder, basename(key));
 		try {
-			await this.#intoFolder(file, () => rename(join(this.stageFolder, basename(key)), file));
+			await rename(staged, file);
 		} catch (error) {
 			if (systemCode(error) !== "ENOENT") throw error;
-			if ((await stat(file).catch(nullIfAbsent)) !== null) return;
-			throw new LakeError("LAKE_DAMAGED", `The object ${key} is neither staged nor in the lake.`, { path: key });
+			if (await isThere(file)) return;
+			if (!(await isThere(staged))) {
+				throw new LakeError("LAKE_DAMAGED", `The object ${key} is neither staged nor in the lake.`, { path: key });
+			}
+			await this.#intoFolder(file, () => rename(staged, file));
 		}
 	}
 
@@ -224,6 +233,10 @@ class Folder implements FolderStore {
 function nullIfAbsent(error: unknown): null {
 	if (isAbsent(error)) return null;
 	throw error;
+}
+
+async function isThere(path: string): Promise<boolean> {
+	return (await stat(path).catch(nullIfAbsent)) !== null;
 }
 
 function readIfThere(file: string): Buffer | null {

@@ -28,6 +28,10 @@ export class MemoryStore implements Store, ObjectStage {
 		return Readable.from([content]);
 	}
 
+	localPath(): null {
+		return null;
+	}
+
 	async *list(prefix: string): AsyncIterable<StoredFile> {
 		const folder = prefix.replace(/\/$/, "");
 		if (folder !== "") checkPath(folder);
@@ -65,6 +69,7 @@ export class MemoryStore implements Store, ObjectStage {
 
 	async publishObjects(staged: string[]): Promise<void> {
 		for (const key of new Set(staged)) {
+			checkPath(key);
 			const content = this.#staged.get(key);
 			if (content !== undefined) this.#files.set(key, content);
 			this.#staged.delete(key);

@@ -1,0 +1,49 @@
+const WAITING = 0;
+const FREE = 1;
+
+/**
+ * A budget of memory over all threads of the host, in KiB, kept in shared memory. Waiting blocks the thread, so a
+ * thread must hold at most one share at a time, and must not need its event loop to return another.
+ */
+export class Budget {
+	readonly #state: Int32Array;
+	readonly #total: number;
+
+	/** `memory` comes from `Budget.memory`, shared by all threads. */
+	constructor(memory: SharedArrayBuffer, totalBytes: number) {
+		this.#state = new Int32Array(memory);
+		this.#total = kib(totalBytes);
+	}
+
+	static memory(totalBytes: number): SharedArrayBuffer {
+		const memory = new SharedArrayBuffer(8);
+		new Int32Array(memory)[FREE] = kib(totalBytes);
+		return memory;
+	}
+
+	/**
+	 * Takes `bytes`, all at once, waiting until they are free; what exceeds the budget takes all of it. The first that
+	 * waits keeps the others out, so that a large share is not starved by small ones. Returns what `release` gets.
+	 */
+	acquire(bytes: number): number {
+		const share = Math.min(kib(bytes), this.#total);
+		while (Atomics.compareExchange(this.#state, WAITING, 0, 1) !== 0) Atomics.wait(this.#state, WAITING, 1);
+		for (;;) {
+			const free = Atomics.load(this.#state, FREE);
+			if (free < share) Atomics.wait(this.#state, FREE, free);
+			else if (Atomics.compareExchange(this.#state, FREE, free, free - share) === free) break;
+		}
+		Atomics.store(this.#state, WAITING, 0);
+		Atomics.notify(this.#state, WAITING, 1);
+		return share;
+	}
+
+	release(share: number): void {
+		Atomics.add(this.#state, FREE, share);
+		Atomics.notify(this.#state, FREE);
+	}
+}
+
+function kib(bytes: number): number {
+	return Math.ceil(bytes / 1024);
+}

@@ -1,0 +1,132 @@
+/**
+ * Decoding to RGBA8, after the structure was found good. A fast decoder reads plain lossless files; whatever it
+ * rejects, and every other file, is decided by the arbiter, so that the verdict is the same on every machine.
+ * Figures and reasons: docs/decisions/0002-image-decoding.md.
+ */
+
+import { scanPixels, type Scan } from "./pixels.js";
+import { MAX_PIXELS, type Structure } from "./structure.js";
+
+/** `auto`: libwebp where the system has it, else napi. `arbiter`: no fast decoder. */
+export type DecoderChoice = "auto" | "libwebp" | "napi" | "arbiter";
+
+export interface Decoded extends Scan {
+	/** Rows of RGBA8. Valid until the next picture is decoded by the same decoder. */
+	rgba: Buffer;
+}
+
+/** Fills `rgba` (`width · height · 4` bytes) from a plain lossless file; false when it cannot. */
+export interface FastDecoder {
+	readonly name: "libwebp" | "napi";
+	decode(riff: Buffer, structure: Structure, rgba: Buffer): boolean;
+}
+
+/** Larger frames are not kept for the next picture. */
+const REUSED_BYTES = 16 * 1024 * 1024;
+
+/** Where the system's libwebp is found, by Node's name of the platform. */
+const LIBRARIES: Partial<Record<NodeJS.Platform, string>> = {
+	linux: "libwebp.so.7",
+	darwin: "libwebp.7.dylib",
+};
+
+/** Decodes pictures one after another: for one thread, one picture at a time. */
+export class Decoder {
+	readonly #fast: FastDecoder | null;
+	#frame = Buffer.alloc(0);
+
+	constructor(fast: FastDecoder | null) {
+		this.#fast = fast;
+	}
+
+	/** The picture in `riff` (exactly the RIFF container), or null when it cannot be decoded. `careful` uses the arbiter only. */
+	async decode(riff: Buffer, structure: Structure, careful: boolean): Promise<Decoded | null> {
+		const { width, height } = structure;
+		if (this.#fast !== null && structure.plain && !careful) {
+			const rgba = this.#room(width * height * 4);
+			if (this.#fast.decode(riff, structure, rgba)) {
+				const scan = scanPixels(rgba, width, height);
+				// A file that says it has no alpha and has some all the same: libwebp gives it, the arbiter drops it.
+				if (structure.alpha || scan.opaque) return { rgba, ...scan };
+			}
+		}
+		const rgba = await arbiter(riff, width, height);
+		return rgba === null ? null : { rgba, ...scanPixels(rgba, width, height) };
+	}
+
+	#room(bytes: number): Buffer {
+		if (bytes > REUSED_BYTES) return Buffer.allocUnsafeSlow(bytes);
+		if (this.#frame.length < bytes) this.#frame = Buffer.allocUnsafeSlow(bytes);
+		return this.#frame.subarray(0, bytes);
+	}
+}
+
+/** The fast decoder asked for, or null. Never throws: what cannot be loaded gives way to the next. */
+export async function loadFastDecoder(choice: DecoderChoice, library: string | null): Promise<FastDecoder | null> {
+	if (choice === "arbiter") return null;
+	if (choice === "napi") return loadNapi();
+	return (await loadLibwebp(library)) ?? (choice === "auto" ? await loadNapi() : null);
+}
+
+async function loadLibwebp(library: string | null): Promise<FastDecoder | null> {
+	const name = library ?? LIBRARIES[process.platform];
+	if (name === undefined) return null;
+	try {
+		const { default: koffi } = await import("koffi");
+		// uint8_t* WebPDecodeRGBAInto(const uint8_t* data, size_t size, uint8_t* out, size_t out_size, int stride)
+		const into = koffi
+			.load(name)
+			.func("WebPDecodeRGBAInto", "uintptr_t", ["void*", "size_t", "void*", "size_t", "int"]);
+		return {
+			name: "libwebp",
+			decode: (riff, { width }, rgba) => Boolean(into(riff, riff.length, rgba, rgba.length, width * 4)),
+		};
+	} catch {
+		return null;
+	}
+}
+
+async function loadNapi(): Promise<FastDecoder | null> {
+	try {
+		const { Transformer } = await import("@napi-rs/image");
+		return {
+			name: "napi",
+			decode: (riff, { width, height, alpha }, rgba) => {
+				try {
+					const pixels = new Transformer(riff).rawPixelsSync();
+					if (pixels.length !== width * height * (alpha ? 4 : 3)) return false;
+					if (alpha) rgba.set(pixels);
+					else addAlpha(pixels, rgba);
+					return true;
+				} catch {
+					return false;
+				}
+			},
+		};
+	} catch {
+		return null;
+	}
+}
+
+/** RGB to RGBA with alpha 255. */
+function addAlpha(rgb: Buffer, rgba: Buffer): void {
+	const words = new Uint32Array(rgba.buffer, rgba.byteOffset, rgba.length / 4);
+	for (let i = 0, at = 0; i < words.length; i++, at += 3) {
+		words[i] = (rgb[at] as number) | ((rgb[at + 1] as number) << 8) | ((rgb[at + 2] as number) << 16) | 0xff000000;
+	}
+}
+
+/**
+ * sharp, which comes with the package: no colour profile applied, no orientation, alpha 255 where there is none.
+ * Loaded when first needed: most runs never need it, and it takes 30 MB.
+ */
+async function arbiter(riff: Buffer, width: number, height: number): Promise<Buffer | null> {
+	const { openSharp } = await import("./sharp.js");
+	try {
+		const options = { ignoreIcc: true, failOn: "warning", limitInputPixels: MAX_PIXELS } as const;
+		const { data, info } = await openSharp(riff, options).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
+		return info.width === width && info.height === height && info.channels === 4 ? data : null;
+	} catch {
+		return null;
+	}
+}

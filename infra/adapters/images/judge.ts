@@ -1,0 +1,195 @@
+/** One image from its member to its verdict, and to the bytes that are stored. */
+
+import { createHash } from "node:crypto";
+import type { ImageFinding, ImageResult, ImageTask, StoredImage } from "../../../pipelines/ports.js";
+import { EXTENSION, type Settings, type StoredFormat } from "../../../schemas/settings.js";
+import { isLarge, MemberReader } from "../archive/member.js";
+import type { Budget } from "./budget.js";
+import { type Decoded, Decoder, type FastDecoder } from "./decode.js";
+import { pixelHash } from "./pixels.js";
+import { examine, type Structure } from "./structure.js";
+
+/** A verdict, and the object to stage with it. */
+export interface Judged {
+	result: ImageResult;
+	object: { key: string; content: Buffer } | null;
+}
+
+interface Stored {
+	content: Buffer;
+	sha256: string;
+	format: StoredFormat;
+	width: number;
+	height: number;
+}
+
+interface Sums {
+	bytes: number | null;
+	sha256: string | null;
+	crc32: string | null;
+}
+
+/** From here on a member waits for the whole budget, before its size in pixels is known. */
+const HEAVY_BYTES = 16 * 1024 * 1024;
+
+/** Pixels over this much memory are given back at once, not when the collector finds the time. */
+const LARGE_PIXELS = 16 * 1024 * 1024;
+
+const DAMAGED: ImageFinding = { code: "IMAGE_UNDECODABLE", detail: "The picture's data is damaged and cannot be decoded." };
+
+/** Judges images one at a time, in one thread. */
+export class Judge {
+	readonly #members = new MemberReader();
+	readonly #decoder: Decoder;
+	readonly #budget: Budget;
+
+	constructor(fast: FastDecoder | null, budget: Budget) {
+		this.#decoder = new Decoder(fast);
+		this.#budget = budget;
+	}
+
+	/** Throws a LakeError where the surroundings fail; a bad image is a value. `careful`: decoded by the arbiter only. */
+	async judge(task: ImageTask, settings: Settings, careful: boolean): Promise<Judged> {
+		if (isLarge(task.ref)) return this.#judgeLarge(task);
+		// One share a picture, never two: a heavy member takes all of it before it is read.
+		const heavy = task.check === "image" && task.ref.bytes > HEAVY_BYTES;
+		if (!heavy) return this.#judgeContent(task, settings, careful, null);
+		const share = this.#budget.acquire(Number.MAX_SAFE_INTEGER);
+		try {
+			return await this.#judgeContent(task, settings, careful, share);
+		} finally {
+			collect();
+			this.#budget.release(share);
+		}
+	}
+
+	async #judgeLarge(task: ImageTask): Promise<Judged> {
+		const member = await this.#members.readLarge(task.ref);
+		const sums = sumsOf(member);
+		if (!member.ok) return rejected(sums, unreadable(member.code, member.detail));
+		if (task.check === "hash") return unjudged(sums);
+		const verdict = examine(member.head, member.bytes);
+		return verdict.ok ? unjudged(sums) : rejected(sums, verdict.reject);
+	}
+
+	async #judgeContent(task: ImageTask, settings: Settings, careful: boolean, held: number | null): Promise<Judged> {
+		const member = this.#members.read(task.ref);
+		const sums = sumsOf(member.ok ? { ...member, bytes: member.content.length } : member);
+		if (!member.ok) return rejected(sums, unreadable(member.code, member.detail));
+		if (task.check === "hash") return unjudged(sums);
+		const verdict = examine(member.content);
+		if (!verdict.ok) return rejected(sums, verdict.reject);
+		const original = { content: member.content, sha256: member.sha256 };
+		const { structure } = verdict;
+		if (settings.verify === "structure" && settings.image === "passthrough") {
+			const stored: Stored = { ...original, format: "webp", width: structure.width, height: structure.height };
+			return good(task, sums, structure, stored, { pixel_sha256: null, dhash: null });
+		}
+		// Decoders hold the picture twice for a moment, and re-encoding holds it once more.
+		const cost = structure.width * structure.height * (settings.image === "passthrough" ? 8 : 12);
+		const share = held ?? this.#budget.acquire(cost);
+		try {
+			return await this.#decodeAndStore(task, settings, careful, sums, structure, original);
+		} finally {
+			if (held === null) {
+				if (cost > LARGE_PIXELS) collect();
+				this.#budget.release(share);
+			}
+		}
+	}
+
+	async #decodeAndStore(
+		task: ImageTask,
+		settings: Settings,
+		careful: boolean,
+		sums: Sums,
+		structure: Structure,
+		original: { content: Buffer; sha256: string },
+	): Promise<Judged> {
+		const { width, height } = structure;
+		const picture = await this.#decoder.decode(original.content.subarray(0, structure.riffBytes), structure, careful);
+		if (picture === null) return rejected(sums, DAMAGED);
+		const hashes = { pixel_sha256: pixelHash(picture.rgba, width, height), dhash: picture.dhash };
+		const encoded = await this.#encode(picture, structure, settings, original.content.length, hashes.pixel_sha256);
+		const stored = encoded ?? { ...original, format: "webp" as const, width, height };
+		const shown = settings.verify === "structure" ? { pixel_sha256: null, dhash: null } : hashes;
+		return good(task, sums, structure, stored, shown);
+	}
+
+	/** The re-encoded picture, or null where the original bytes are stored. */
+	async #encode(
+		picture: Decoded,
+		structure: Structure,
+		settings: Settings,
+		originalBytes: number,
+		pixels: string,
+	): Promise<Stored | null> {
+		if (settings.image === "passthrough") return null;
+		const { encode } = await import("./encode.js");
+		const encoded = await encode(picture, structure.width, structure.height, settings);
+		if (encoded === null) return null;
+		if (settings.image === "webp-lossless" && settings.max_side === null) {
+			if (encoded.content.length >= originalBytes) return null;
+			// The frame may be reused from here on: `picture` is done with.
+			if ((await this.#pixelsOf(encoded.content)) !== pixels) return null;
+		}
+		return { ...encoded, sha256: createHash("sha256").update(encoded.content).digest("hex") };
+	}
+
+	async #pixelsOf(content: Buffer): Promise<string | null> {
+		const verdict = examine(content);
+		if (!verdict.ok) return null;
+		const again = await this.#decoder.decode(content, verdict.structure, false);
+		return again === null ? null : pixelHash(again.rgba, verdict.structure.width, verdict.structure.height);
+	}
+}
+
+/** Gives large freed buffers back. The host runs with `--expose-gc`; elsewhere this does nothing. */
+function collect(): void {
+	globalThis.gc?.();
+}
+
+function sumsOf(member: { bytes?: number; sha256?: string; crc32?: number }): Sums {
+	return {
+		bytes: member.bytes ?? null,
+		sha256: member.sha256 ?? null,
+		crc32: member.crc32 === undefined ? null : member.crc32.toString(16).padStart(8, "0"),
+	};
+}
+
+/** The reader's detail is a clause about the member. */
+function unreadable(code: ImageFinding["code"], clause: string): ImageFinding {
+	return { code, detail: `The member cannot be used: ${clause}.` };
+}
+
+function unjudged(sums: Sums): Judged {
+	return { result: { ...sums, reject: null, warnings: [], image: null }, object: null };
+}
+
+function rejected(sums: Sums, reject: ImageFinding): Judged {
+	return { result: { ...sums, reject, warnings: [], image: null }, object: null };
+}
+
+function good(
+	task: ImageTask,
+	sums: Sums,
+	structure: Structure,
+	stored: Stored,
+	hashes: Pick<StoredImage, "pixel_sha256" | "dhash">,
+): Judged {
+	const { sha256, format } = stored;
+	const image: StoredImage = {
+		object_key: `objects/sha256/${sha256.slice(0, 2)}/${sha256}.${EXTENSION[format]}`,
+		sha256,
+		bytes: stored.content.length,
+		format,
+		width: stored.width,
+		height: stored.height,
+		source_width: structure.width,
+		source_height: structure.height,
+		...hashes,
+	};
+	const object = task.keep ? { key: image.object_key, content: stored.content } : null;
+	return { result: { ...sums, reject: null, warnings: structure.warnings, image }, object };
+}
+

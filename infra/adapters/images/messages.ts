@@ -1,0 +1,77 @@
+/** What the pool, the image host and its threads say to each other: plain values, never pixels or image bytes. */
+
+import type { ImageResult, ImageTask } from "../../../pipelines/ports.js";
+import type { ErrorCode } from "../../../schemas/codes.js";
+import { LakeError } from "../../../schemas/errors.js";
+import type { Settings } from "../../../schemas/settings.js";
+import type { DecoderChoice } from "./decode.js";
+
+/** Where objects are staged; null where nothing is ever kept. */
+export type StageOptions = { kind: "folder"; folder: string } | null;
+
+export interface HostOptions {
+	threads: number;
+	budgetBytes: number;
+	stage: StageOptions;
+	decoder: DecoderChoice;
+	/** Path or name of libwebp; null for the platform's own. */
+	libwebp: string | null;
+}
+
+/** What a thread is started with. */
+export interface ThreadOptions extends HostOptions {
+	budget: SharedArrayBuffer;
+}
+
+export interface Job {
+	id: number;
+	task: ImageTask;
+	settings: Settings;
+	/** Decoded by the arbiter only. */
+	careful: boolean;
+}
+
+/** An error as plain values. */
+export interface SentError {
+	code: ErrorCode;
+	message: string;
+	path: string | null;
+	hint: string;
+	exit: 1 | 2;
+	retry: boolean;
+	/** What the library said, for the debug log. */
+	cause: string | null;
+}
+
+export type Answer = { id: number; result: ImageResult } | { id: number; error: SentError };
+
+/** Pool to host, once it is ready. Its HostOptions are its only argument, as JSON. */
+export type ToHost = { jobs: Job[] };
+
+/** Host to pool. `decoder` names the fast decoder in use. */
+export type FromHost = { ready: true; decoder: string } | { answers: Answer[] };
+
+/** Host to thread. */
+export type ToThread = Job;
+
+/** Thread to host: `started` once; `next` when it can take one more job; answers in any order. */
+export type FromThread = { started: string } | { next: true } | { answer: Answer };
+
+/** Anything thrown, as plain values; what is no LakeError is a defect. */
+export function sendError(error: unknown): SentError {
+	const known = error instanceof LakeError ? error : new LakeError("INTERNAL", "An image thread failed.", { cause: error });
+	const { code, message, path, hint, exit, retry, cause } = known;
+	return { code, message, path, hint, exit, retry, cause: cause === undefined ? null : String(cause) };
+}
+
+/** The error that was sent. */
+export function receiveError(sent: SentError): LakeError {
+	const { code, message, path, hint, exit, retry, cause } = sent;
+	return new LakeError(code, message, {
+		hint,
+		exit,
+		retry,
+		...(path === null ? {} : { path }),
+		...(cause === null ? {} : { cause }),
+	});
+}

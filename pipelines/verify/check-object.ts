@@ -1,0 +1,65 @@
+import { createHash } from "node:crypto";
+import { DEFAULT_SETTINGS } from "../../schemas/settings.js";
+import type { ImagePool, ImageResult, Store } from "../ports.js";
+import type { Report } from "./report.js";
+
+/** What the `images` table says of one object. */
+export interface ObjectRow {
+	object_key: string;
+	sha256: string;
+	bytes: number;
+	format: string;
+	width: number;
+	height: number;
+	source_sha256: string;
+	pixel_sha256: string | null;
+	dhash: string | null;
+}
+
+/** Size and SHA-256 of one object; with a pool also its pixels, where the original bytes are stored. */
+export async function checkObject(
+	row: ObjectRow,
+	store: Store,
+	images: ImagePool | null,
+	report: Report,
+	signal: AbortSignal,
+): Promise<void> {
+	report.checked.objects++;
+	const path = row.object_key;
+	const found = await store.stat(path);
+	if (!found) return report.add("OBJECT_MISSING", path, "it is not there");
+	if (found.bytes !== row.bytes) {
+		return report.add("OBJECT_SIZE", path, `it has ${found.bytes} bytes, not ${row.bytes}`);
+	}
+	report.checked.bytes += row.bytes;
+	const local = store.localPath(path);
+	if (images && local !== null && row.format === "webp") {
+		const task = { ref: { kind: "file" as const, path: local, bytes: row.bytes }, check: "image" as const, keep: false };
+		const result = await images.run(task, DEFAULT_SETTINGS, signal);
+		if (result.sha256 !== row.sha256) return report.add("OBJECT_HASH", path, hashDetail(result.sha256, row.sha256));
+		report.checked.decoded++;
+		comparePixels(row, result, report);
+		return;
+	}
+	const hash = createHash("sha256");
+	for await (const chunk of await store.read(path)) hash.update(chunk as Buffer);
+	const sha256 = hash.digest("hex");
+	if (sha256 !== row.sha256) report.add("OBJECT_HASH", path, hashDetail(sha256, row.sha256));
+}
+
+function hashDetail(found: string | null, expected: string): string {
+	return `its SHA-256 is ${found ?? "unknown"}, not ${expected}`;
+}
+
+/** The bytes are right, so a difference means that the table or the decoder is wrong. */
+function comparePixels(row: ObjectRow, { image, reject }: ImageResult, report: Report): void {
+	const path = row.object_key;
+	if (!image) return report.add("OBJECT_HASH", path, `it does not decode: ${reject?.detail ?? "no picture"}`);
+	if (image.width !== row.width || image.height !== row.height) {
+		return report.add("OBJECT_HASH", path, `it is ${image.width}×${image.height}, not ${row.width}×${row.height}`);
+	}
+	const original = row.sha256 === row.source_sha256;
+	if (!original || row.pixel_sha256 === null) return;
+	if (image.pixel_sha256 !== row.pixel_sha256) report.add("OBJECT_HASH", path, "its pixels have another SHA-256");
+	else if (image.dhash !== row.dhash) report.add("OBJECT_HASH", path, "its dhash is another");
+}

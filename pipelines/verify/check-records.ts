@@ -1,0 +1,156 @@
+import { LakeError } from "../../schemas/errors.js";
+import { canonicalJson, type Counts, type Receipt, type Snapshot } from "../../schemas/records.js";
+import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
+import { readLatestSnapshot, readReceipt, type StoredSnapshot } from "../lake.js";
+import { deltaCommit, logPath, snapshotOfCommit } from "../mirror/delta-log.js";
+import { sumCounts } from "../mirror/next-snapshot.js";
+import { claimedSnapshot } from "../mirror/publish.js";
+import type { Store } from "../ports.js";
+import type { Report } from "./report.js";
+
+/** What the records say: every snapshot from the first to the newest, and the newest's receipts. */
+export interface CheckedRecords {
+	snapshots: Snapshot[];
+	/** By work id, of the newest snapshot. */
+	receipts: Map<string, Receipt>;
+}
+
+/** Reads all records of a lake, holds them against each other, and notes what does not agree. Null of an empty lake. */
+export async function checkRecords(store: Store, report: Report): Promise<CheckedRecords | null> {
+	const latest = await noting(report, () => readLatestSnapshot(store));
+	if (latest === undefined) return { snapshots: [], receipts: new Map() };
+	if (latest === null) return null;
+	const snapshots = await checkHistory(store, latest, report);
+	const receipts = await checkReceipts(store, latest.snapshot, report);
+	return { snapshots, receipts };
+}
+
+/** The answer, or undefined when a record was found damaged. */
+async function noting<T>(report: Report, read: () => Promise<T>): Promise<T | undefined> {
+	try {
+		return await read();
+	} catch (error) {
+		if (!(error instanceof LakeError) || error.code !== "LAKE_DAMAGED") throw error;
+		report.add("RECORD_INVALID", error.path ?? "latest.json", error.message);
+		return undefined;
+	}
+}
+
+async function checkHistory(store: Store, latest: StoredSnapshot, report: Report): Promise<Snapshot[]> {
+	const found: Snapshot[] = [];
+	let base: Snapshot | null = null;
+	for (let number = 1; number <= latest.snapshot.number; number++) {
+		const stored = await noting(report, () => claimedSnapshot(store, number));
+		if (stored === null) report.add("LOG_MISMATCH", logPath("images", number - 1), "the commit is missing");
+		const known: StoredSnapshot | null = stored ?? (number === latest.snapshot.number ? latest : null);
+		if (known) {
+			report.checked.snapshots++;
+			found.push(known.snapshot);
+			if (base || number === 1) await checkLogs(store, base, known, report);
+		}
+		base = known?.snapshot ?? null;
+	}
+	const newest = found.at(-1);
+	if (newest && canonicalJson(newest) !== canonicalJson(latest.snapshot)) {
+		report.add("LOG_MISMATCH", latest.path, "latest.json names another snapshot than the tables' logs");
+	}
+	return found;
+}
+
+/** Each table's commit must be the one that leads from the snapshot before to this one. */
+async function checkLogs(store: Store, base: Snapshot | null, stored: StoredSnapshot, report: Report): Promise<void> {
+	for (const table of TABLE_NAMES) {
+		const path = logPath(table, stored.snapshot.number - 1);
+		const content = await store.get(path);
+		if (!content) {
+			if (table !== "images") report.add("LOG_MISMATCH", path, "the commit is missing");
+			continue;
+		}
+		const expected = deltaCommit(table, base, stored.snapshot, stored.path);
+		if (content.equals(expected)) continue;
+		if (snapshotOfCommit(content) === stored.path && sameActions(content, expected)) continue;
+		report.add("LOG_MISMATCH", path, `it does not say what snapshot ${stored.snapshot.number} says`);
+	}
+}
+
+/** Another release may order or word a commit otherwise: what it adds and removes must be the same. */
+function sameActions(a: Buffer, b: Buffer): boolean {
+	try {
+		return actions(a) === actions(b);
+	} catch {
+		return false;
+	}
+}
+
+function actions(commit: Buffer): string {
+	const lines = commit.toString("utf8").split("\n").filter(Boolean);
+	const told = lines.map((line) => JSON.parse(line) as Record<string, { path?: string; size?: number; stats?: string }>);
+	return told
+		.flatMap(({ add, remove, protocol, metaData }) => {
+			if (add) return `add ${add.path} ${add.size} ${add.stats}`;
+			if (remove) return `remove ${remove.path}`;
+			return protocol || metaData ? canonicalJson(protocol ?? metaData) : [];
+		})
+		.sort()
+		.join("\n");
+}
+
+async function checkReceipts(store: Store, snapshot: Snapshot, report: Report): Promise<Map<string, Receipt>> {
+	const receipts = new Map<string, Receipt>();
+	for (const { shard, work_id, receipt: path } of snapshot.shards) {
+		const receipt = await noting(report, () => readReceipt(store, path));
+		if (receipt === null) report.add("RECORD_INVALID", path, "the receipt is missing");
+		if (!receipt) continue;
+		report.checked.receipts++;
+		if (receipt.work_id !== work_id || receipt.shard !== shard) {
+			report.add("RECORD_INVALID", path, `it is no receipt of ${shard} with this work id`);
+		}
+		checkCounts(path, receipt.counts, report);
+		receipts.set(work_id, receipt);
+	}
+	if (receipts.size === snapshot.shards.length) checkSums(snapshot, receipts, report);
+	return receipts;
+}
+
+/** What came in is what went out: published, rejected, orphaned, unselected. */
+function checkCounts(path: string, counts: Counts, report: Report): void {
+	const rows = counts.rows_published + counts.rows_rejected + (counts.rows_unselected ?? 0);
+	if (rows !== counts.rows_in) report.add("COUNT_MISMATCH", path, `rows_in is ${counts.rows_in}, the parts sum to ${rows}`);
+	const members =
+		counts.members_published + counts.members_rejected + counts.orphans + (counts.members_unselected ?? 0);
+	if (members !== counts.members_in) {
+		report.add("COUNT_MISMATCH", path, `members_in is ${counts.members_in}, the parts sum to ${members}`);
+	}
+}
+
+function checkSums(snapshot: Snapshot, receipts: Map<string, Receipt>, report: Report): void {
+	const name = `snapshots/${String(snapshot.number).padStart(6, "0")}`;
+	const all = snapshot.shards.flatMap(({ work_id }) => receipts.get(work_id) ?? []);
+	for (const [key, value] of Object.entries(sumCounts(all))) {
+		const told = snapshot.counts[key as keyof Counts];
+		if (told !== value) report.add("COUNT_MISMATCH", name, `${key} is ${told}, the receipts sum to ${value}`);
+	}
+	if (snapshot.counts.shards !== all.length) {
+		report.add("COUNT_MISMATCH", name, `shards is ${snapshot.counts.shards}, there are ${all.length}`);
+	}
+	for (const table of TABLE_NAMES) {
+		const listed = (snapshot.tables[table]?.files ?? []).map(({ path }) => path);
+		const made = all.flatMap(({ files }) => files.filter((file) => file.table === table).map(({ path }) => path));
+		if (listed.join() !== made.join()) report.add("LOG_MISMATCH", name, `its files of ${table} are not the receipts' files`);
+		checkRows(table, all, report, name);
+	}
+}
+
+/** Rows of a table's files against the counts that stand beside them. */
+function checkRows(table: TableName, receipts: Receipt[], report: Report, name: string): void {
+	for (const { shard, counts, findings, files } of receipts) {
+		const rows = files.filter((file) => file.table === table).reduce((sum, file) => sum + file.rows, 0);
+		const told = {
+			images: counts.rows_published,
+			prompts: counts.prompts,
+			pairs: counts.pairs,
+			quarantine: Object.values(findings).reduce((sum, count) => sum + (count ?? 0), 0),
+		}[table];
+		if (rows !== told) report.add("COUNT_MISMATCH", name, `${shard}: ${table} has ${rows} rows, the receipt counts ${told}`);
+	}
+}

@@ -1,0 +1,117 @@
+import { createHash } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { TableFile } from "../../schemas/records.js";
+import type { ImagePool, Store, TableFiles } from "../ports.js";
+import { checkObject, type ObjectRow } from "./check-object.js";
+import { checkRecords } from "./check-records.js";
+import { Report } from "./report.js";
+
+export interface VerifyTools {
+	store: Store;
+	tables: TableFiles;
+	/** Decodes every image again; null without `--deep`. */
+	images: ImagePool | null;
+	/** Folder of this run's own, made and removed here. */
+	work: string;
+	onObject(bytes: number): void;
+	onObjects(count: number): void;
+}
+
+/** How many objects are read at once. */
+const AT_ONCE = 8;
+
+/** Audits a lake against its own records. Null when there is no lake. Writes nothing into it. */
+export async function verifyLake(tools: VerifyTools, signal: AbortSignal): Promise<Report | null> {
+	const report = new Report();
+	const records = await checkRecords(tools.store, report);
+	if (!records) return null;
+	const newest = records.snapshots.at(-1);
+	const current = new Set(newest?.tables.images?.files.map(({ path }) => path));
+	const files = new Map<string, TableFile>();
+	for (const snapshot of records.snapshots) {
+		for (const table of Object.values(snapshot.tables)) for (const file of table.files) files.set(file.path, file);
+	}
+	const objects = new Map<string, ObjectRow>();
+	await mkdir(tools.work, { recursive: true });
+	try {
+		for (const file of files.values()) {
+			signal.throwIfAborted();
+			await checkFile(file, tools, report, objects, current.has(file.path));
+		}
+		tools.onObjects(objects.size);
+		await checkObjects(objects, tools, report, signal);
+	} finally {
+		await rm(tools.work, { recursive: true, force: true });
+	}
+	return report;
+}
+
+/** One parquet file: size, SHA-256, rows; of `images` also which objects it names. Read once. */
+async function checkFile(
+	file: TableFile,
+	{ store, tables, work }: VerifyTools,
+	report: Report,
+	objects: Map<string, ObjectRow>,
+	current: boolean,
+): Promise<void> {
+	const found = await store.stat(file.path);
+	report.checked.files++;
+	if (!found) return report.add("FILE_MISSING", file.path, "it is not there");
+	if (found.bytes !== file.bytes) {
+		return report.add("FILE_SIZE", file.path, `it has ${found.bytes} bytes, not ${file.bytes}`);
+	}
+	const copy = join(work, "table.parquet");
+	const hash = createHash("sha256");
+	const source = await store.read(file.path);
+	source.on("data", (chunk: Buffer) => hash.update(chunk));
+	await pipeline(source, createWriteStream(copy));
+	report.checked.bytes += file.bytes;
+	const sha256 = hash.digest("hex");
+	if (sha256 !== file.sha256) return report.add("FILE_HASH", file.path, `its SHA-256 is ${sha256}, not ${file.sha256}`);
+	const isImages = file.path.startsWith("tables/images/");
+	let rows = 0;
+	const columns = isImages ? OBJECT_COLUMNS : ["code"];
+	if (!isImages && !file.path.startsWith("tables/quarantine/")) columns[0] = "prompt_id";
+	for await (const batch of tables.read(copy, columns)) {
+		rows += batch.length;
+		if (!isImages) continue;
+		for (const row of batch) {
+			const object = row as unknown as ObjectRow; // the columns asked for, of a file whose hash was just checked
+			if (current || !objects.has(object.object_key)) objects.set(object.object_key, object);
+		}
+	}
+	if (rows !== file.rows) report.add("COUNT_MISMATCH", file.path, `it has ${rows} rows, not ${file.rows}`);
+}
+
+const OBJECT_COLUMNS = [
+	"object_key",
+	"sha256",
+	"bytes",
+	"format",
+	"width",
+	"height",
+	"source_sha256",
+	"pixel_sha256",
+	"dhash",
+];
+
+async function checkObjects(
+	objects: Map<string, ObjectRow>,
+	tools: VerifyTools,
+	report: Report,
+	signal: AbortSignal,
+): Promise<void> {
+	const rows = objects.values();
+	async function work(): Promise<void> {
+		for (const row of rows) {
+			signal.throwIfAborted();
+			await checkObject(row, tools.store, tools.images, report, signal);
+			tools.onObject(row.bytes);
+		}
+	}
+	await Promise.all(Array.from({ length: AT_ONCE }, () => work()));
+	report.problems.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}

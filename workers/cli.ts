@@ -1,0 +1,126 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import { LakeError } from "../schemas/errors.js";
+import { reportFailure, runCommand } from "./run-command.js";
+
+/** The command line. Each command's code is imported when it runs, so that `--help` answers at once. */
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+
+const flags = {
+	source: new Option("--source <uri>", "hf://owner/name@revision or file:///dir (default: hf://zai-org/ImageRewardDB@main)"),
+	lake: new Option("--lake <folder>", "the lake (default: ./lake)"),
+	subset: new Option("--subset <name>", "1k, 2k, 4k or 8k (default: 8k)"),
+	split: new Option("--split <name...>", "train, validation, test (default: all)"),
+	shards: new Option("--shards <list>", "such as train_1,train_7-9"),
+	concurrency: new Option("--concurrency <n>", "shards in flight (default: 2)"),
+	scratch: new Option("--scratch <dir>", "downloads and temporary files (default: ~/.cache/irlake)"),
+	image: new Option("--image <mode>", "passthrough, webp-lossless, webp, jpeg, png or avif"),
+	quality: new Option("--quality <n>", "1 to 100, of webp, jpeg and avif"),
+	maxSide: new Option("--max-side <pixels>", "longest side of re-encoded images"),
+	verify: new Option("--verify <mode>", "decode or structure"),
+	onBadImage: new Option("--on-bad-image <mode>", "drop-image or drop-group"),
+	onShardFailure: new Option("--on-shard-failure <mode>", "fail or skip (default: fail)"),
+	maxRejectRatio: new Option("--max-reject-ratio <ratio>", "0 to 1 (default: 0.05)"),
+	prune: new Option("--prune", "drop published shards outside --subset and --split"),
+	newSettings: new Option("--new-settings", "let the settings differ from the lake's"),
+	singleWriter: new Option("--single-writer", "the store may lack conditional writes"),
+	rehash: new Option("--rehash", "hash a local source again, whatever is remembered"),
+	json: new Option("--json", "one JSON document on stdout"),
+	deep: new Option("--deep", "decode every image again"),
+} as const;
+
+type Flag = keyof typeof flags;
+
+const WHERE: Flag[] = ["source", "lake", "subset", "split", "shards", "scratch", "rehash"];
+const SETTINGS: Flag[] = ["image", "quality", "maxSide", "verify", "onBadImage", "newSettings", "prune"];
+const RUN: Flag[] = ["concurrency", "onShardFailure", "maxRejectRatio", "singleWriter"];
+
+function command(name: string, about: string, options: Flag[], examples: string[]): Command {
+	const made = new Command(name).description(about);
+	for (const flag of [...options, "json" as const]) made.addOption(flags[flag]);
+	const lines = examples.map((example) => `  ${example}`).join("\n");
+	made.addHelpText("after", `\nExamples:\n${lines}\n`);
+	return made;
+}
+
+function program(): Command {
+	const irlake = new Command("irlake")
+		.description("Mirrors ImageRewardDB from the Hugging Face Hub into a checked, queryable lake.")
+		.version(version)
+		.addHelpText(
+			"after",
+			"\nEvery option is also an environment variable: --lake is IRLAKE_LAKE. Flags win.\nExamples:\n  irlake mirror --subset 1k --lake ./lake\n  irlake status --lake ./lake\n",
+		);
+	irlake.addCommand(
+		command("plan", "show what a mirror would do; writes nothing", [...WHERE, ...SETTINGS, ...RUN], [
+			"irlake plan --subset 1k",
+			"irlake plan --source file:///data/ImageRewardDB --json",
+		]).action(async (given: Record<string, unknown>) => {
+			const { plan } = await import("./commands/plan.js");
+			process.exitCode = await runCommand(given, plan);
+		}),
+	);
+	irlake.addCommand(
+		command("mirror", "fetch, check and publish; run again, it finishes what is missing", [...WHERE, ...SETTINGS, ...RUN], [
+			"irlake mirror --subset 1k --lake ./lake",
+			"irlake mirror --shards test_1,test_2 --on-shard-failure skip",
+			"irlake mirror --source file:///data/ImageRewardDB --lake /lake",
+		]).action(async (given: Record<string, unknown>) => {
+			const { mirror } = await import("./commands/mirror.js");
+			process.exitCode = await runCommand(given, mirror);
+		}),
+	);
+	irlake.addCommand(
+		command("status", "show the lake's snapshots, counts and missing shards", ["lake"], [
+			"irlake status --lake ./lake",
+		]).action(async (given: Record<string, unknown>) => {
+			const { status } = await import("./commands/status.js");
+			process.exitCode = await runCommand(given, status);
+		}),
+	);
+	irlake.addCommand(
+		command("verify", "audit a lake against its own records", ["lake", "scratch", "deep"], [
+			"irlake verify --lake ./lake",
+			"irlake verify --lake ./lake --deep --json",
+		]).action(async (given: Record<string, unknown>) => {
+			const { verify } = await import("./commands/verify.js");
+			process.exitCode = await runCommand(given, verify);
+		}),
+	);
+	irlake.addCommand(
+		command("rollback", "publish a new snapshot with the content of snapshot N", ["lake"], [
+			"irlake rollback 3 --lake ./lake",
+		])
+			.argument("<number>", "the snapshot's number")
+			.action(async (number: string, given: Record<string, unknown>) => {
+				const { rollback } = await import("./commands/rollback.js");
+				process.exitCode = await runCommand(given, (context) => rollback(context, number));
+			}),
+	);
+	return irlake;
+}
+
+/** Commander's own words for a wrong call go to stderr, and into the document where one is asked for. */
+async function main(): Promise<void> {
+	const json = process.argv.includes("--json");
+	const irlake = program();
+	for (const one of [irlake, ...irlake.commands]) {
+		one.exitOverride().configureOutput({ writeErr: () => {} });
+	}
+	try {
+		await irlake.parseAsync();
+	} catch (error) {
+		if (!(error instanceof CommanderError)) throw error;
+		if (error.exitCode === 0) return;
+		if (error.code === "commander.help") {
+			process.stderr.write(irlake.helpInformation());
+			process.exitCode = 2;
+			return;
+		}
+		const message = error.message.replace(/^error: /, "").split("\n")[0] ?? "";
+		process.exitCode = reportFailure(new LakeError("USAGE", message), json, null);
+	}
+}
+
+await main();

@@ -1,0 +1,275 @@
+import { mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { randomUUID } from "node:crypto";
+import type { FolderStore } from "../../infra/adapters/store/folder-store.js";
+import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
+import { readLatest, recordBytes, type StoredSnapshot } from "../../pipelines/lake.js";
+import type { MirrorPlan, MirrorRequest } from "../../pipelines/mirror/plan-mirror.js";
+import { planMirror } from "../../pipelines/mirror/plan-mirror.js";
+import { settleLake } from "../../pipelines/mirror/publish.js";
+import { receiptsOf } from "../../pipelines/mirror/plan-mirror.js";
+import type { ImagePool, TableFiles } from "../../pipelines/ports.js";
+import type { Options } from "../../schemas/config.js";
+import { LakeError, systemCode } from "../../schemas/errors.js";
+import { LAKE_FORMAT, type Receipt } from "../../schemas/records.js";
+import { systemClock } from "../clock.js";
+import { Interrupted } from "../interrupt.js";
+import { scratchFolder, wantedShards } from "../options.js";
+import { openProgress, type RunProgress } from "../progress.js";
+import { type CommandContext, type CommandResult, errorDocument } from "../run-command.js";
+import { type MirrorOutcome, runMirror } from "../run-mirror.js";
+import { failuresText, findingsText, splitsText, sumFindings } from "../summary.js";
+import { durationText, sizeText } from "../text.js";
+import { archives, codecVersion, openImages, openSource, openStore, openTables } from "../wire.js";
+
+const dataset = imageRewardDb;
+
+/** What the flags ask for. Throws USAGE. */
+export function mirrorRequest(options: Options): MirrorRequest {
+	if (options.prune && options.shards !== undefined) {
+		throw new LakeError("USAGE", "--prune cannot stand beside --shards", {
+			hint: "Use --subset or --split to say what the lake shall hold.",
+		});
+	}
+	return {
+		wanted: wantedShards(dataset, options),
+		settings: options,
+		newSettings: options.new_settings,
+		prune: options.prune,
+		codec: codecVersion,
+	};
+}
+
+/** A folder that holds other things must not become a lake by a slip of the hand. Throws LAKE_NOT_A_LAKE. */
+export async function requireLakeFolder(store: FolderStore): Promise<void> {
+	try {
+		const names = await readdir(store.name);
+		if (names.length === 0 || names.includes(".irlake") || names.includes("latest.json")) return;
+		throw new LakeError("LAKE_NOT_A_LAKE", `${store.name} holds other files and is no lake: ${names.slice(0, 3).join(", ")}`, {
+			path: store.name,
+		});
+	} catch (cause) {
+		if (cause instanceof LakeError) throw cause;
+		const code = systemCode(cause);
+		if (code === "ENOENT") return;
+		if (code === "ENOTDIR") throw new LakeError("LAKE_NOT_A_LAKE", `${store.name} is no folder`, { path: store.name, cause });
+		throw new LakeError("LAKE_UNWRITABLE", `${store.name} cannot be read`, { path: store.name, cause });
+	}
+}
+
+export async function makeScratch(folder: string): Promise<string> {
+	try {
+		await mkdir(folder, { recursive: true });
+		return folder;
+	} catch (cause) {
+		throw new LakeError("USAGE", `--scratch ${folder} cannot be made`, { path: folder, cause, hint: "Give a folder you may write to." });
+	}
+}
+
+/** `irlake mirror`: plan, process every shard, publish. */
+export async function mirror(context: CommandContext): Promise<CommandResult> {
+	const { options, env, log, signal } = context;
+	const started = performance.now();
+	const request = mirrorRequest(options);
+	const store = await openStore(options);
+	await requireLakeFolder(store);
+	const scratch = await makeScratch(scratchFolder(options, env));
+	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void => log[level](fields ?? {}, message);
+	const source = await openSource(options, dataset, scratch, { clock: systemClock, note }, env);
+	const tables = lazyTables(scratch);
+	let metadataBytes = 0;
+	let images: ImagePool | null = null;
+	let progress: RunProgress | null = null;
+	try {
+		if (await readLatest(store)) await settleLake(store);
+		const onBytes = (bytes: number): void => {
+			metadataBytes += bytes;
+		};
+		const planTools = { dataset, source, store, tables, clock: systemClock, scratch, onBytes };
+		const plan = await planMirror(request, planTools, signal);
+		tellPlan(plan, context);
+		const todo = plan.shards.filter(({ action }) => action === "process");
+		progress = openProgress(log, process.stderr.isTTY === true && !options.json, todo.length);
+		if (!plan.upToDate) await claimFolder(store);
+		if (todo.length > 0) images = await openImages(store, note);
+		const shardTools = {
+			...planTools,
+			archives,
+			images: images ?? noImages,
+			progress,
+			maxRejectRatio: options.max_reject_ratio,
+		};
+		const run = { concurrency: options.concurrency, onShardFailure: options.on_shard_failure };
+		const outcome = await runMirror(plan, request, shardTools, run, signal);
+		progress.close();
+		const local = plan.listing.commit === null;
+		const bytes = local ? 0 : progress.bytes + metadataBytes;
+		return await closing(context, plan, outcome, store, { bytes, seconds: since(started) });
+	} catch (error) {
+		progress?.close();
+		if (!(error instanceof Interrupted)) throw error;
+		return interrupted(context, error, { bytes: (progress?.bytes ?? 0) + metadataBytes, seconds: since(started) });
+	} finally {
+		await images?.close();
+		await tables.close();
+		await source.close();
+		await store.dropStaged().catch(() => {});
+	}
+}
+
+function since(started: number): number {
+	return Math.round(performance.now() - started) / 1000;
+}
+
+/** DuckDB, opened when it is first needed: a run with nothing to do does without. */
+export function lazyTables(scratch: string): TableFiles {
+	let opened: Promise<TableFiles> | null = null;
+	const get = (): Promise<TableFiles> => {
+		opened ??= openTables(scratch);
+		return opened;
+	};
+	return {
+		columns: async (file) => (await get()).columns(file),
+		async *metadataRows(file, prefix) {
+			yield* (await get()).metadataRows(file, prefix);
+		},
+		async *read(file, columns) {
+			yield* (await get()).read(file, columns);
+		},
+		write: async (table, rows, file) => (await get()).write(table, rows, file),
+		close: async () => {
+			if (opened) await (await opened).close();
+		},
+	};
+}
+
+/** Stands where no shard is processed. */
+const noImages: ImagePool = {
+	width: 1,
+	run: () => Promise.reject(new LakeError("INTERNAL", "no shard was planned, but an image came")),
+	close: async () => {},
+};
+
+/** Gives a new lake its id. */
+async function claimFolder(store: FolderStore): Promise<void> {
+	if (await store.get(".irlake/lake.json")) return;
+	await store.putIfAbsent(".irlake/lake.json", recordBytes({ format: LAKE_FORMAT, id: randomUUID() }));
+}
+
+function tellPlan({ listing, shards }: MirrorPlan, { log }: CommandContext): void {
+	const todo = shards.filter(({ action }) => action === "process");
+	const bytes = todo.reduce((sum, { input }) => sum + input.bytes, 0);
+	for (const name of listing.unknownZips) log.warn({ path: name }, "a zip that is no known shard: ignored");
+	for (const { shard, reason, action } of shards) if (action === "keep") log.warn({ shard }, reason);
+	if (listing.explicitCommit) log.info({ commit: listing.commit }, "an explicit commit: it may replace shards read at a later one");
+	log.info(
+		{ source: listing.uri, commit: listing.commit, shards: shards.length, to_do: todo.length, bytes },
+		todo.length === 0 ? "nothing to fetch" : `${todo.length} of ${shards.length} shards to do, ${sizeText(bytes)}`,
+	);
+}
+
+interface Spent {
+	bytes: number;
+	seconds: number;
+}
+
+function interrupted({ say, log }: CommandContext, error: Interrupted, spent: Spent): CommandResult {
+	const hint = "Run the same command again: finished shards and downloaded bytes are kept.";
+	log.warn(hint);
+	say(`interrupted after ${durationText(spent.seconds)}; nothing was published`);
+	return {
+		exit: error.exitCode,
+		document: {
+			...emptyDocument(spent),
+			state: "interrupted",
+			exit_code: error.exitCode,
+			error: { code: "INTERRUPTED", message: error.message, hint, path: null },
+		},
+	};
+}
+
+function emptyDocument({ bytes, seconds }: Spent): Record<string, unknown> {
+	return {
+		state: "failed",
+		exit_code: 1,
+		snapshot: null,
+		number: null,
+		shards: [],
+		counts: null,
+		findings: {},
+		bytes_downloaded: bytes,
+		seconds,
+		error: null,
+	};
+}
+
+/** The closing summary, for people and as the document. */
+async function closing(
+	context: CommandContext,
+	plan: MirrorPlan,
+	outcome: MirrorOutcome,
+	store: FolderStore,
+	spent: Spent,
+): Promise<CommandResult> {
+	const newest = outcome.published ?? (outcome.failure ? null : await settleLake(store));
+	const failed = outcome.shards.filter(({ code }) => code !== null);
+	const exit = outcome.failure ? outcome.failure.exit : failed.length > 0 ? 3 : 0;
+	const state = outcome.failure ? "failed" : outcome.published ? "published" : "up_to_date";
+	const receipts = await presentReceipts(store, newest, outcome.receipts);
+	const failedFindings = failed.map(({ findings }) => findings);
+	const findings = sumFindings([...receipts.map((receipt) => receipt.findings), ...failedFindings]);
+	sayClosing(context, { plan, outcome, newest, receipts, findings, state, spent });
+	const shards = outcome.shards.map(({ shard, state: how, code, detail }) => ({ shard, state: how, code, detail }));
+	return {
+		exit,
+		document: {
+			...emptyDocument(spent),
+			state,
+			exit_code: exit,
+			snapshot: newest?.path ?? null,
+			number: newest?.snapshot.number ?? null,
+			shards,
+			counts: outcome.failure ? null : (newest?.snapshot.counts ?? null),
+			findings,
+			error: outcome.failure ? errorDocument(outcome.failure) : null,
+		},
+	};
+}
+
+/** Receipts of the newest snapshot's shards; of a failed run, those that the run has. */
+async function presentReceipts(store: FolderStore, newest: StoredSnapshot | null, own: Receipt[]): Promise<Receipt[]> {
+	if (!newest) return own;
+	const all = await receiptsOf(store, newest.snapshot.shards.map(({ receipt }) => receipt));
+	return [...all.values()];
+}
+
+interface Closing {
+	plan: MirrorPlan;
+	outcome: MirrorOutcome;
+	newest: StoredSnapshot | null;
+	receipts: Receipt[];
+	findings: Receipt["findings"];
+	state: string;
+	spent: Spent;
+}
+
+function sayClosing({ say, options }: CommandContext, told: Closing): void {
+	const { outcome, newest, receipts, findings, state, spent } = told;
+	const made = outcome.shards.filter((shard) => shard.state === "done").length;
+	const reused = outcome.shards.filter((shard) => shard.state === "reused").length;
+	const heads: Record<string, string> = {
+		published: `published snapshot ${newest?.snapshot.number} of ${options.lake}`,
+		up_to_date: `up to date: snapshot ${newest?.snapshot.number ?? "-"} of ${options.lake}`,
+		failed: "failed: nothing was published",
+	};
+	say(heads[state] ?? state);
+	say(`${made} shards done, ${reused} as they were; ${sizeText(spent.bytes)} downloaded in ${durationText(spent.seconds)}`);
+	const failures = failuresText(outcome.shards);
+	if (failures) say(`\nshards that failed\n${failures}`);
+	if (receipts.length > 0) say(`\ncounted, beside what the dataset's card says of a whole split\n${splitsText(dataset, receipts)}`);
+	if (Object.keys(findings).length > 0) {
+		say(`\nfindings\n${findingsText(findings)}`);
+		say(`  each one stands in ${join(options.lake, "tables/quarantine")}, with its row and reason`);
+	}
+	if (outcome.failure) say(`\n${outcome.failure.code}: ${outcome.failure.hint}`);
+}

@@ -1,0 +1,24 @@
+import { readLatestSnapshot } from "../../pipelines/lake.js";
+import { rollback as rollBack } from "../../pipelines/mirror/rollback.js";
+import { LakeError } from "../../schemas/errors.js";
+import type { CommandContext, CommandResult } from "../run-command.js";
+import { openStore } from "../wire.js";
+
+/** `irlake rollback N`: a new snapshot with the content of snapshot N. */
+export async function rollback({ options, say }: CommandContext, argument: string): Promise<CommandResult> {
+	if (!/^[1-9]\d{0,8}$/.test(argument)) {
+		throw new LakeError("USAGE", `rollback needs a snapshot's number, not ${JSON.stringify(argument)}`);
+	}
+	const store = await openStore(options);
+	if (!(await readLatestSnapshot(store))) throw new LakeError("LAKE_NOT_FOUND", `there is no lake in ${options.lake}`);
+	const published = await rollBack(store, Number(argument));
+	const newest = published ?? (await readLatestSnapshot(store));
+	const state = published ? "published" : "up_to_date";
+	const number = newest?.snapshot.number ?? null;
+	if (published) say(`published snapshot ${number}: it has the content of snapshot ${argument}`);
+	else say(`up to date: snapshot ${number} has the content of snapshot ${argument} already`);
+	return {
+		exit: 0,
+		document: { state, exit_code: 0, snapshot: newest?.path ?? null, number, counts: newest?.snapshot.counts ?? null },
+	};
+}

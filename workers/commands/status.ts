@@ -1,0 +1,70 @@
+import { allShards } from "../../pipelines/datasets/dataset.js";
+import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
+import { readLatestSnapshot } from "../../pipelines/lake.js";
+import { claimedSnapshot } from "../../pipelines/mirror/publish.js";
+import type { Snapshot } from "../../schemas/records.js";
+import type { CommandContext, CommandResult } from "../run-command.js";
+import { sizeText, tableText } from "../text.js";
+import { openStore } from "../wire.js";
+
+/** `irlake status`: the lake's snapshots, counts and missing shards. */
+export async function status({ options, say }: CommandContext): Promise<CommandResult> {
+	const store = await openStore(options);
+	const latest = await readLatestSnapshot(store);
+	if (!latest) {
+		say(`${options.lake}: no lake here yet`);
+		return { exit: 0, document: { lake: { path: options.lake, exists: false, latest: null, snapshots: [], missing: [] } } };
+	}
+	const snapshots: { path: string; snapshot: Snapshot }[] = [];
+	for (let number = 1; number < latest.snapshot.number; number++) {
+		const stored = await claimedSnapshot(store, number);
+		if (stored) snapshots.push(stored);
+	}
+	snapshots.push(latest);
+	const unfinished = await claimedSnapshot(store, latest.snapshot.number + 1);
+	const present = new Set(latest.snapshot.shards.map(({ shard }) => shard));
+	const missing = allShards(imageRewardDb).filter((shard) => !present.has(shard));
+	const { counts } = latest.snapshot;
+	say(`${options.lake}: snapshot ${latest.snapshot.number}, subset ${latest.snapshot.subset}`);
+	say(`${counts.shards} shards, ${counts.rows_published} images, ${counts.prompts} prompts, ${counts.pairs} pairs`);
+	say(`${counts.rows_rejected} rows in quarantine, ${sizeText(counts.objects_bytes)} of images\n`);
+	const rows = snapshots.map(({ snapshot }) => [
+		`${snapshot.number}`,
+		snapshot.source.commit?.slice(0, 12) ?? "-",
+		snapshot.source.committed_at ?? "-",
+		snapshot.counts.shards,
+		snapshot.counts.rows_published,
+	]);
+	say(tableText([["snapshot", "commit", "committed at", "shards", "images"], ...rows]));
+	if (missing.length > 0) say(`\nnot in the lake: ${missing.length} shards (${missing.slice(0, 4).join(", ")}${missing.length > 4 ? ", …" : ""})`);
+	for (const { shard, code } of latest.snapshot.skipped) say(`skipped: ${shard} (${code})`);
+	if (unfinished) say(`\nsnapshot ${unfinished.snapshot.number} is being published, or was left half-way: the next mirror finishes it`);
+	return {
+		exit: 0,
+		document: {
+			lake: {
+				path: options.lake,
+				exists: true,
+				latest: {
+					number: latest.snapshot.number,
+					snapshot: latest.path,
+					subset: latest.snapshot.subset,
+					source: latest.snapshot.source,
+					settings: latest.snapshot.settings,
+					counts,
+					skipped: latest.snapshot.skipped,
+				},
+				snapshots: snapshots.map(({ path, snapshot }) => ({
+					number: snapshot.number,
+					snapshot: path,
+					commit: snapshot.source.commit,
+					committed_at: snapshot.source.committed_at,
+					shards: snapshot.counts.shards,
+					images: snapshot.counts.rows_published,
+				})),
+				missing,
+				unfinished: unfinished?.snapshot.number ?? null,
+			},
+		},
+	};
+}

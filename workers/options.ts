@@ -1,0 +1,108 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Options } from "../schemas/config.js";
+import { LakeError } from "../schemas/errors.js";
+import type { Split } from "../schemas/records.js";
+import { allShards, type Dataset, shardParts, subsetShards } from "../pipelines/datasets/dataset.js";
+
+/** Flags and `IRLAKE_` variables, made into checked options. Flags win. Throws USAGE before any side effect. */
+export function readOptions(flags: Record<string, unknown>, env: NodeJS.ProcessEnv): Options {
+	const given: Record<string, unknown> = {};
+	for (const key of Object.keys(Options.shape)) {
+		const flag = flags[camelCase(key)];
+		const variable = env[`IRLAKE_${key.toUpperCase()}`];
+		if (flag !== undefined) given[key] = flag;
+		else if (variable !== undefined && variable !== "") {
+			given[key] = key === "split" ? variable.split(",") : variable;
+		}
+	}
+	const parsed = Options.safeParse(given);
+	if (parsed.success) return parsed.data;
+	const [issue] = parsed.error.issues;
+	const key = String(issue?.path[0]);
+	const name = flags[camelCase(key)] !== undefined ? `--${key.replaceAll("_", "-")}` : `IRLAKE_${key.toUpperCase()}`;
+	throw new LakeError("USAGE", `${name} cannot be ${JSON.stringify(given[key])}: ${issue?.message ?? "not allowed"}`, {
+		path: name,
+	});
+}
+
+function camelCase(key: string): string {
+	return key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** The shards that `--subset`, `--split` and `--shards` ask for, in the dataset's order. Throws USAGE. */
+export function wantedShards(dataset: Dataset, options: Pick<Options, "subset" | "split" | "shards">): string[] {
+	const bySubset = new Set(subsetShards(dataset, options.subset ?? "8k"));
+	const splits = new Set<Split>(options.split ?? dataset.splits);
+	const named = options.shards === undefined ? null : parseShards(dataset, options.shards);
+	if (named && (options.subset !== undefined || options.split !== undefined)) {
+		for (const shard of named) {
+			if (bySubset.has(shard) && splits.has(shardParts(shard).split)) continue;
+			throw new LakeError("USAGE", `--shards names ${shard}, which lies outside --subset or --split`);
+		}
+	}
+	const wanted = allShards(dataset).filter((shard) => {
+		return named ? named.has(shard) : bySubset.has(shard) && splits.has(shardParts(shard).split);
+	});
+	return wanted;
+}
+
+/** `train_1,train_7-9` → the four names. */
+function parseShards(dataset: Dataset, text: string): Set<string> {
+	const known = new Set(allShards(dataset));
+	const named = new Set<string>();
+	for (const part of text.split(",").map((one) => one.trim())) {
+		const match = /^([a-z]+)_(\d+)(?:-(\d+))?$/.exec(part);
+		const [, split, first = "", last = first] = match ?? [];
+		if (!match || Number(last) < Number(first)) {
+			throw new LakeError("USAGE", `--shards cannot be read at ${JSON.stringify(part)}: give names such as train_1,train_7-9`);
+		}
+		for (let number = Number(first); number <= Number(last); number++) {
+			const shard = `${split}_${number}`;
+			if (!known.has(shard)) throw new LakeError("USAGE", `--shards names ${shard}, which ${dataset.repo} does not have`);
+			named.add(shard);
+		}
+	}
+	return named;
+}
+
+/** Where a source is: on the Hub, or a folder of this machine. */
+export type SourceAddress = { kind: "hub"; repo: string; revision: string } | { kind: "folder"; folder: string };
+
+const HUB_ADDRESS = /^hf:\/\/([\w.-]+\/[\w.-]+)(?:@([^\s?#]+))?$/;
+
+export function parseSource(text: string): SourceAddress {
+	const hub = HUB_ADDRESS.exec(text);
+	if (hub?.[1] !== undefined) return { kind: "hub", repo: hub[1], revision: hub[2] ?? "main" };
+	if (/^(\/|\.\.?(\/|$))/.test(text)) return { kind: "folder", folder: resolve(text) };
+	if (text.startsWith("file:///")) {
+		try {
+			return { kind: "folder", folder: resolve(fileURLToPath(text)) };
+		} catch {
+			// falls through to the usage error
+		}
+	}
+	throw new LakeError("USAGE", `--source cannot be ${JSON.stringify(withoutCredentials(text))}`, {
+		hint: "Give hf://owner/name@revision, file:///folder, or a path such as ./copy.",
+	});
+}
+
+/** The lake's folder. Throws LAKE_UNSUPPORTED for storage that this release does not know. */
+export function parseLake(text: string): string {
+	if (text.startsWith("file:///")) return resolve(fileURLToPath(text));
+	if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
+		throw new LakeError("LAKE_UNSUPPORTED", `--lake cannot be ${JSON.stringify(withoutCredentials(text))}: only folders so far`);
+	}
+	return resolve(text);
+}
+
+function withoutCredentials(text: string): string {
+	return text.replace(/\/\/[^/@]*@/, "//***@");
+}
+
+/** `--scratch`, else `irlake` in the user's cache folder. */
+export function scratchFolder(options: Pick<Options, "scratch">, env: NodeJS.ProcessEnv): string {
+	if (options.scratch !== undefined) return resolve(options.scratch);
+	return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "irlake");
+}

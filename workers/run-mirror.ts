@@ -1,0 +1,154 @@
+import { LakeError } from "../schemas/errors.js";
+import { FINDINGS } from "../schemas/codes.js";
+import type { Receipt, Snapshot } from "../schemas/records.js";
+import type { StoredSnapshot } from "../pipelines/lake.js";
+import type { ShardPlan } from "../pipelines/mirror/plan.js";
+import type { MirrorPlan, MirrorRequest } from "../pipelines/mirror/plan-mirror.js";
+import { publishRun } from "../pipelines/mirror/publish-run.js";
+import { processShard, ShardFailed, type ShardTools } from "../pipelines/mirror/shard.js";
+import { judgeRatio } from "../pipelines/mirror/settle.js";
+
+/** The in-process runner: the plan's shards, some at a time, then one publish. */
+
+export interface ShardOutcome {
+	shard: string;
+	state: "done" | "reused" | "failed" | "skipped";
+	code: string | null;
+	detail: string | null;
+	/** Of a failed shard: what had been found, and where it is kept. */
+	findings: Receipt["findings"];
+	kept: string | null;
+}
+
+export interface MirrorOutcome {
+	/** Null when nothing was published. */
+	published: StoredSnapshot | null;
+	shards: ShardOutcome[];
+	receipts: Receipt[];
+	/** Why nothing could be published, or null. */
+	failure: LakeError | null;
+}
+
+export interface RunOptions {
+	concurrency: number;
+	onShardFailure: "fail" | "skip";
+}
+
+/** Runs a plan to its end. Throws the abort signal's reason, and errors that end the whole run. */
+export async function runMirror(
+	plan: MirrorPlan,
+	request: MirrorRequest,
+	tools: ShardTools,
+	options: RunOptions,
+	signal: AbortSignal,
+): Promise<MirrorOutcome> {
+	const outcomes = new Map<string, ShardOutcome>();
+	const receipts: Receipt[] = [];
+	for (const one of plan.shards) {
+		if (one.action === "process" || !one.receipt) continue;
+		const failed = judgeReceipt(one.receipt, tools.maxRejectRatio);
+		if (failed) outcomes.set(one.shard, failedOutcome(one.shard, failed, options));
+		else outcomes.set(one.shard, outcome(one.shard, "reused"));
+		if (!failed && one.action === "reuse") receipts.push(one.receipt);
+	}
+	const todo = plan.shards.filter(({ action }) => action === "process");
+	await inFlight(todo, options.concurrency, signal, async (one, stop) => {
+		const result = await attempt(one, plan, tools, options, stop);
+		if (result.receipt) receipts.push(result.receipt);
+		outcomes.set(one.shard, result.outcome);
+	});
+	const shards = plan.shards.flatMap(({ shard }) => outcomes.get(shard) ?? []);
+	const bad = shards.filter(({ state }) => state === "failed" || state === "skipped");
+	const failure = whyNotPublish(bad, request, options);
+	if (failure) return { published: null, shards, receipts, failure };
+	const skipped: Snapshot["skipped"] = bad.map(({ shard, code, detail }) => ({ shard, code: code ?? "", detail: detail ?? "" }));
+	const published = await publishRun(tools.store, request, plan, { receipts, skipped }, tools.dataset);
+	return { published, shards, receipts, failure: null };
+}
+
+function whyNotPublish(bad: ShardOutcome[], request: MirrorRequest, options: RunOptions): LakeError | null {
+	const names = bad.map(({ shard }) => shard).join(", ");
+	if (bad.length > 0 && request.prune) {
+		return new LakeError("PRUNE_REFUSED", `--prune drops nothing, since ${names} failed; nothing was published`);
+	}
+	if (bad.length > 0 && options.onShardFailure === "fail") {
+		return new LakeError("SHARD_FAILED", `${names} failed; nothing was published`);
+	}
+	return null;
+}
+
+function outcome(shard: string, state: ShardOutcome["state"]): ShardOutcome {
+	return { shard, state, code: null, detail: null, findings: {}, kept: null };
+}
+
+function failedOutcome(shard: string, error: LakeError, { onShardFailure }: RunOptions): ShardOutcome {
+	const of = error instanceof ShardFailed ? { findings: error.findings, kept: error.kept } : { findings: {}, kept: null };
+	return { shard, state: onShardFailure === "skip" ? "skipped" : "failed", code: error.code, detail: error.message, ...of };
+}
+
+/** The reject ratio judges shards made earlier as it judges new ones. */
+function judgeReceipt({ shard, counts, findings }: Receipt, maximum: number): LakeError | null {
+	try {
+		judgeRatio(shard, counts.rows_rejected - (findings.GROUP_DROPPED ?? 0), counts.rows_in, maximum);
+		return null;
+	} catch (error) {
+		if (error instanceof LakeError) return error;
+		throw error;
+	}
+}
+
+async function attempt(
+	one: ShardPlan,
+	plan: MirrorPlan,
+	tools: ShardTools,
+	options: RunOptions,
+	signal: AbortSignal,
+): Promise<{ receipt: Receipt | null; outcome: ShardOutcome }> {
+	const metadata = [...plan.metadata.values()].find(({ rowsSha256 }) => rowsSha256.has(one.shard));
+	try {
+		if (!metadata) throw new LakeError("INTERNAL", `${one.shard} was planned without its metadata`);
+		const receipt = await processShard(one, metadata, plan.settings, tools, signal);
+		tools.progress.shardDone(one.shard, "done");
+		return { receipt, outcome: outcome(one.shard, "done") };
+	} catch (error) {
+		if (!(error instanceof ShardFailed) || !concernsShardOnly(error)) throw error;
+		const failed = failedOutcome(one.shard, error, options);
+		tools.progress.shardDone(one.shard, failed.state === "skipped" ? "skipped" : "failed");
+		tools.progress.note("warn", error.message, { shard: one.shard, code: error.code, ...(error.kept ? { kept: error.kept } : {}) });
+		return { receipt: null, outcome: failed };
+	}
+}
+
+/** A full disk or a lake that refuses writes would fail every other shard as well. */
+function concernsShardOnly({ code }: LakeError): boolean {
+	return code in FINDINGS || code.startsWith("SOURCE_") || code === "HUB_ENTRY_NOT_FOUND" || code === "HUB_UNAVAILABLE";
+}
+
+/** Runs `work` over the items, at most `limit` at once; the first error stops the others and is thrown. */
+async function inFlight<T>(
+	items: T[],
+	limit: number,
+	signal: AbortSignal,
+	work: (item: T, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+	const failed = new AbortController();
+	const stop = AbortSignal.any([signal, failed.signal]);
+	const queue = items.values();
+	async function lane(): Promise<void> {
+		for (const item of queue) {
+			stop.throwIfAborted();
+			await work(item, stop);
+		}
+	}
+	const lanes = Array.from({ length: Math.min(limit, items.length) }, async () => {
+		try {
+			await lane();
+		} catch (error) {
+			failed.abort(error);
+			throw error;
+		}
+	});
+	await Promise.allSettled(lanes);
+	signal.throwIfAborted();
+	if (failed.signal.aborted) throw failed.signal.reason;
+}

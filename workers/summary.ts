@@ -1,0 +1,63 @@
+import { FINDINGS, type FindingCode } from "../schemas/codes.js";
+import type { Receipt } from "../schemas/records.js";
+import { type Dataset, shardParts } from "../pipelines/datasets/dataset.js";
+import { sumCounts } from "../pipelines/mirror/next-snapshot.js";
+import type { ShardOutcome } from "./run-mirror.js";
+import { countText, tableText } from "./text.js";
+
+/** Findings of several shards, added up by code. */
+export function sumFindings(all: Receipt["findings"][]): Receipt["findings"] {
+	const sum: Receipt["findings"] = {};
+	for (const findings of all) {
+		for (const [code, count] of Object.entries(findings) as [FindingCode, number][]) {
+			sum[code] = (sum[code] ?? 0) + count;
+		}
+	}
+	return sum;
+}
+
+/** What was counted in the run's shards, per split, beside what the dataset's card says. */
+export function splitsText(dataset: Dataset, receipts: Receipt[]): string {
+	const rows: (string | number)[][] = [["split", "shards", "prompts", "card", "images", "card", "pairs+ties", "card"]];
+	for (const split of dataset.splits) {
+		const own = receipts.filter(({ shard }) => shardParts(shard).split === split);
+		if (own.length === 0) continue;
+		const counts = sumCounts(own);
+		const whole = own.length === dataset.shardCount[split];
+		const card = dataset.card[split];
+		const said = (text: string): string => (whole ? text : "-");
+		rows.push([
+			split,
+			`${own.length}/${dataset.shardCount[split]}`,
+			counts.prompts,
+			said(card.prompts),
+			counts.rows_published,
+			said(card.images),
+			counts.pairs + counts.ties,
+			said(card.pairs),
+		]);
+	}
+	return tableText(rows);
+}
+
+/** Findings by code, the grave ones first. */
+export function findingsText(findings: Receipt["findings"]): string {
+	const codes = (Object.keys(findings) as FindingCode[]).sort();
+	const order = { fatal: 0, reject: 1, warn: 2 };
+	codes.sort((a, b) => order[FINDINGS[a].severity] - order[FINDINGS[b].severity]);
+	return codes.map((code) => `  ${FINDINGS[code].severity.padEnd(6)}  ${code.padEnd(26)} ${countText(findings[code] ?? 0).padStart(6)}`).join("\n");
+}
+
+/** The shards that failed, each with its code, reason and where it is kept. */
+export function failuresText(shards: ShardOutcome[]): string {
+	const bad = shards.filter(({ code }) => code !== null);
+	return bad
+		.map(({ shard, state, code, detail, kept, findings }) => {
+			const lines = [`  ${shard} ${state}: ${code}`, `    ${detail}`];
+			const found = Object.entries(findings).map(([name, count]) => `${name} ${count}`);
+			if (found.length > 0) lines.push(`    found: ${found.join(", ")}`);
+			if (kept !== null) lines.push(`    kept: ${kept}`);
+			return lines.join("\n");
+		})
+		.join("\n");
+}

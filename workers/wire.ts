@@ -1,0 +1,73 @@
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { openLoose } from "../infra/adapters/archive/loose.js";
+import { readJsonMember } from "../infra/adapters/archive/member.js";
+import { openZip } from "../infra/adapters/archive/zip.js";
+import type { FolderStore } from "../infra/adapters/store/folder-store.js";
+import type { Dataset } from "../pipelines/datasets/dataset.js";
+import type { ArchiveReader, Clock, ImagePool, Progress, Source, TableFiles } from "../pipelines/ports.js";
+import type { Options } from "../schemas/config.js";
+import { LakeError } from "../schemas/errors.js";
+import { parseLake, parseSource } from "./options.js";
+
+/** Chooses the adapters. Each is imported when it is first wanted: `--help` needs none of them. */
+
+export async function openSource(
+	options: Pick<Options, "source" | "rehash">,
+	dataset: Dataset,
+	scratch: string,
+	tools: { clock: Clock; note: Progress["note"] },
+	env: NodeJS.ProcessEnv,
+): Promise<Source> {
+	const address = parseSource(options.source);
+	if (address.kind === "folder") {
+		const { createFolderSource } = await import("../infra/adapters/sources/folder.js");
+		const cacheFile = join(scratch, "hashes.json");
+		return createFolderSource({ folder: address.folder, dataset, cacheFile, rehash: options.rehash, note: tools.note });
+	}
+	const { createHubSource } = await import("../infra/adapters/sources/hub.js");
+	const { hubToken } = await import("../infra/adapters/sources/hub-token.js");
+	return createHubSource({ ...address, dataset, endpoint: hubEndpoint(env), token: hubToken(env), ...tools });
+}
+
+/** `HF_ENDPOINT`, else the Hub itself. Throws USAGE for what is no http(s) address. */
+function hubEndpoint(env: NodeJS.ProcessEnv): string {
+	const text = env.HF_ENDPOINT || "https://huggingface.co";
+	const url = URL.canParse(text) ? new URL(text) : null;
+	if (url && (url.protocol === "https:" || url.protocol === "http:") && !url.username) return text.replace(/\/+$/, "");
+	throw new LakeError("USAGE", "HF_ENDPOINT is no http or https address", { hint: "Unset it, or give https://host." });
+}
+
+export async function openStore(options: Pick<Options, "lake">): Promise<FolderStore> {
+	const { openFolderStore } = await import("../infra/adapters/store/folder-store.js");
+	return openFolderStore(parseLake(options.lake));
+}
+
+export async function openTables(scratch: string): Promise<TableFiles> {
+	const { openTableFiles } = await import("../infra/adapters/duckdb.js");
+	return openTableFiles({ spill: join(scratch, "spill") });
+}
+
+/** Image threads on all cores. @param store where good images are staged; null when nothing is kept */
+export async function openImages(store: FolderStore | null, note: Progress["note"]): Promise<ImagePool> {
+	const { createImagePool } = await import("../infra/adapters/images/pool.js");
+	const stage = store ? { kind: "folder" as const, folder: store.stageFolder } : null;
+	return createImagePool({ threads: availableParallelism(), stage, note });
+}
+
+/** Name and version of what re-encodes; asked for only where images are not kept as they are. */
+export async function codecVersion(): Promise<string> {
+	const { CODEC_VERSION } = await import("../infra/adapters/images/codec-version.js");
+	return CODEC_VERSION;
+}
+
+export const archives: ArchiveReader = {
+	async open(input, zip, shard, signal) {
+		if (input.form === "unpacked") return openLoose(input.files, input.json);
+		if (zip === null) throw new LakeError("INTERNAL", `${shard}: no local zip to open`);
+		return openZip(zip, shard, signal);
+	},
+	async readJson(json) {
+		return readJsonMember(json);
+	},
+};
