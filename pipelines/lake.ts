@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import type { z } from "zod";
 import { LakeError } from "../schemas/errors.js";
 import { Latest, Receipt, recordText, Snapshot } from "../schemas/records.js";
 import type { Store } from "./ports.js";
@@ -17,8 +16,15 @@ export function sha256Of(content: Buffer | string): string {
 	return createHash("sha256").update(content).digest("hex");
 }
 
+/** What a record's schema can do. */
+interface RecordSchema<T> {
+	safeParse(
+		value: unknown,
+	): { success: true; data: T } | { success: false; error: { issues: { path: PropertyKey[] }[] } };
+}
+
 /** Reads and checks a record. Throws LAKE_DAMAGED when it is not what its schema says. */
-function parseRecord<T>(schema: z.ZodType<T>, content: Buffer, path: string, store: Store): T {
+function parseRecord<T>(schema: RecordSchema<T>, content: Buffer, path: string, store: Store): T {
 	let value: unknown;
 	try {
 		value = JSON.parse(content.toString("utf8"));
@@ -60,7 +66,9 @@ export async function readSnapshot(store: Store, path: string, sha256?: string):
 	const found = sha256Of(content);
 	const snapshot = parseRecord(Snapshot, content, path, store);
 	if (path !== snapshotPath(snapshot.number, content) || (sha256 !== undefined && sha256 !== found)) {
-		throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} does not have the bytes that its name tells`, { path });
+		throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} does not have the bytes that its name tells`, {
+			path,
+		});
 	}
 	return { path, sha256: found, snapshot };
 }

@@ -5,10 +5,15 @@ import { reportFailure, runCommand } from "./run-command.js";
 
 /** The command line. Each command's code is imported when it runs, so that `--help` answers at once. */
 
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+	version: string;
+};
 
 const flags = {
-	source: new Option("--source <uri>", "hf://owner/name@revision or file:///dir (default: hf://zai-org/ImageRewardDB@main)"),
+	source: new Option(
+		"--source <uri>",
+		"hf://owner/name@revision or file:///dir (default: hf://zai-org/ImageRewardDB@main)",
+	),
 	lake: new Option("--lake <folder>", "the lake (default: ./lake)"),
 	subset: new Option("--subset <name>", "1k, 2k, 4k or 8k (default: 8k)"),
 	split: new Option("--split <name...>", "train, validation, test (default: all)"),
@@ -53,45 +58,60 @@ function program(): Command {
 			"\nEvery option is also an environment variable: --lake is IRLAKE_LAKE. Flags win.\nExamples:\n  irlake mirror --subset 1k --lake ./lake\n  irlake status --lake ./lake\n",
 		);
 	irlake.addCommand(
-		command("plan", "show what a mirror would do; writes nothing", [...WHERE, ...SETTINGS, ...RUN], [
-			"irlake plan --subset 1k",
-			"irlake plan --source file:///data/ImageRewardDB --json",
-		]).action(async (given: Record<string, unknown>) => {
+		command(
+			"plan",
+			"show what a mirror would do; writes nothing",
+			[...WHERE, ...SETTINGS, ...RUN],
+			["irlake plan --subset 1k", "irlake plan --source file:///data/ImageRewardDB --json"],
+		).action(async (given: Record<string, unknown>) => {
 			const { plan } = await import("./commands/plan.js");
 			process.exitCode = await runCommand(given, plan);
 		}),
 	);
 	irlake.addCommand(
-		command("mirror", "fetch, check and publish; run again, it finishes what is missing", [...WHERE, ...SETTINGS, ...RUN], [
-			"irlake mirror --subset 1k --lake ./lake",
-			"irlake mirror --shards test_1,test_2 --on-shard-failure skip",
-			"irlake mirror --source file:///data/ImageRewardDB --lake /lake",
-		]).action(async (given: Record<string, unknown>) => {
+		command(
+			"mirror",
+			"fetch, check and publish; run again, it finishes what is missing",
+			[...WHERE, ...SETTINGS, ...RUN],
+			[
+				"irlake mirror --subset 1k --lake ./lake",
+				"irlake mirror --shards test_1,test_2 --on-shard-failure skip",
+				"irlake mirror --source file:///data/ImageRewardDB --lake /lake",
+			],
+		).action(async (given: Record<string, unknown>) => {
 			const { mirror } = await import("./commands/mirror.js");
 			process.exitCode = await runCommand(given, mirror);
 		}),
 	);
 	irlake.addCommand(
-		command("status", "show the lake's snapshots, counts and missing shards", ["lake"], [
-			"irlake status --lake ./lake",
-		]).action(async (given: Record<string, unknown>) => {
+		command(
+			"status",
+			"show the lake's snapshots, counts and missing shards",
+			["lake"],
+			["irlake status --lake ./lake"],
+		).action(async (given: Record<string, unknown>) => {
 			const { status } = await import("./commands/status.js");
 			process.exitCode = await runCommand(given, status);
 		}),
 	);
 	irlake.addCommand(
-		command("verify", "audit a lake against its own records", ["lake", "scratch", "deep"], [
-			"irlake verify --lake ./lake",
-			"irlake verify --lake ./lake --deep --json",
-		]).action(async (given: Record<string, unknown>) => {
+		command(
+			"verify",
+			"audit a lake against its own records",
+			["lake", "scratch", "deep"],
+			["irlake verify --lake ./lake", "irlake verify --lake ./lake --deep --json"],
+		).action(async (given: Record<string, unknown>) => {
 			const { verify } = await import("./commands/verify.js");
 			process.exitCode = await runCommand(given, verify);
 		}),
 	);
 	irlake.addCommand(
-		command("rollback", "publish a new snapshot with the content of snapshot N", ["lake"], [
-			"irlake rollback 3 --lake ./lake",
-		])
+		command(
+			"rollback",
+			"publish a new snapshot with the content of snapshot N",
+			["lake"],
+			["irlake rollback 3 --lake ./lake"],
+		)
 			.argument("<number>", "the snapshot's number")
 			.action(async (number: string, given: Record<string, unknown>) => {
 				const { rollback } = await import("./commands/rollback.js");

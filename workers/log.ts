@@ -12,5 +12,8 @@ export async function openLog(env: NodeJS.ProcessEnv): Promise<Logger> {
 	if (!process.stderr.isTTY) return pino(options, pino.destination({ dest: 2, sync: true }));
 	const { default: pretty } = await import("pino-pretty");
 	const colorize = !env.NO_COLOR;
-	return pino(options, pretty({ destination: 2, sync: true, colorize, translateTime: "HH:MM:ss", ignore: "pid,hostname" }));
+	return pino(
+		options,
+		pretty({ destination: 2, sync: true, colorize, translateTime: "HH:MM:ss", ignore: "pid,hostname" }),
+	);
 }

@@ -1,10 +1,10 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { allShards, type Dataset, shardParts, subsetShards } from "../pipelines/datasets/dataset.js";
 import { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import type { Split } from "../schemas/records.js";
-import { allShards, type Dataset, shardParts, subsetShards } from "../pipelines/datasets/dataset.js";
 
 /** Flags and `IRLAKE_` variables, made into checked options. Flags win. Throws USAGE before any side effect. */
 export function readOptions(flags: Record<string, unknown>, env: NodeJS.ProcessEnv): Options {
@@ -56,11 +56,15 @@ function parseShards(dataset: Dataset, text: string): Set<string> {
 		const match = /^([a-z]+)_(\d+)(?:-(\d+))?$/.exec(part);
 		const [, split, first = "", last = first] = match ?? [];
 		if (!match || Number(last) < Number(first)) {
-			throw new LakeError("USAGE", `--shards cannot be read at ${JSON.stringify(part)}: give names such as train_1,train_7-9`);
+			throw new LakeError(
+				"USAGE",
+				`--shards cannot be read at ${JSON.stringify(part)}: give names such as train_1,train_7-9`,
+			);
 		}
 		for (let number = Number(first); number <= Number(last); number++) {
 			const shard = `${split}_${number}`;
-			if (!known.has(shard)) throw new LakeError("USAGE", `--shards names ${shard}, which ${dataset.repo} does not have`);
+			if (!known.has(shard))
+				throw new LakeError("USAGE", `--shards names ${shard}, which ${dataset.repo} does not have`);
 			named.add(shard);
 		}
 	}
@@ -92,7 +96,10 @@ export function parseSource(text: string): SourceAddress {
 export function parseLake(text: string): string {
 	if (text.startsWith("file:///")) return resolve(fileURLToPath(text));
 	if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
-		throw new LakeError("LAKE_UNSUPPORTED", `--lake cannot be ${JSON.stringify(withoutCredentials(text))}: only folders so far`);
+		throw new LakeError(
+			"LAKE_UNSUPPORTED",
+			`--lake cannot be ${JSON.stringify(withoutCredentials(text))}: only folders so far`,
+		);
 	}
 	return resolve(text);
 }

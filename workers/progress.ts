@@ -25,7 +25,12 @@ export interface RunProgress extends Progress {
 export function openProgress(log: Logger, terminal: boolean, shards: number): RunProgress {
 	const states = new Map<string, ShardState>();
 	const bars = terminal ? openBars() : null;
-	const total = bars?.create(shards, 0, { name: "all", told: "" }, { format: "{name} |{bar}| {value}/{total} shards {told}" });
+	const total = bars?.create(
+		shards,
+		0,
+		{ name: "all", told: "" },
+		{ format: "{name} |{bar}| {value}/{total} shards {told}" },
+	);
 	const started = performance.now();
 	let bytes = 0;
 	let images = 0;
@@ -35,10 +40,13 @@ export function openProgress(log: Logger, terminal: boolean, shards: number): Ru
 		const seconds = Math.max(0.001, (performance.now() - started) / 1000);
 		return `${megabytes(bytes)} ${images} images, ${(images / seconds).toFixed(0)}/s`;
 	}
-	const timer = setInterval(() => {
-		total?.update(done, { told: rates() });
-		if (!bars) log.info({ shards_done: done, shards, bytes, images }, "under way");
-	}, bars ? 500 : LOG_EVERY * 1000);
+	const timer = setInterval(
+		() => {
+			total?.update(done, { told: rates() });
+			if (!bars) log.info({ shards_done: done, shards, bytes, images }, "under way");
+		},
+		bars ? 500 : LOG_EVERY * 1000,
+	);
 	timer.unref();
 
 	function draw(shard: string, state: ShardState): void {

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
+import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
-import { type Options } from "../schemas/config.js";
 import { Interrupted, listenForInterrupt } from "./interrupt.js";
 import { openLog } from "./log.js";
 import { readOptions } from "./options.js";
@@ -62,7 +62,12 @@ export async function runCommand(
 /** Tells an error the way the user asked for; returns its exit code. */
 export function reportFailure(error: unknown, json: boolean, log: Logger | null): number {
 	if (error instanceof Interrupted) {
-		const known = { code: "INTERRUPTED", message: error.message, hint: "Run the same command again to go on.", path: null };
+		const known = {
+			code: "INTERRUPTED",
+			message: error.message,
+			hint: "Run the same command again to go on.",
+			path: null,
+		};
 		return tell(known, error.exitCode, json, log, error);
 	}
 	const known = error instanceof LakeError ? error : new LakeError("INTERNAL", unexpected(error), { cause: error });

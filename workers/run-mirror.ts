@@ -1,12 +1,12 @@
-import { LakeError } from "../schemas/errors.js";
-import { FINDINGS } from "../schemas/codes.js";
-import type { Receipt, Snapshot } from "../schemas/records.js";
 import type { StoredSnapshot } from "../pipelines/lake.js";
 import type { ShardPlan } from "../pipelines/mirror/plan.js";
 import type { MirrorPlan, MirrorRequest } from "../pipelines/mirror/plan-mirror.js";
 import { publishRun } from "../pipelines/mirror/publish-run.js";
-import { processShard, ShardFailed, type ShardTools } from "../pipelines/mirror/shard.js";
 import { judgeRatio } from "../pipelines/mirror/settle.js";
+import { processShard, ShardFailed, type ShardTools } from "../pipelines/mirror/shard.js";
+import { FINDINGS } from "../schemas/codes.js";
+import { LakeError } from "../schemas/errors.js";
+import type { Receipt, Snapshot } from "../schemas/records.js";
 
 /** The in-process runner: the plan's shards, some at a time, then one publish. */
 
@@ -61,7 +61,11 @@ export async function runMirror(
 	const bad = shards.filter(({ state }) => state === "failed" || state === "skipped");
 	const failure = whyNotPublish(bad, request, options);
 	if (failure) return { published: null, shards, receipts, failure };
-	const skipped: Snapshot["skipped"] = bad.map(({ shard, code, detail }) => ({ shard, code: code ?? "", detail: detail ?? "" }));
+	const skipped: Snapshot["skipped"] = bad.map(({ shard, code, detail }) => ({
+		shard,
+		code: code ?? "",
+		detail: detail ?? "",
+	}));
 	const published = await publishRun(tools.store, request, plan, { receipts, skipped }, tools.dataset);
 	return { published, shards, receipts, failure: null };
 }
@@ -82,8 +86,15 @@ function outcome(shard: string, state: ShardOutcome["state"]): ShardOutcome {
 }
 
 function failedOutcome(shard: string, error: LakeError, { onShardFailure }: RunOptions): ShardOutcome {
-	const of = error instanceof ShardFailed ? { findings: error.findings, kept: error.kept } : { findings: {}, kept: null };
-	return { shard, state: onShardFailure === "skip" ? "skipped" : "failed", code: error.code, detail: error.message, ...of };
+	const of =
+		error instanceof ShardFailed ? { findings: error.findings, kept: error.kept } : { findings: {}, kept: null };
+	return {
+		shard,
+		state: onShardFailure === "skip" ? "skipped" : "failed",
+		code: error.code,
+		detail: error.message,
+		...of,
+	};
 }
 
 /** The reject ratio judges shards made earlier as it judges new ones. */
@@ -114,7 +125,11 @@ async function attempt(
 		if (!(error instanceof ShardFailed) || !concernsShardOnly(error)) throw error;
 		const failed = failedOutcome(one.shard, error, options);
 		tools.progress.shardDone(one.shard, failed.state === "skipped" ? "skipped" : "failed");
-		tools.progress.note("warn", error.message, { shard: one.shard, code: error.code, ...(error.kept ? { kept: error.kept } : {}) });
+		tools.progress.note("warn", error.message, {
+			shard: one.shard,
+			code: error.code,
+			...(error.kept ? { kept: error.kept } : {}),
+		});
 		return { receipt: null, outcome: failed };
 	}
 }

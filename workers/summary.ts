@@ -1,7 +1,7 @@
-import { FINDINGS, type FindingCode } from "../schemas/codes.js";
-import type { Receipt } from "../schemas/records.js";
 import { type Dataset, shardParts } from "../pipelines/datasets/dataset.js";
 import { sumCounts } from "../pipelines/mirror/next-snapshot.js";
+import { FINDINGS, type FindingCode } from "../schemas/codes.js";
+import type { Receipt } from "../schemas/records.js";
 import type { ShardOutcome } from "./run-mirror.js";
 import { countText, tableText } from "./text.js";
 
@@ -45,7 +45,12 @@ export function findingsText(findings: Receipt["findings"]): string {
 	const codes = (Object.keys(findings) as FindingCode[]).sort();
 	const order = { fatal: 0, reject: 1, warn: 2 };
 	codes.sort((a, b) => order[FINDINGS[a].severity] - order[FINDINGS[b].severity]);
-	return codes.map((code) => `  ${FINDINGS[code].severity.padEnd(6)}  ${code.padEnd(26)} ${countText(findings[code] ?? 0).padStart(6)}`).join("\n");
+	return codes
+		.map(
+			(code) =>
+				`  ${FINDINGS[code].severity.padEnd(6)}  ${code.padEnd(26)} ${countText(findings[code] ?? 0).padStart(6)}`,
+		)
+		.join("\n");
 }
 
 /** The shards that failed, each with its code, reason and where it is kept. */

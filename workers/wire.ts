@@ -10,6 +10,9 @@ import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import { parseLake, parseSource } from "./options.js";
 
+/** Where the lake is, and where its image threads stage objects. */
+export type LakeStore = FolderStore;
+
 /** Chooses the adapters. Each is imported when it is first wanted: `--help` needs none of them. */
 
 export async function openSource(
@@ -38,7 +41,7 @@ function hubEndpoint(env: NodeJS.ProcessEnv): string {
 	throw new LakeError("USAGE", "HF_ENDPOINT is no http or https address", { hint: "Unset it, or give https://host." });
 }
 
-export async function openStore(options: Pick<Options, "lake">): Promise<FolderStore> {
+export async function openStore(options: Pick<Options, "lake">): Promise<LakeStore> {
 	const { openFolderStore } = await import("../infra/adapters/store/folder-store.js");
 	return openFolderStore(parseLake(options.lake));
 }
@@ -49,15 +52,19 @@ export async function openTables(scratch: string): Promise<TableFiles> {
 }
 
 /** Image threads on all cores. @param store where good images are staged; null when nothing is kept */
-export async function openImages(store: FolderStore | null, note: Progress["note"]): Promise<ImagePool> {
+export async function openImages(store: LakeStore | null, note: Progress["note"]): Promise<ImagePool> {
 	const { createImagePool } = await import("../infra/adapters/images/pool.js");
 	const stage = store ? { kind: "folder" as const, folder: store.stageFolder } : null;
-	return createImagePool({ threads: availableParallelism(), stage, note });
+	return createImagePool({
+		threads: availableParallelism(),
+		stage,
+		note: (message, fields) => note("warn", message, fields),
+	});
 }
 
 /** Name and version of what re-encodes; asked for only where images are not kept as they are. */
 export async function codecVersion(): Promise<string> {
-	const { CODEC_VERSION } = await import("../infra/adapters/images/codec-version.js");
+	const { CODEC_VERSION } = await import("../infra/adapters/images/sharp.js");
 	return CODEC_VERSION;
 }
 

@@ -23,8 +23,8 @@ const INTEGER_TYPES = new Set([
 	...["UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"],
 ]);
 
-/** With less than this free after a failure, the disk is taken for the cause. */
-const FULL_BYTES = 8 * 1024 * 1024;
+/** With less than this free after a failure the disk is taken for the cause; DuckDB may have removed its part file by then. */
+const FULL_BYTES = 64 * 1024 * 1024;
 const SPILL_PREFIX = "duckdb-";
 
 /** Numbers this process's instances. */

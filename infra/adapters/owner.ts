@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
-import { systemCode } from "./error-code.js";
+import { systemCode } from "../../schemas/errors.js";
 
 /**
  * Names the process that made a temporary file, so that others can tell whether it still lives:

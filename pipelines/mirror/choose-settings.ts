@@ -2,7 +2,9 @@ import { LakeError } from "../../schemas/errors.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../schemas/settings.js";
 
 /** Settings as flags give them; what is undefined was not given. */
-export type AskedSettings = { [Key in "image" | "quality" | "max_side" | "verify" | "on_bad_image"]?: Settings[Key] | undefined };
+export type AskedSettings = {
+	[Key in "image" | "quality" | "max_side" | "verify" | "on_bad_image"]?: Settings[Key] | undefined;
+};
 
 const LOSSY = new Set(["webp", "jpeg", "avif"]);
 const DEFAULT_QUALITY = 90;

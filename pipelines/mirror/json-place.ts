@@ -4,7 +4,9 @@
  */
 export function firstBadOffset(text: string): number {
 	const stack: ("{" | "[")[] = [];
-	const token = /[ \t\n\r]*(?:([{}[\],:])|("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null))/y;
+	const token =
+		// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids just these inside a string
+		/[ \t\n\r]*(?:([{}[\],:])|("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null))/y;
 	/** What may come next. */
 	let expect: "value" | "first" | "key" | "firstKey" | "colon" | "after" = "value";
 	for (;;) {
@@ -50,6 +52,7 @@ function skipSpace(text: string, from: number): number {
 /** How far a broken string goes well; every other broken token is bad from its first character. */
 function validPrefix(text: string, start: number): number {
 	if (text.charAt(start) !== '"') return 0;
+	// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids just these inside a string
 	const good = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*/y;
 	good.lastIndex = start;
 	return good.exec(text)?.[0].length ?? 0;

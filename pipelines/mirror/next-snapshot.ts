@@ -1,4 +1,11 @@
-import { type Counts, LAKE_FORMAT, type Receipt, type Snapshot, type Split, type TableFile } from "../../schemas/records.js";
+import {
+	type Counts,
+	LAKE_FORMAT,
+	type Receipt,
+	type Snapshot,
+	type Split,
+	type TableFile,
+} from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
 import { type Dataset, inDatasetOrder, shardParts, subsetOf } from "../datasets/dataset.js";

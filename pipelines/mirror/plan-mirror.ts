@@ -108,9 +108,13 @@ export function requireCovered(
 	if (keys.every((key) => settings[key] === base.settings[key])) return;
 	const left = base.shards.map(({ shard }) => shard).filter((shard) => !wanted.includes(shard));
 	if (left.length === 0) return;
-	throw new LakeError("SETTINGS_DIFFER", `--new-settings must cover every published shard; left out: ${left.join(", ")}`, {
-		hint: "Ask for these shards too, or add --prune to drop them.",
-	});
+	throw new LakeError(
+		"SETTINGS_DIFFER",
+		`--new-settings must cover every published shard; left out: ${left.join(", ")}`,
+		{
+			hint: "Ask for these shards too, or add --prune to drop them.",
+		},
+	);
 }
 
 /** Work left to do cannot be done with a codec that is not here any more. */
@@ -190,7 +194,13 @@ async function fetchMetadata(
 		const found = await hashFile(kept, { signal }).catch(() => null);
 		if (found === file.sha256) return { file: kept, sha256: found, bytes: file.bytes };
 	}
-	const part = await download(source, file, { scratch, clock, signal, onBytes: tools.onBytes, mismatch: "METADATA_MISSING" });
+	const part = await download(source, file, {
+		scratch,
+		clock,
+		signal,
+		onBytes: tools.onBytes,
+		mismatch: "METADATA_MISSING",
+	});
 	await mkdir(folder, { recursive: true });
 	const kept = join(folder, `${part.sha256}.parquet`);
 	await rename(part.path, kept);

@@ -92,7 +92,8 @@ export function isLater(
 	listing: Pick<Listing, "commit" | "committedAt" | "explicitCommit">,
 	commitDates: Map<string, string>,
 ): boolean {
-	if (listing.explicitCommit || commit === null || commit === listing.commit || listing.committedAt === null) return false;
+	if (listing.explicitCommit || commit === null || commit === listing.commit || listing.committedAt === null)
+		return false;
 	const date = commitDates.get(commit);
 	return date !== undefined && date > listing.committedAt;
 }

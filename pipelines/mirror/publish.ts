@@ -85,7 +85,9 @@ async function finish(store: Store, base: Snapshot | null, { path, sha256, snaps
 	for (const table of TABLE_NAMES) {
 		if (await commitTable(store, table, base, snapshot, path)) continue;
 		const log = logPath(table, snapshot.number - 1);
-		throw new LakeError("LAKE_DAMAGED", `${log} in ${store.name} belongs to another snapshot than ${path}`, { path: log });
+		throw new LakeError("LAKE_DAMAGED", `${log} in ${store.name} belongs to another snapshot than ${path}`, {
+			path: log,
+		});
 	}
 	await moveLatest(store, { path, sha256, snapshot });
 }

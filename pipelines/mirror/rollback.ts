@@ -31,7 +31,9 @@ async function requireFiles(store: Store, snapshot: Snapshot): Promise<void> {
 	for (const { files } of Object.values(snapshot.tables)) {
 		for (const { path } of files) {
 			if (await store.stat(path)) continue;
-			throw new LakeError("SNAPSHOT_NOT_FOUND", `snapshot ${snapshot.number} is no longer whole: ${path} is gone`, { path });
+			throw new LakeError("SNAPSHOT_NOT_FOUND", `snapshot ${snapshot.number} is no longer whole: ${path} is gone`, {
+				path,
+			});
 		}
 	}
 }

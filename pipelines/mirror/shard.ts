@@ -66,12 +66,15 @@ export async function processShard(
 		zip = fetched.downloaded ? fetched.zip : null;
 		const archive = await tools.archives.open(input, fetched.zip, shard, signal);
 		const jsonPath = `${dataset.folderPath(shard)}/${dataset.jsonName(shard)}`;
-		if (!archive.json) throw new LakeError("JSON_MISSING", `${shard} has no ${dataset.jsonName(shard)}`, { path: jsonPath });
+		if (!archive.json)
+			throw new LakeError("JSON_MISSING", `${shard} has no ${dataset.jsonName(shard)}`, { path: jsonPath });
 		const values = parseRows(await tools.archives.readJson(archive.json), jsonPath);
 		const known = await readShardMetadata(tools.tables, dataset, metadata, shard);
 		const rows = checkRows(values, dataset.rowPrefix(shard), known);
 		progress.imagesFound(shard, archive.members.length);
-		const images = await checkImages(archive, rows.rows, tools.images, settings, signal, () => progress.imageDone(shard));
+		const images = await checkImages(archive, rows.rows, tools.images, settings, signal, () =>
+			progress.imageDone(shard),
+		);
 		const settled = settle(rows, images, settings);
 		findings = settled.findings;
 		judgeRatio(shard, settled.defective, settled.counts.rows_in, tools.maxRejectRatio);
@@ -87,8 +90,10 @@ export async function processShard(
 		return receipt;
 	} catch (error) {
 		signal.throwIfAborted();
-		const known = error instanceof LakeError ? error : new LakeError("INTERNAL", `${shard}: ${String(error)}`, { cause: error });
-		const kept = findings.length > 0 || zip !== null ? await keepFailed(tools.scratch, plan, known, findings, zip) : null;
+		const known =
+			error instanceof LakeError ? error : new LakeError("INTERNAL", `${shard}: ${String(error)}`, { cause: error });
+		const kept =
+			findings.length > 0 || zip !== null ? await keepFailed(tools.scratch, plan, known, findings, zip) : null;
 		throw new ShardFailed(known, shard, countFindings(findings), kept);
 	}
 }

@@ -1,16 +1,7 @@
 import type { SourceRow } from "../../schemas/row.js";
-import type { PromptImage, TableName, TableRow } from "../../schemas/tables.js";
+import type { PromptImage, TableRow } from "../../schemas/tables.js";
 import { byCodePoint } from "../text.js";
-import type { GoodRow, Settled } from "./types.js";
-
-/** The rows of one shard's four tables, and what is counted on the way. */
-export interface ShardTables {
-	rows: Record<TableName, TableRow[]>;
-	prompts: number;
-	/** Strictly ordered pairs. */
-	pairs: number;
-	ties: number;
-}
+import type { GoodRow, Settled, ShardTables } from "./types.js";
 
 /** Turns the verdict on a shard into table rows, in the order that the contract gives each table. */
 export function tableRows(settled: Settled): ShardTables {
@@ -72,7 +63,9 @@ function imageRow(good: GoodRow): TableRow {
 	};
 }
 
-function ratings(row: SourceRow): Pick<PromptImage, "overall_rating" | "image_text_alignment_rating" | "fidelity_rating"> {
+function ratings(
+	row: SourceRow,
+): Pick<PromptImage, "overall_rating" | "image_text_alignment_rating" | "fidelity_rating"> {
 	const { overall_rating, image_text_alignment_rating, fidelity_rating } = row;
 	return { overall_rating, image_text_alignment_rating, fidelity_rating };
 }

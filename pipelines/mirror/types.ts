@@ -1,6 +1,7 @@
 import type { FindingCode, Severity } from "../../schemas/codes.js";
 import type { Counts } from "../../schemas/records.js";
 import type { MetadataRow, SourceRow } from "../../schemas/row.js";
+import type { TableName, TableRow } from "../../schemas/tables.js";
 import type { ImageResult, Member, StoredImage } from "../ports.js";
 
 /** What the stages hand to each other. Plain data. */
@@ -85,4 +86,13 @@ export interface Settled {
 	counts: Omit<Counts, "prompts" | "pairs" | "ties" | "objects_bytes">;
 	/** Rejected for a defect of their own or their image's: the numerator of the reject ratio. */
 	defective: number;
+}
+
+/** The rows of one shard's four tables, and what is counted on the way. */
+export interface ShardTables {
+	rows: Record<TableName, TableRow[]>;
+	prompts: number;
+	/** Strictly ordered pairs. */
+	pairs: number;
+	ties: number;
 }

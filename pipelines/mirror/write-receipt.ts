@@ -4,8 +4,7 @@ import type { Settings } from "../../schemas/settings.js";
 import { readReceipt, recordBytes } from "../lake.js";
 import type { ShardInput, Store } from "../ports.js";
 import type { ShardPlan } from "./plan.js";
-import type { ShardTables } from "./table-rows.js";
-import type { Finding, Settled } from "./types.js";
+import type { Finding, Settled, ShardTables } from "./types.js";
 import { receiptPath } from "./work-id.js";
 
 /** The record that one shard is done. Pure. */

@@ -5,7 +5,7 @@ import { TABLE_NAMES } from "../../schemas/tables.js";
 import { shardParts } from "../datasets/dataset.js";
 import { hashFile } from "../hash-file.js";
 import type { Store, TableFiles } from "../ports.js";
-import type { ShardTables } from "./table-rows.js";
+import type { ShardTables } from "./types.js";
 
 /**
  * Writes one shard's parquet, named by its content, and moves it into the lake.

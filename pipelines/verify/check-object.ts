@@ -34,7 +34,11 @@ export async function checkObject(
 	report.checked.bytes += row.bytes;
 	const local = store.localPath(path);
 	if (images && local !== null && row.format === "webp") {
-		const task = { ref: { kind: "file" as const, path: local, bytes: row.bytes }, check: "image" as const, keep: false };
+		const task = {
+			ref: { kind: "file" as const, path: local, bytes: row.bytes },
+			check: "image" as const,
+			keep: false,
+		};
 		const result = await images.run(task, DEFAULT_SETTINGS, signal);
 		if (result.sha256 !== row.sha256) return report.add("OBJECT_HASH", path, hashDetail(result.sha256, row.sha256));
 		report.checked.decoded++;
@@ -53,13 +57,17 @@ function hashDetail(found: string | null, expected: string): string {
 
 /** The bytes are right, so a difference means that the table or the decoder is wrong. */
 function comparePixels(row: ObjectRow, { image, reject }: ImageResult, report: Report): void {
-	const path = row.object_key;
-	if (!image) return report.add("OBJECT_HASH", path, `it does not decode: ${reject?.detail ?? "no picture"}`);
+	const detail = pixelDifference(row, image, reject?.detail ?? "no picture");
+	if (detail !== null) report.add("OBJECT_HASH", row.object_key, detail);
+}
+
+function pixelDifference(row: ObjectRow, image: ImageResult["image"], reason: string): string | null {
+	if (!image) return `it does not decode: ${reason}`;
 	if (image.width !== row.width || image.height !== row.height) {
-		return report.add("OBJECT_HASH", path, `it is ${image.width}×${image.height}, not ${row.width}×${row.height}`);
+		return `it is ${image.width}×${image.height}, not ${row.width}×${row.height}`;
 	}
 	const original = row.sha256 === row.source_sha256;
-	if (!original || row.pixel_sha256 === null) return;
-	if (image.pixel_sha256 !== row.pixel_sha256) report.add("OBJECT_HASH", path, "its pixels have another SHA-256");
-	else if (image.dhash !== row.dhash) report.add("OBJECT_HASH", path, "its dhash is another");
+	if (!original || row.pixel_sha256 === null) return null;
+	if (image.pixel_sha256 !== row.pixel_sha256) return "its pixels have another SHA-256";
+	return image.dhash === row.dhash ? null : "its dhash is another";
 }

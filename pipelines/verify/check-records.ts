@@ -1,5 +1,5 @@
 import { LakeError } from "../../schemas/errors.js";
-import { canonicalJson, type Counts, type Receipt, type Snapshot } from "../../schemas/records.js";
+import { type Counts, canonicalJson, type Receipt, type Snapshot } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
 import { readLatestSnapshot, readReceipt, type StoredSnapshot } from "../lake.js";
 import { deltaCommit, logPath, snapshotOfCommit } from "../mirror/delta-log.js";
@@ -84,7 +84,9 @@ function sameActions(a: Buffer, b: Buffer): boolean {
 
 function actions(commit: Buffer): string {
 	const lines = commit.toString("utf8").split("\n").filter(Boolean);
-	const told = lines.map((line) => JSON.parse(line) as Record<string, { path?: string; size?: number; stats?: string }>);
+	const told = lines.map(
+		(line) => JSON.parse(line) as Record<string, { path?: string; size?: number; stats?: string }>,
+	);
 	return told
 		.flatMap(({ add, remove, protocol, metaData }) => {
 			if (add) return `add ${add.path} ${add.size} ${add.stats}`;
@@ -115,7 +117,8 @@ async function checkReceipts(store: Store, snapshot: Snapshot, report: Report): 
 /** What came in is what went out: published, rejected, orphaned, unselected. */
 function checkCounts(path: string, counts: Counts, report: Report): void {
 	const rows = counts.rows_published + counts.rows_rejected + (counts.rows_unselected ?? 0);
-	if (rows !== counts.rows_in) report.add("COUNT_MISMATCH", path, `rows_in is ${counts.rows_in}, the parts sum to ${rows}`);
+	if (rows !== counts.rows_in)
+		report.add("COUNT_MISMATCH", path, `rows_in is ${counts.rows_in}, the parts sum to ${rows}`);
 	const members =
 		counts.members_published + counts.members_rejected + counts.orphans + (counts.members_unselected ?? 0);
 	if (members !== counts.members_in) {
@@ -136,7 +139,8 @@ function checkSums(snapshot: Snapshot, receipts: Map<string, Receipt>, report: R
 	for (const table of TABLE_NAMES) {
 		const listed = (snapshot.tables[table]?.files ?? []).map(({ path }) => path);
 		const made = all.flatMap(({ files }) => files.filter((file) => file.table === table).map(({ path }) => path));
-		if (listed.join() !== made.join()) report.add("LOG_MISMATCH", name, `its files of ${table} are not the receipts' files`);
+		if (listed.join() !== made.join())
+			report.add("LOG_MISMATCH", name, `its files of ${table} are not the receipts' files`);
 		checkRows(table, all, report, name);
 	}
 }
@@ -151,6 +155,7 @@ function checkRows(table: TableName, receipts: Receipt[], report: Report, name: 
 			pairs: counts.pairs,
 			quarantine: Object.values(findings).reduce((sum, count) => sum + (count ?? 0), 0),
 		}[table];
-		if (rows !== told) report.add("COUNT_MISMATCH", name, `${shard}: ${table} has ${rows} rows, the receipt counts ${told}`);
+		if (rows !== told)
+			report.add("COUNT_MISMATCH", name, `${shard}: ${table} has ${rows} rows, the receipt counts ${told}`);
 	}
 }

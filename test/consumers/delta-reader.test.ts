@@ -6,7 +6,8 @@ import { Snapshot } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
 import { makeSample } from "../sample/make.js";
 import { ROOT, tempDir } from "../support/root.js";
-import { pinnedReader, pythonVerdict, recompute, requireOrSkip, runProgram } from "./python.js";
+import { pinnedReader, pythonVerdict, recompute, requireOrSkip } from "./python.js";
+import { runProgram } from "./run-program.js";
 
 /** A mirrored lake is a Delta lake to delta-rs, polars and DuckDB, at every version. */
 
@@ -35,9 +36,9 @@ const LogCheck = z.object({
 const describePython = await requireOrSkip();
 
 describePython("a lake with four versions: a shard, another beside it, without that one again, and with it", () => {
-	const temp = tempDir("delta-reader");
-	const source = join(temp.path, "source");
-	const lake = join(temp.path, "lake");
+	let temp: ReturnType<typeof tempDir>;
+	let source: string;
+	let lake: string;
 	const snapshots: Snapshot[] = [];
 	const read: TablesRead[] = [];
 
@@ -47,6 +48,9 @@ describePython("a lake with four versions: a shard, another beside it, without t
 	}
 
 	beforeAll(async () => {
+		temp = tempDir("delta-reader");
+		source = join(temp.path, "source");
+		lake = join(temp.path, "lake");
 		await makeSample(source, { shards: ["test_1", "test_2"], images: 24, seed: 11 });
 		const mirror = ["mirror", "--source", `file://${source}`, "--scratch", join(temp.path, "scratch"), "--shards"];
 		await irlake(...mirror, "test_1");

@@ -1,33 +1,15 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe } from "@jest/globals";
 import { z } from "zod";
 import { ROOT } from "../support/root.js";
+import { type Ended, runProgram } from "./run-program.js";
 
 /** Other people's readers of the lake: Python in a virtual environment that the first test to need it makes. */
 
 const SCRIPTS = join(ROOT, "test/consumers");
-const MAX_OUTPUT = 256 * 1024 * 1024;
-
-export interface Ended {
-	/** Null when a signal ended it. */
-	code: number | null;
-	stdout: string;
-	stderr: string;
-}
-
-/** Runs a program to its end, whatever its exit code. */
-export function runProgram(program: string, args: string[], env: NodeJS.ProcessEnv = process.env): Promise<Ended> {
-	return new Promise((resolve, reject) => {
-		const child = execFile(program, args, { env, maxBuffer: MAX_OUTPUT }, (error, stdout, stderr) => {
-			if (child.pid === undefined) reject(error ?? new Error(`${program} did not start`));
-			else resolve({ code: child.exitCode, stdout, stderr });
-		});
-	});
-}
-
 let made: Promise<string | null> | undefined;
 
 /** The environment's python, made on the first call; null when it cannot be had, the reason then stands on stderr. */

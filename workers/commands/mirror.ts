@@ -1,13 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { randomUUID } from "node:crypto";
-import type { FolderStore } from "../../infra/adapters/store/folder-store.js";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { readLatest, recordBytes, type StoredSnapshot } from "../../pipelines/lake.js";
 import type { MirrorPlan, MirrorRequest } from "../../pipelines/mirror/plan-mirror.js";
-import { planMirror } from "../../pipelines/mirror/plan-mirror.js";
+import { planMirror, receiptsOf } from "../../pipelines/mirror/plan-mirror.js";
 import { settleLake } from "../../pipelines/mirror/publish.js";
-import { receiptsOf } from "../../pipelines/mirror/plan-mirror.js";
 import type { ImagePool, TableFiles } from "../../pipelines/ports.js";
 import type { Options } from "../../schemas/config.js";
 import { LakeError, systemCode } from "../../schemas/errors.js";
@@ -20,7 +18,7 @@ import { type CommandContext, type CommandResult, errorDocument } from "../run-c
 import { type MirrorOutcome, runMirror } from "../run-mirror.js";
 import { failuresText, findingsText, splitsText, sumFindings } from "../summary.js";
 import { durationText, sizeText } from "../text.js";
-import { archives, codecVersion, openImages, openSource, openStore, openTables } from "../wire.js";
+import { archives, codecVersion, type LakeStore, openImages, openSource, openStore, openTables } from "../wire.js";
 
 const dataset = imageRewardDb;
 
@@ -41,18 +39,23 @@ export function mirrorRequest(options: Options): MirrorRequest {
 }
 
 /** A folder that holds other things must not become a lake by a slip of the hand. Throws LAKE_NOT_A_LAKE. */
-export async function requireLakeFolder(store: FolderStore): Promise<void> {
+export async function requireLakeFolder(store: LakeStore): Promise<void> {
 	try {
 		const names = await readdir(store.name);
 		if (names.length === 0 || names.includes(".irlake") || names.includes("latest.json")) return;
-		throw new LakeError("LAKE_NOT_A_LAKE", `${store.name} holds other files and is no lake: ${names.slice(0, 3).join(", ")}`, {
-			path: store.name,
-		});
+		throw new LakeError(
+			"LAKE_NOT_A_LAKE",
+			`${store.name} holds other files and is no lake: ${names.slice(0, 3).join(", ")}`,
+			{
+				path: store.name,
+			},
+		);
 	} catch (cause) {
 		if (cause instanceof LakeError) throw cause;
 		const code = systemCode(cause);
 		if (code === "ENOENT") return;
-		if (code === "ENOTDIR") throw new LakeError("LAKE_NOT_A_LAKE", `${store.name} is no folder`, { path: store.name, cause });
+		if (code === "ENOTDIR")
+			throw new LakeError("LAKE_NOT_A_LAKE", `${store.name} is no folder`, { path: store.name, cause });
 		throw new LakeError("LAKE_UNWRITABLE", `${store.name} cannot be read`, { path: store.name, cause });
 	}
 }
@@ -62,7 +65,11 @@ export async function makeScratch(folder: string): Promise<string> {
 		await mkdir(folder, { recursive: true });
 		return folder;
 	} catch (cause) {
-		throw new LakeError("USAGE", `--scratch ${folder} cannot be made`, { path: folder, cause, hint: "Give a folder you may write to." });
+		throw new LakeError("USAGE", `--scratch ${folder} cannot be made`, {
+			path: folder,
+			cause,
+			hint: "Give a folder you may write to.",
+		});
 	}
 }
 
@@ -74,7 +81,8 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	const store = await openStore(options);
 	await requireLakeFolder(store);
 	const scratch = await makeScratch(scratchFolder(options, env));
-	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void => log[level](fields ?? {}, message);
+	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
+		log[level](fields ?? {}, message);
 	const source = await openSource(options, dataset, scratch, { clock: systemClock, note }, env);
 	const tables = lazyTables(scratch);
 	let metadataBytes = 0;
@@ -151,7 +159,7 @@ const noImages: ImagePool = {
 };
 
 /** Gives a new lake its id. */
-async function claimFolder(store: FolderStore): Promise<void> {
+async function claimFolder(store: LakeStore): Promise<void> {
 	if (await store.get(".irlake/lake.json")) return;
 	await store.putIfAbsent(".irlake/lake.json", recordBytes({ format: LAKE_FORMAT, id: randomUUID() }));
 }
@@ -161,7 +169,8 @@ function tellPlan({ listing, shards }: MirrorPlan, { log }: CommandContext): voi
 	const bytes = todo.reduce((sum, { input }) => sum + input.bytes, 0);
 	for (const name of listing.unknownZips) log.warn({ path: name }, "a zip that is no known shard: ignored");
 	for (const { shard, reason, action } of shards) if (action === "keep") log.warn({ shard }, reason);
-	if (listing.explicitCommit) log.info({ commit: listing.commit }, "an explicit commit: it may replace shards read at a later one");
+	if (listing.explicitCommit)
+		log.info({ commit: listing.commit }, "an explicit commit: it may replace shards read at a later one");
 	log.info(
 		{ source: listing.uri, commit: listing.commit, shards: shards.length, to_do: todo.length, bytes },
 		todo.length === 0 ? "nothing to fetch" : `${todo.length} of ${shards.length} shards to do, ${sizeText(bytes)}`,
@@ -208,7 +217,7 @@ async function closing(
 	context: CommandContext,
 	plan: MirrorPlan,
 	outcome: MirrorOutcome,
-	store: FolderStore,
+	store: LakeStore,
 	spent: Spent,
 ): Promise<CommandResult> {
 	const newest = outcome.published ?? (outcome.failure ? null : await settleLake(store));
@@ -237,9 +246,12 @@ async function closing(
 }
 
 /** Receipts of the newest snapshot's shards; of a failed run, those that the run has. */
-async function presentReceipts(store: FolderStore, newest: StoredSnapshot | null, own: Receipt[]): Promise<Receipt[]> {
+async function presentReceipts(store: LakeStore, newest: StoredSnapshot | null, own: Receipt[]): Promise<Receipt[]> {
 	if (!newest) return own;
-	const all = await receiptsOf(store, newest.snapshot.shards.map(({ receipt }) => receipt));
+	const all = await receiptsOf(
+		store,
+		newest.snapshot.shards.map(({ receipt }) => receipt),
+	);
 	return [...all.values()];
 }
 
@@ -263,10 +275,13 @@ function sayClosing({ say, options }: CommandContext, told: Closing): void {
 		failed: "failed: nothing was published",
 	};
 	say(heads[state] ?? state);
-	say(`${made} shards done, ${reused} as they were; ${sizeText(spent.bytes)} downloaded in ${durationText(spent.seconds)}`);
+	say(
+		`${made} shards done, ${reused} as they were; ${sizeText(spent.bytes)} downloaded in ${durationText(spent.seconds)}`,
+	);
 	const failures = failuresText(outcome.shards);
 	if (failures) say(`\nshards that failed\n${failures}`);
-	if (receipts.length > 0) say(`\ncounted, beside what the dataset's card says of a whole split\n${splitsText(dataset, receipts)}`);
+	if (receipts.length > 0)
+		say(`\ncounted, beside what the dataset's card says of a whole split\n${splitsText(dataset, receipts)}`);
 	if (Object.keys(findings).length > 0) {
 		say(`\nfindings\n${findingsText(findings)}`);
 		say(`  each one stands in ${join(options.lake, "tables/quarantine")}, with its row and reason`);

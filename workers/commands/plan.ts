@@ -18,7 +18,8 @@ export async function plan({ options, env, log, signal, say }: CommandContext): 
 	const store = await openStore(options);
 	await requireLakeFolder(store);
 	const scratch = await makeScratch(scratchFolder(options, env));
-	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void => log[level](fields ?? {}, message);
+	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
+		log[level](fields ?? {}, message);
 	const source = await openSource(options, imageRewardDb, scratch, { clock: systemClock, note }, env);
 	const tables = lazyTables(scratch);
 	try {
@@ -30,9 +31,16 @@ export async function plan({ options, env, log, signal, say }: CommandContext): 
 		const free = { scratch: await freeBytes(scratch), lake: await freeBytes(store.name) };
 		say(`source  ${planned.listing.uri}${planned.listing.commit ? ` at ${planned.listing.commit.slice(0, 12)}` : ""}`);
 		say(`lake    ${options.lake}${planned.base ? `, snapshot ${planned.base.number}` : ", new"}\n`);
-		const rows = planned.shards.map(({ shard, action, reason, input }) => [shard, action, sizeText(input.bytes), reason]);
+		const rows = planned.shards.map(({ shard, action, reason, input }) => [
+			shard,
+			action,
+			sizeText(input.bytes),
+			reason,
+		]);
 		say(tableText([["shard", "action", "size", "why"], ...rows]));
-		say(`\n${todo.length} of ${planned.shards.length} shards to do: ${sizeText(bytes)}, about ${durationText(seconds)}`);
+		say(
+			`\n${todo.length} of ${planned.shards.length} shards to do: ${sizeText(bytes)}, about ${durationText(seconds)}`,
+		);
 		say(`free: ${sizeText(free.scratch)} in ${scratch}, ${sizeText(free.lake)} for the lake`);
 		const document = {
 			up_to_date: planned.upToDate,

@@ -13,7 +13,10 @@ export async function status({ options, say }: CommandContext): Promise<CommandR
 	const latest = await readLatestSnapshot(store);
 	if (!latest) {
 		say(`${options.lake}: no lake here yet`);
-		return { exit: 0, document: { lake: { path: options.lake, exists: false, latest: null, snapshots: [], missing: [] } } };
+		return {
+			exit: 0,
+			document: { lake: { path: options.lake, exists: false, latest: null, snapshots: [], missing: [] } },
+		};
 	}
 	const snapshots: { path: string; snapshot: Snapshot }[] = [];
 	for (let number = 1; number < latest.snapshot.number; number++) {
@@ -36,9 +39,15 @@ export async function status({ options, say }: CommandContext): Promise<CommandR
 		snapshot.counts.rows_published,
 	]);
 	say(tableText([["snapshot", "commit", "committed at", "shards", "images"], ...rows]));
-	if (missing.length > 0) say(`\nnot in the lake: ${missing.length} shards (${missing.slice(0, 4).join(", ")}${missing.length > 4 ? ", …" : ""})`);
+	if (missing.length > 0)
+		say(
+			`\nnot in the lake: ${missing.length} shards (${missing.slice(0, 4).join(", ")}${missing.length > 4 ? ", …" : ""})`,
+		);
 	for (const { shard, code } of latest.snapshot.skipped) say(`skipped: ${shard} (${code})`);
-	if (unfinished) say(`\nsnapshot ${unfinished.snapshot.number} is being published, or was left half-way: the next mirror finishes it`);
+	if (unfinished)
+		say(
+			`\nsnapshot ${unfinished.snapshot.number} is being published, or was left half-way: the next mirror finishes it`,
+		);
 	return {
 		exit: 0,
 		document: {

@@ -15,7 +15,8 @@ const SHOWN = 20;
 export async function verify({ options, env, log, signal, say }: CommandContext): Promise<CommandResult> {
 	const store = await openStore(options);
 	const scratch = await makeScratch(scratchFolder(options, env));
-	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void => log[level](fields ?? {}, message);
+	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
+		log[level](fields ?? {}, message);
 	const tables = lazyTables(scratch);
 	const images = options.deep ? await openImages(null, note) : null;
 	const progress = openProgress(log, process.stderr.isTTY === true && !options.json, 1);

@@ -4,7 +4,7 @@
  * Figures and reasons: docs/decisions/0002-image-decoding.md.
  */
 
-import { scanPixels, type Scan } from "./pixels.js";
+import { type Scan, scanPixels } from "./pixels.js";
 import { MAX_PIXELS, type Structure } from "./structure.js";
 
 /** `auto`: libwebp where the system has it, else napi. `arbiter`: no fast decoder. */

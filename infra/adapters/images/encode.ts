@@ -22,25 +22,37 @@ const DEFAULT_QUALITY = 90;
  * that is a pixel too long, which nobody asked for. The colour profile goes with the other metadata: pixels keep their
  * numbers, as `pixel_sha256` counts them.
  */
-export async function encode(picture: Decoded, width: number, height: number, settings: Settings): Promise<Encoded | null> {
+export async function encode(
+	picture: Decoded,
+	width: number,
+	height: number,
+	settings: Settings,
+): Promise<Encoded | null> {
 	if (settings.image === "passthrough") return null;
 	const tooLong = Math.max(width, height) > MAX_ENCODED_SIDE;
 	if (settings.image === "webp-lossless" && settings.max_side === null && tooLong) return null;
 	const source = openSharp(picture.rgba, { raw: { width, height, channels: 4 } });
 	// An alpha channel that says nothing is not written.
 	if (picture.opaque) source.removeAlpha();
-	const limit = settings.max_side ?? (tooLong && settings.image !== "png" && settings.image !== "jpeg" ? MAX_ENCODED_SIDE : null);
+	const limit =
+		settings.max_side ?? (tooLong && settings.image !== "png" && settings.image !== "jpeg" ? MAX_ENCODED_SIDE : null);
 	if (limit !== null) source.resize({ width: limit, height: limit, fit: "inside", withoutEnlargement: true });
 	const { output, format } = written(source, settings.image, settings.quality ?? DEFAULT_QUALITY);
 	try {
 		const { data, info } = await output.toBuffer({ resolveWithObject: true });
 		return { content: data, format, width: info.width, height: info.height };
 	} catch (error) {
-		throw new LakeError("INTERNAL", `A picture of ${width}×${height} could not be encoded as ${format}.`, { cause: error });
+		throw new LakeError("INTERNAL", `A picture of ${width}×${height} could not be encoded as ${format}.`, {
+			cause: error,
+		});
 	}
 }
 
-function written(source: Sharp, image: Exclude<Settings["image"], "passthrough">, quality: number): { output: Sharp; format: StoredFormat } {
+function written(
+	source: Sharp,
+	image: Exclude<Settings["image"], "passthrough">,
+	quality: number,
+): { output: Sharp; format: StoredFormat } {
 	switch (image) {
 		case "webp-lossless":
 			// `exact` keeps the colour below transparent pixels.

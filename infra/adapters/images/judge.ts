@@ -35,7 +35,10 @@ const HEAVY_BYTES = 16 * 1024 * 1024;
 /** Pixels over this much memory are given back at once, not when the collector finds the time. */
 const LARGE_PIXELS = 16 * 1024 * 1024;
 
-const DAMAGED: ImageFinding = { code: "IMAGE_UNDECODABLE", detail: "The picture's data is damaged and cannot be decoded." };
+const DAMAGED: ImageFinding = {
+	code: "IMAGE_UNDECODABLE",
+	detail: "The picture's data is damaged and cannot be decoded.",
+};
 
 /** Judges images one at a time, in one thread. */
 export class Judge {
@@ -192,4 +195,3 @@ function good(
 	const object = task.keep ? { key: image.object_key, content: stored.content } : null;
 	return { result: { ...sums, reject: null, warnings: structure.warnings, image }, object };
 }
-

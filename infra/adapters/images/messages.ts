@@ -59,7 +59,8 @@ export type FromThread = { started: string } | { next: true } | { answer: Answer
 
 /** Anything thrown, as plain values; what is no LakeError is a defect. */
 export function sendError(error: unknown): SentError {
-	const known = error instanceof LakeError ? error : new LakeError("INTERNAL", "An image thread failed.", { cause: error });
+	const known =
+		error instanceof LakeError ? error : new LakeError("INTERNAL", "An image thread failed.", { cause: error });
 	const { code, message, path, hint, exit, retry, cause } = known;
 	return { code, message, path, hint, exit, retry, cause: cause === undefined ? null : String(cause) };
 }

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import type { ImageFinding, ImagePool, ImageResult, ImageTask } from "../../../pipelines/ports.js";
+import type { ImageFinding, ImagePool, ImageResult, ImageTask, Progress } from "../../../pipelines/ports.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Settings } from "../../../schemas/settings.js";
 import type { DecoderChoice } from "./decode.js";
@@ -17,8 +17,8 @@ export interface ImagePoolOptions {
 	libwebp?: string;
 	/** Memory for pixels, over all threads. Default 320 MB. */
 	budgetBytes?: number;
-	/** For the debug log. */
-	note?: (message: string, fields: Record<string, unknown>) => void;
+	/** Told which decoder is used, and of every host that died. */
+	note?: Progress["note"];
 }
 
 /** Tasks under way at once, for each thread: one being decoded, one waiting, six being written. */
@@ -60,7 +60,7 @@ class Pool implements ImagePool {
 	readonly width: number;
 	readonly #options: ImagePoolOptions;
 	readonly #threads: number;
-	/** Not yet with the host. */
+	/** Not yet with the host; in the order of their calls. */
 	readonly #queue = new Set<Ticket>();
 	/** To be run one at a time, before the queue. */
 	#suspects: Ticket[] = [];
@@ -68,6 +68,7 @@ class Pool implements ImagePool {
 	/** The one suspect that is running. */
 	#alone: Ticket | null = null;
 	#host: HostProcess | null = null;
+	readonly #aborts = new WeakMap<AbortSignal, Set<() => void>>();
 	#failedStarts = 0;
 	#lastId = 0;
 	#closed = false;
@@ -83,20 +84,35 @@ class Pool implements ImagePool {
 			if (signal.aborted) return reject(signal.reason);
 			if (this.#closed) return reject(new LakeError("INTERNAL", "An image was sent to a pool that is closed."));
 			this.#lastId += 1;
-			const abort = () => {
+			const ticket: Ticket = { id: this.#lastId, task, settings, careful: false, convicted: false, kills: 0, settle };
+			const cancel = this.#onAbort(signal, () => {
 				this.#forget(ticket);
 				reject(signal.reason);
-			};
-			const settle = (outcome: ImageResult | Error) => {
-				signal.removeEventListener("abort", abort);
+			});
+			function settle(outcome: ImageResult | Error): void {
+				cancel();
 				if (outcome instanceof Error) reject(outcome);
 				else resolve(outcome);
-			};
-			const ticket: Ticket = { id: this.#lastId, task, settings, careful: false, convicted: false, kills: 0, settle };
-			signal.addEventListener("abort", abort, { once: true });
+			}
 			this.#queue.add(ticket);
 			this.#pump();
 		});
+	}
+
+	/** One listener for each signal, however many tasks it has: Node warns of more than ten. Returns how to take back. */
+	#onAbort(signal: AbortSignal, act: () => void): () => void {
+		let acts = this.#aborts.get(signal);
+		if (acts === undefined) {
+			const added = new Set<() => void>();
+			this.#aborts.set(signal, added);
+			const abortAll = () => {
+				for (const abort of added) abort();
+			};
+			signal.addEventListener("abort", abortAll, { once: true });
+			acts = added;
+		}
+		const all = acts.add(act);
+		return () => all.delete(act);
 	}
 
 	async close(): Promise<void> {
@@ -144,7 +160,7 @@ class Pool implements ImagePool {
 			ready: (name) => {
 				this.#failedStarts = 0;
 				this.#host?.expect(false);
-				this.#note("The image host is ready.", { decoder: name, threads: this.#threads });
+				this.#options.note?.("info", "images are decoded", { decoder: name, threads: this.#threads });
 				this.#pump();
 			},
 			answers: (answers) => {
@@ -153,7 +169,7 @@ class Pool implements ImagePool {
 				this.#pump();
 			},
 			ended: (end) => this.#ended(end),
-			line: (line) => this.#note("The image host says something.", { line }),
+			line: (line) => this.#options.note?.("warn", "the image host reports", { line }),
 		});
 	}
 
@@ -169,7 +185,8 @@ class Pool implements ImagePool {
 	#ended(end: HostEnd): void {
 		this.#host = null;
 		if (this.#closed) return;
-		this.#note("The image host ended.", { code: end.code, signal: end.signal, hung: end.hung });
+		const { code, signal, hung } = end;
+		this.#options.note?.("warn", "the image host died and is started again", { code, signal, hung });
 		if (!end.wasReady) {
 			this.#failedStarts += 1;
 			if (this.#failedStarts === MAX_STARTS) {
@@ -217,10 +234,6 @@ class Pool implements ImagePool {
 		this.#running.clear();
 		this.#queue.clear();
 		for (const ticket of tickets) ticket.settle(error);
-	}
-
-	#note(message: string, fields: Record<string, unknown>): void {
-		this.#options.note?.(message, fields);
 	}
 }
 

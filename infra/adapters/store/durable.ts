@@ -1,6 +1,6 @@
 import { mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { systemCode } from "../error-code.js";
+import { systemCode } from "../../../schemas/errors.js";
 
 /** What makes a file survive a power cut: its content synced, then the folder that names it. */
 

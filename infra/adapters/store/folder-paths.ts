@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { LakeError } from "../../../schemas/errors.js";
-import { systemCode } from "../error-code.js";
+import { LakeError, systemCode } from "../../../schemas/errors.js";
 
 /** Paths and errors of a lake in a folder. */
 

@@ -3,8 +3,7 @@ import { copyFile, link, open, readdir, readFile, rename, rm, stat } from "node:
 import { basename, dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import type { Store, StoredFile } from "../../../pipelines/ports.js";
-import { LakeError } from "../../../schemas/errors.js";
-import { systemCode } from "../error-code.js";
+import { LakeError, systemCode } from "../../../schemas/errors.js";
 import { ownerId, ownerState } from "../owner.js";
 import { DurableFolders, eachOf, SYNC_WIDTH, syncFile, syncFolder, writeSynced } from "./durable.js";
 import { inFolder, isAbsent, storeError } from "./folder-paths.js";
