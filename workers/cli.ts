@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
-import { LakeError } from "../schemas/errors.js";
-import { reportFailure, runCommand } from "./run-command.js";
+import type { CommandContext, CommandResult } from "./run-command.js";
 
 /** The command line. Each command's code is imported when it runs, so that `--help` answers at once. */
 
@@ -49,6 +48,15 @@ function command(name: string, about: string, options: Flag[], examples: string[
 	return made;
 }
 
+async function run(
+	name: string,
+	given: Record<string, unknown>,
+	work: (context: CommandContext) => Promise<CommandResult>,
+): Promise<void> {
+	const { runCommand } = await import("./run-command.js");
+	process.exitCode = await runCommand(name, given, work);
+}
+
 function program(): Command {
 	const irlake = new Command("irlake")
 		.description("Mirrors ImageRewardDB from the Hugging Face Hub into a checked, queryable lake.")
@@ -65,7 +73,7 @@ function program(): Command {
 			["irlake plan --subset 1k", "irlake plan --source file:///data/ImageRewardDB --json"],
 		).action(async (given: Record<string, unknown>) => {
 			const { plan } = await import("./commands/plan.js");
-			process.exitCode = await runCommand(given, plan);
+			await run("plan", given, plan);
 		}),
 	);
 	irlake.addCommand(
@@ -80,7 +88,7 @@ function program(): Command {
 			],
 		).action(async (given: Record<string, unknown>) => {
 			const { mirror } = await import("./commands/mirror.js");
-			process.exitCode = await runCommand(given, mirror);
+			await run("mirror", given, mirror);
 		}),
 	);
 	irlake.addCommand(
@@ -91,7 +99,7 @@ function program(): Command {
 			["irlake status --lake ./lake"],
 		).action(async (given: Record<string, unknown>) => {
 			const { status } = await import("./commands/status.js");
-			process.exitCode = await runCommand(given, status);
+			await run("status", given, status);
 		}),
 	);
 	irlake.addCommand(
@@ -102,7 +110,7 @@ function program(): Command {
 			["irlake verify --lake ./lake", "irlake verify --lake ./lake --deep --json"],
 		).action(async (given: Record<string, unknown>) => {
 			const { verify } = await import("./commands/verify.js");
-			process.exitCode = await runCommand(given, verify);
+			await run("verify", given, verify);
 		}),
 	);
 	irlake.addCommand(
@@ -115,7 +123,7 @@ function program(): Command {
 			.argument("<number>", "the snapshot's number")
 			.action(async (number: string, given: Record<string, unknown>) => {
 				const { rollback } = await import("./commands/rollback.js");
-				process.exitCode = await runCommand(given, (context) => rollback(context, number));
+				await run("rollback", given, (context) => rollback(context, number));
 			}),
 	);
 	return irlake;
@@ -123,7 +131,6 @@ function program(): Command {
 
 /** Commander's own words for a wrong call go to stderr, and into the document where one is asked for. */
 async function main(): Promise<void> {
-	const json = process.argv.includes("--json");
 	const irlake = program();
 	for (const one of [irlake, ...irlake.commands]) {
 		one.exitOverride().configureOutput({ writeErr: () => {} });
@@ -132,15 +139,22 @@ async function main(): Promise<void> {
 		await irlake.parseAsync();
 	} catch (error) {
 		if (!(error instanceof CommanderError)) throw error;
-		if (error.exitCode === 0) return;
-		if (error.code === "commander.help") {
-			process.stderr.write(irlake.helpInformation());
-			process.exitCode = 2;
-			return;
-		}
-		const message = error.message.replace(/^error: /, "").split("\n")[0] ?? "";
-		process.exitCode = reportFailure(new LakeError("USAGE", message), json, null);
+		process.exitCode = error.exitCode === 0 ? 0 : await wrongCall(irlake, error);
 	}
+}
+
+async function wrongCall(irlake: Command, error: CommanderError): Promise<number> {
+	if (error.code === "commander.help") {
+		process.stderr.write(irlake.helpInformation());
+		return 2;
+	}
+	const [{ LakeError }, { reportFailure }] = await Promise.all([
+		import("../schemas/errors.js"),
+		import("./run-command.js"),
+	]);
+	const message = error.message.replace(/^error: /, "").split("\n")[0] ?? "";
+	const name = process.argv.find((word) => irlake.commands.some((one) => one.name() === word)) ?? "";
+	return reportFailure(new LakeError("USAGE", message), { name, json: process.argv.includes("--json"), log: null });
 }
 
 await main();

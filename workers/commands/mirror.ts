@@ -14,7 +14,7 @@ import { systemClock } from "../clock.js";
 import { Interrupted } from "../interrupt.js";
 import { scratchFolder, wantedShards } from "../options.js";
 import { openProgress, type RunProgress } from "../progress.js";
-import { type CommandContext, type CommandResult, errorDocument } from "../run-command.js";
+import { type CommandContext, type CommandResult, errorDocument, FAILED } from "../run-command.js";
 import { type MirrorOutcome, runMirror } from "../run-mirror.js";
 import { failuresText, findingsText, splitsText, sumFindings } from "../summary.js";
 import { durationText, sizeText } from "../text.js";
@@ -198,18 +198,7 @@ function interrupted({ say, log }: CommandContext, error: Interrupted, spent: Sp
 }
 
 function emptyDocument({ bytes, seconds }: Spent): Record<string, unknown> {
-	return {
-		state: "failed",
-		exit_code: 1,
-		snapshot: null,
-		number: null,
-		shards: [],
-		counts: null,
-		findings: {},
-		bytes_downloaded: bytes,
-		seconds,
-		error: null,
-	};
+	return { ...FAILED.mirror, exit_code: 1, bytes_downloaded: bytes, seconds, error: null };
 }
 
 /** The closing summary, for people and as the document. */

@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { constants, crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import type { Member, MemberRef } from "../../../pipelines/ports.js";
 import { LakeError } from "../../../schemas/errors.js";
-import { systemCode } from "../error-code.js";
+import { systemCode } from "../../../schemas/errors.js";
 import { CHUNK, chunks, type OpenFile, openFile, readAt } from "./file.js";
 import type { ZipRef } from "./zip-directory.js";
 import { shown } from "./zip-errors.js";

@@ -7,8 +7,8 @@
 import { type Scan, scanPixels } from "./pixels.js";
 import { MAX_PIXELS, type Structure } from "./structure.js";
 
-/** `auto`: libwebp where the system has it, else napi. `arbiter`: no fast decoder. */
-export type DecoderChoice = "auto" | "libwebp" | "napi" | "arbiter";
+/** `auto`: libwebp where the system has it. `arbiter`: no fast decoder. */
+export type DecoderChoice = "auto" | "arbiter";
 
 export interface Decoded extends Scan {
 	/** Rows of RGBA8. Valid until the next picture is decoded by the same decoder. */
@@ -17,7 +17,7 @@ export interface Decoded extends Scan {
 
 /** Fills `rgba` (`width · height · 4` bytes) from a plain lossless file; false when it cannot. */
 export interface FastDecoder {
-	readonly name: "libwebp" | "napi";
+	readonly name: string;
 	decode(riff: Buffer, structure: Structure, rgba: Buffer): boolean;
 }
 
@@ -61,14 +61,12 @@ export class Decoder {
 	}
 }
 
-/** The fast decoder asked for, or null. Never throws: what cannot be loaded gives way to the next. */
+/**
+ * The system's libwebp, or null where it is not to be had. Never throws: without it everything works, more slowly.
+ * `library`: path or name, null for the platform's own.
+ */
 export async function loadFastDecoder(choice: DecoderChoice, library: string | null): Promise<FastDecoder | null> {
 	if (choice === "arbiter") return null;
-	if (choice === "napi") return loadNapi();
-	return (await loadLibwebp(library)) ?? (choice === "auto" ? await loadNapi() : null);
-}
-
-async function loadLibwebp(library: string | null): Promise<FastDecoder | null> {
 	const name = library ?? LIBRARIES[process.platform];
 	if (name === undefined) return null;
 	try {
@@ -83,36 +81,6 @@ async function loadLibwebp(library: string | null): Promise<FastDecoder | null> 
 		};
 	} catch {
 		return null;
-	}
-}
-
-async function loadNapi(): Promise<FastDecoder | null> {
-	try {
-		const { Transformer } = await import("@napi-rs/image");
-		return {
-			name: "napi",
-			decode: (riff, { width, height, alpha }, rgba) => {
-				try {
-					const pixels = new Transformer(riff).rawPixelsSync();
-					if (pixels.length !== width * height * (alpha ? 4 : 3)) return false;
-					if (alpha) rgba.set(pixels);
-					else addAlpha(pixels, rgba);
-					return true;
-				} catch {
-					return false;
-				}
-			},
-		};
-	} catch {
-		return null;
-	}
-}
-
-/** RGB to RGBA with alpha 255. */
-function addAlpha(rgb: Buffer, rgba: Buffer): void {
-	const words = new Uint32Array(rgba.buffer, rgba.byteOffset, rgba.length / 4);
-	for (let i = 0, at = 0; i < words.length; i++, at += 3) {
-		words[i] = (rgb[at] as number) | ((rgb[at + 1] as number) << 8) | ((rgb[at + 2] as number) << 16) | 0xff000000;
 	}
 }
 

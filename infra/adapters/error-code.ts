@@ -1,1 +1,0 @@
-export { systemCode } from "../../schemas/errors.js";
