@@ -155,7 +155,8 @@ class Part {
 	private git: Hash | null = null;
 	private waiting: Buffer[] = [];
 	private waitingBytes = 0;
-	private written = 0;
+	/** Bytes in the file. */
+	written = 0;
 	private writing: Promise<void> | null = null;
 	private failure: unknown = null;
 
@@ -269,14 +270,17 @@ function backoff(failures: number): number {
 	return Math.min(8, 2 ** (failures - 1)) * (1 + Math.random() / 4);
 }
 
-/** One attempt at the rest of the file; `count` is told of each byte that came. */
-async function attempt(
-	source: Source,
-	file: SourceFile,
-	part: Part,
-	options: DownloadOptions,
-	count: (bytes: number) => void,
-) {
+interface Job {
+	source: Source;
+	file: SourceFile;
+	part: Part;
+	options: DownloadOptions;
+	/** Told of each byte that comes from the source. */
+	count(bytes: number): void;
+}
+
+/** One attempt at the rest of the file. */
+async function attempt({ source, file, part, options, count }: Job): Promise<void> {
 	let anew = false;
 	const restart = () => {
 		anew = true;
@@ -299,27 +303,21 @@ async function attempt(
 }
 
 /** Fetches until the part is complete. New bytes give all retries back; waiting as the source asked costs none. */
-async function fetchRest(
-	source: Source,
-	file: SourceFile,
-	part: Part,
-	options: DownloadOptions,
-	count: (bytes: number) => void,
-) {
+async function fetchRest(job: Job): Promise<void> {
+	const { file, part, options } = job;
 	let furthest = part.size;
 	let failures = 0;
 	let waited = 0;
 	while (part.size < file.bytes) {
 		options.signal.throwIfAborted();
 		try {
-			await attempt(source, file, part, options, count);
+			await attempt(job);
 		} catch (error) {
 			options.signal.throwIfAborted();
 			if (!(error instanceof LakeError) || !error.retry) throw error;
 			if (part.size === file.bytes) return;
-			const progress = part.size > furthest;
-			furthest = Math.max(furthest, part.size);
-			if (progress) {
+			if (part.size > furthest) {
+				furthest = part.size;
 				failures = 0;
 				waited = 0;
 			}
@@ -341,15 +339,10 @@ function judge(file: SourceFile, part: Part): { found: string; listed: string } 
 }
 
 /** The rest of the file, checked; wrong bytes are fetched whole once more. Resolves with the SHA-256. */
-async function complete(
-	source: Source,
-	file: SourceFile,
-	part: Part,
-	options: DownloadOptions,
-	count: (bytes: number) => void,
-) {
+async function complete(job: Job): Promise<string> {
+	const { file, part, options } = job;
 	for (let round = 1; ; round++) {
-		await fetchRest(source, file, part, options, count);
+		await fetchRest(job);
 		await part.flush();
 		const verdict = judge(file, part);
 		if ("sha256" in verdict) return verdict.sha256;
@@ -379,9 +372,10 @@ export async function download(source: Source, file: SourceFile, options: Downlo
 		part = await Part.open(own, file, await adopt(folder, file, own, me));
 		await part.rehash(options.signal, options.onBytes);
 		await checkSpace(options.scratch, file, file.bytes - part.size);
-		const sha256 = await complete(source, file, part, options, (bytes) => {
+		const count = (bytes: number) => {
 			fetched += bytes;
-		});
+		};
+		const sha256 = await complete({ source, file, part, options, count });
 		await part.close();
 		return { path: own, sha256, bytes: file.bytes, fetched, release: () => release(own) };
 	} catch (error) {
@@ -390,7 +384,7 @@ export async function download(source: Source, file: SourceFile, options: Downlo
 		held.delete(own);
 		if (options.signal.aborted) throw options.signal.reason;
 		const full = ["ENOSPC", "EDQUOT"].includes(systemCode(error) ?? "");
-		throw full ? noSpace(options.scratch, file, file.bytes - (part?.size ?? 0), null, error) : error;
+		throw full ? noSpace(options.scratch, file, file.bytes - (part?.written ?? 0), null, error) : error;
 	}
 }
 

@@ -36,13 +36,17 @@ export class Artist {
 			return;
 		}
 		const done = (finish: () => void) => {
-			worker.removeAllListeners();
+			// One by one: the thread's port listens through listeners of its own.
+			worker.off("message", drawn);
+			worker.off("error", failed);
 			this.#idle.push(worker);
 			finish();
 			this.#next();
 		};
-		worker.once("message", (webp: Uint8Array<ArrayBuffer>) => done(() => job.resolve(Buffer.from(webp.buffer))));
-		worker.once("error", (error) => done(() => job.reject(error)));
+		const drawn = (webp: Uint8Array<ArrayBuffer>) => done(() => job.resolve(Buffer.from(webp.buffer)));
+		const failed = (error: unknown) => done(() => job.reject(error));
+		worker.on("message", drawn);
+		worker.on("error", failed);
 		worker.postMessage(job.spec);
 	}
 

@@ -153,7 +153,7 @@ const ROW_DEFECTS: Defect[] = [
 	},
 ];
 
-const HTML = '<!DOCTYPE html>\n<html><head><title>504 Gateway Time-out</title></head><body>504</body></html>\n';
+const HTML = "<!DOCTYPE html>\n<html><head><title>504 Gateway Time-out</title></head><body>504</body></html>\n";
 const SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><circle cx="32" cy="32" r="30"/></svg>\n';
 
 const IMAGE_DEFECTS: Defect[] = [
@@ -236,7 +236,9 @@ const WARNINGS: Defect[] = [
 			return { image_path: path, member: null };
 		},
 	},
-	image("IMAGE_NOT_LOSSLESS", "lossy", "the picture as lossy WebP", (webp) => sharp(webp).webp({ quality: 80 }).toBuffer()),
+	image("IMAGE_NOT_LOSSLESS", "lossy", "the picture as lossy WebP", (webp) =>
+		sharp(webp).webp({ quality: 80 }).toBuffer(),
+	),
 	image("IMAGE_TRAILING_BYTES", "trailing", "16 bytes follow the RIFF", (webp) =>
 		Buffer.concat([webp, Buffer.alloc(16, 0x2a)]),
 	),

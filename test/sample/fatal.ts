@@ -116,7 +116,11 @@ const FATAL: Partial<Record<FindingCode, FatalPlan>> = {
 		},
 		zipOnly: true,
 	},
-	ZIP_UNSAFE: { note: "an entry, or what is before the first, that no honest zip has", variants: ZIP_UNSAFE, zipOnly: true },
+	ZIP_UNSAFE: {
+		note: "an entry, or what is before the first, that no honest zip has",
+		variants: ZIP_UNSAFE,
+		zipOnly: true,
+	},
 	JSON_MISSING: { note: "the shard has no JSON", variants: { absent: jsonText(() => null) } },
 	JSON_INVALID: {
 		note: "the shard's JSON cannot be read as an array of rows",
@@ -173,7 +177,8 @@ export function plantWanted(
 	if (!fatal) {
 		const defects = DEFECTS.filter(({ code }) => code === wanted.code);
 		const some = defects.filter((defect) => wanted.variant === null || wanted.variant === defect.variant);
-		return plantDefects(targets, some, zips, seed);
+		plantDefects(targets, some, zips, seed);
+		return;
 	}
 	if (fatal.zipOnly && !zips) throw new LakeError("USAGE", `--defect ${wanted.code} needs a layout of zips.`);
 	fatal.variants[variant]?.(plan, metadata);

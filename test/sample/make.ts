@@ -91,7 +91,9 @@ function makePlans(options: SampleOptions, seed: number): ShardPlan[] {
 	const shards = inDatasetOrder(imageRewardDb, new Set(options.shards ?? (from ? ["test_1", "test_2"] : known)));
 	const unknown = shards.find((shard) => !known.includes(shard));
 	if (unknown !== undefined || shards.length === 0) {
-		throw new LakeError("USAGE", `There is no shard ${unknown ?? "to make"}.`, { hint: `They are ${known.join(", ")}.` });
+		throw new LakeError("USAGE", `There is no shard ${unknown ?? "to make"}.`, {
+			hint: `They are ${known.join(", ")}.`,
+		});
 	}
 	if (images !== undefined && (!Number.isInteger(images) || images < SMALLEST_GROUP)) {
 		throw new LakeError("USAGE", `--images must be a whole number, ${SMALLEST_GROUP} or more: the smallest prompt's.`);

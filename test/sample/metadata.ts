@@ -45,7 +45,9 @@ export async function writeMetadata(
 		}
 		appender.closeSync();
 		const target = file.replaceAll("'", "''");
-		await connection.run(`COPY (SELECT ${selection(damage)} FROM metadata) TO '${target}' (FORMAT parquet, COMPRESSION snappy)`);
+		await connection.run(
+			`COPY (SELECT ${selection(damage)} FROM metadata) TO '${target}' (FORMAT parquet, COMPRESSION snappy)`,
+		);
 	} finally {
 		connection.closeSync();
 		instance.closeSync();

@@ -17,7 +17,10 @@ type Colour = [number, number, number];
 export function drawPicture({ seed, size, alpha }: PictureSpec): Uint8Array {
 	const random = new Random(seed);
 	const pixels = new Uint8ClampedArray(size * size * 4);
-	const palette = Array.from({ length: 6 }, (): Colour => [random.int(10, 245), random.int(10, 245), random.int(10, 245)]);
+	const palette = Array.from(
+		{ length: 6 },
+		(): Colour => [random.int(10, 245), random.int(10, 245), random.int(10, 245)],
+	);
 	drawWash(pixels, size, random, palette);
 	const shapes = random.int(8, 24);
 	for (let shape = 0; shape < shapes; shape++) drawEllipse(pixels, size, random, random.pick(palette));

@@ -1,6 +1,6 @@
 import { LakeError } from "../../schemas/errors.js";
 import { DEFECTS, type Defect } from "./defects.js";
-import { countFinding, fileNameOf, type PlannedGroup, type ShardPlan, rowsOf } from "./plan.js";
+import { countFinding, fileNameOf, type PlannedGroup, rowsOf, type ShardPlan } from "./plan.js";
 import { Random } from "./random.js";
 
 /** Rejected rows must stay under this part of a shard's rows. */

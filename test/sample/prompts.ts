@@ -28,7 +28,8 @@ export function makePrompt(random: Random): string {
 	const subject = random.pick(SUBJECTS);
 	const parts = [random.int(0, 3) === 0 ? subject : `${subject} ${random.pick(PLACES)}`];
 	if (random.int(0, 2) > 0) parts.push(random.pick(STYLES));
-	if (random.int(0, 2) === 0) parts.push(`by ${random.pick(ARTISTS)}${random.int(0, 1) ? ` and ${random.pick(ARTISTS)}` : ""}`);
+	if (random.int(0, 2) === 0)
+		parts.push(`by ${random.pick(ARTISTS)}${random.int(0, 1) ? ` and ${random.pick(ARTISTS)}` : ""}`);
 	const extras = random.int(0, 9);
 	for (let extra = 0; extra < extras; extra++) parts.push(random.pick(EXTRAS));
 	const text = parts.join(random.int(0, 5) === 0 ? " | " : ", ");

@@ -47,7 +47,12 @@ export function realPlans(folder: string, shards: string[], images: number | nul
 	});
 }
 
-function addRealPrompt(plan: ShardPlan, { id, prompt, generations, ranking }: RealPrompt, folder: string, random: Random) {
+function addRealPrompt(
+	plan: ShardPlan,
+	{ id, prompt, generations, ranking }: RealPrompt,
+	folder: string,
+	random: Random,
+) {
 	const images = generations.map((generation, at) => ({
 		name: generation.slice(generation.lastIndexOf("/") + 1),
 		rank: ranking[at] ?? 1,

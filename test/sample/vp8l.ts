@@ -20,7 +20,12 @@ type Mode = (typeof MODES)[number];
  * @param rgba rows of 4 bytes a pixel; read only
  * @param pickMode chooses the predictor of a tile, by the tile's place; any choice gives the same pixels
  */
-export function encodeVp8l(rgba: Uint8Array, width: number, height: number, pickMode: (tile: number) => number): Uint8Array {
+export function encodeVp8l(
+	rgba: Uint8Array,
+	width: number,
+	height: number,
+	pickMode: (tile: number) => number,
+): Uint8Array {
 	const out = new BitWriter(rgba.length * 2 + 8192);
 	let alphaUsed = 0;
 	for (let at = 3; at < rgba.length; at += 4) if (rgba[at] !== 255) alphaUsed = 1;
@@ -150,7 +155,7 @@ function predictRun(p: Uint8Array, out: Uint8Array, from: number, to: number, st
 		case 12:
 			for (let at = from; at < to; at++) {
 				const guess = (p[at - 4] as number) + (p[at - stride] as number) - (p[at - stride - 4] as number);
-				out[at] = (p[at] as number) - (guess < 0 ? 0 : guess > 255 ? 255 : guess);
+				out[at] = (p[at] as number) - Math.max(0, Math.min(255, guess));
 			}
 			break;
 	}

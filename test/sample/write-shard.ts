@@ -20,7 +20,13 @@ export interface WriteOptions {
 /** Writes one shard below `dir`, member by member: only a few pictures are in memory at once. */
 export async function writeShard(dir: string, plan: ShardPlan, artist: Artist, options: WriteOptions): Promise<void> {
 	if (plan.absent) return;
-	const text = plan.jsonText(`${JSON.stringify(rowsOf(plan).map(({ json }) => json), null, 2)}\n`);
+	const text = plan.jsonText(
+		`${JSON.stringify(
+			rowsOf(plan).map(({ json }) => json),
+			null,
+			2,
+		)}\n`,
+	);
 	const json = text === null ? null : Buffer.from(text);
 	const contents = memberContents(plan, artist, options.size);
 	if (options.layout === "zip" || options.layout === "zip-folder") await writeZip(dir, plan, json, contents, options);

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import type { ImageFinding, ImagePool, ImageResult, ImageTask, Progress } from "../../../pipelines/ports.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Settings } from "../../../schemas/settings.js";
+import { Aborts } from "./aborts.js";
 import type { DecoderChoice } from "./decode.js";
 import { type HostEnd, HostProcess } from "./host-process.js";
 import { type Answer, receiveError, type StageOptions } from "./messages.js";
@@ -68,7 +69,7 @@ class Pool implements ImagePool {
 	/** The one suspect that is running. */
 	#alone: Ticket | null = null;
 	#host: HostProcess | null = null;
-	readonly #aborts = new WeakMap<AbortSignal, Set<() => void>>();
+	readonly #aborts = new Aborts();
 	#failedStarts = 0;
 	#lastId = 0;
 	#closed = false;
@@ -85,7 +86,7 @@ class Pool implements ImagePool {
 			if (this.#closed) return reject(new LakeError("INTERNAL", "An image was sent to a pool that is closed."));
 			this.#lastId += 1;
 			const ticket: Ticket = { id: this.#lastId, task, settings, careful: false, convicted: false, kills: 0, settle };
-			const cancel = this.#onAbort(signal, () => {
+			const cancel = this.#aborts.on(signal, () => {
 				this.#forget(ticket);
 				reject(signal.reason);
 			});
@@ -97,22 +98,6 @@ class Pool implements ImagePool {
 			this.#queue.add(ticket);
 			this.#pump();
 		});
-	}
-
-	/** One listener for each signal, however many tasks it has: Node warns of more than ten. Returns how to take back. */
-	#onAbort(signal: AbortSignal, act: () => void): () => void {
-		let acts = this.#aborts.get(signal);
-		if (acts === undefined) {
-			const added = new Set<() => void>();
-			this.#aborts.set(signal, added);
-			const abortAll = () => {
-				for (const abort of added) abort();
-			};
-			signal.addEventListener("abort", abortAll, { once: true });
-			acts = added;
-		}
-		const all = acts.add(act);
-		return () => all.delete(act);
 	}
 
 	async close(): Promise<void> {

@@ -1,0 +1,51 @@
+# make alone lists the targets. Every target sets up what it needs.
+SHELL := /bin/bash
+LAKE ?= ./lake
+SUBSET ?= 1k
+IRLAKE := node bin/irlake.js
+
+.PHONY: help setup demo test quick bench backfill hub sample lint docs clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+setup: node_modules/.ready dist/.ready ## install packages and compile
+
+node_modules/.ready: package.json package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+dist/.ready: node_modules/.ready $(shell find schemas pipelines workers infra test -name '*.ts') tsconfig.json
+	npx tsc -p tsconfig.json
+	@touch $@
+
+demo: setup ## make samples, serve them as the Hub does, mirror them, query the lake
+	@infra/scripts/demo.sh
+
+test: setup ## all tests; python and its packages are set up first
+	@infra/scripts/python-env.sh >/dev/null || echo "note: no Python environment; its tests are skipped"
+	@infra/scripts/test.sh
+
+quick: setup ## the tests that need no Python and no other process
+	@NODE_OPTIONS=--experimental-vm-modules npx jest dist/test/unit dist/test/conformance
+
+bench: setup ## speed against a C loop over the same images, and memory
+	@test/bench/build-floor.sh && node dist/test/bench/bench.js
+
+backfill: setup ## mirror from the Hub: make backfill SUBSET=1k LAKE=./lake
+	$(IRLAKE) mirror --subset $(SUBSET) --lake $(LAKE)
+
+hub: setup ## serve a folder as the Hub does: make hub DIR=…
+	npm run -s hub -- $(DIR)
+
+sample: setup ## write sample data: make sample DIR=…
+	npm run -s sample -- $(DIR)
+
+lint: setup ## lint, types, dead code
+	npm run -s lint && npm run -s types && npm run -s dead-code
+
+docs: setup ## write docs/codes.md and docs/commands.md from their tables
+	node dist/test/docs/write.js
+
+clean: ## remove what was compiled and cached
+	rm -rf dist .cache node_modules

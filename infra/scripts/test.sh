@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Runs every test suite and ends with one line: N passed, N failed, N skipped.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+NODE_OPTIONS=--experimental-vm-modules NODE_NO_WARNINGS=1 \
+  npx jest --maxWorkers="${JEST_WORKERS:-2}" --json --outputFile="$results" "$@"
+code=$?
+node -e '
+const { numPassedTests: p, numFailedTests: f, numPendingTests: s, numTodoTests: t, numRuntimeErrorTestSuites: e } =
+  JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
+console.log(`${p} passed, ${f + e} failed, ${s + t} skipped`);
+' "$results" || exit 1
+exit $code
