@@ -222,7 +222,10 @@ export interface TableFiles {
 /** Progress of a run, as it happens; a terminal draws it, a log writes it. */
 export interface Progress {
 	shardStarted(shard: string, bytes: number): void;
-	downloaded(shard: string, bytes: number): void;
+	/** Bytes of the shard that are here and hashed, wherever they came from. */
+	received(shard: string, bytes: number): void;
+	/** Bytes that were fetched over the network, told once a download ends. */
+	fetched(bytes: number): void;
 	/** How many images the shard has. */
 	imagesFound(shard: string, images: number): void;
 	imageDone(shard: string): void;

@@ -16,8 +16,8 @@ interface ShardState {
 const LOG_EVERY = 30;
 
 export interface RunProgress extends Progress {
-	/** Bytes that came from the source so far. */
-	readonly bytes: number;
+	/** Bytes that were fetched over the network so far. */
+	readonly fetchedBytes: number;
 	close(): void;
 }
 
@@ -33,6 +33,7 @@ export function openProgress(log: Logger, terminal: boolean, shards: number): Ru
 	);
 	const started = performance.now();
 	let bytes = 0;
+	let fetched = 0;
 	let images = 0;
 	let done = 0;
 
@@ -57,15 +58,18 @@ export function openProgress(log: Logger, terminal: boolean, shards: number): Ru
 		state.bar?.update(Math.floor(500 * (downloaded + decoded)), { name: shard.padEnd(13), told });
 	}
 	return {
-		get bytes() {
-			return bytes;
+		get fetchedBytes() {
+			return fetched;
 		},
 		shardStarted(shard, size) {
 			const bar = bars?.create(1000, 0, { name: shard.padEnd(13), told: "" }) ?? null;
 			states.set(shard, { bytes: size, bytesDone: 0, images: 0, imagesDone: 0, bar });
 			log.debug({ shard, bytes: size }, "shard started");
 		},
-		downloaded(shard, count) {
+		fetched(count) {
+			fetched += count;
+		},
+		received(shard, count) {
 			bytes += count;
 			const state = states.get(shard);
 			if (!state) return;

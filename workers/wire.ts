@@ -55,11 +55,7 @@ export async function openTables(scratch: string): Promise<TableFiles> {
 export async function openImages(store: LakeStore | null, note: Progress["note"]): Promise<ImagePool> {
 	const { createImagePool } = await import("../infra/adapters/images/pool.js");
 	const stage = store ? { kind: "folder" as const, folder: store.stageFolder } : null;
-	return createImagePool({
-		threads: availableParallelism(),
-		stage,
-		note: (message, fields) => note("warn", message, fields),
-	});
+	return createImagePool({ threads: availableParallelism(), stage, note });
 }
 
 /** Name and version of what re-encodes; asked for only where images are not kept as they are. */

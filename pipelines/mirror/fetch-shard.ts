@@ -24,16 +24,17 @@ export async function fetchShard(
 	const nothing = async (): Promise<void> => {};
 	progress.shardStarted(shard, input.bytes);
 	if (input.form === "unpacked") {
-		progress.downloaded(shard, input.bytes);
+		progress.received(shard, input.bytes);
 		return { zip: null, downloaded: false, release: nothing };
 	}
 	const local = source.localPath(input.file);
 	if (local !== null) {
-		await requireHash(local, input.sha256, signal, (bytes) => progress.downloaded(shard, bytes));
+		await requireHash(local, input.sha256, signal, (bytes) => progress.received(shard, bytes));
 		return { zip: local, downloaded: false, release: nothing };
 	}
-	const onBytes = (bytes: number): void => progress.downloaded(shard, bytes);
+	const onBytes = (bytes: number): void => progress.received(shard, bytes);
 	const part = await download(source, input.file, { scratch, clock, signal, onBytes, mismatch: "SHARD_HASH_MISMATCH" });
+	progress.fetched(part.fetched);
 	return { zip: part.path, downloaded: true, release: part.release };
 }
 

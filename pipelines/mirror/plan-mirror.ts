@@ -31,8 +31,8 @@ export interface PlanTools {
 	tables: TableFiles;
 	clock: Clock;
 	scratch: string;
-	/** Told of every byte of metadata that is downloaded. */
-	onBytes(bytes: number): void;
+	/** Told how many bytes of metadata came over the network. */
+	onFetched(bytes: number): void;
 }
 
 /** A plan with everything it was made from. */
@@ -198,9 +198,10 @@ async function fetchMetadata(
 		scratch,
 		clock,
 		signal,
-		onBytes: tools.onBytes,
+		onBytes: () => {},
 		mismatch: "METADATA_MISSING",
 	});
+	tools.onFetched(part.fetched);
 	await mkdir(folder, { recursive: true });
 	const kept = join(folder, `${part.sha256}.parquet`);
 	await rename(part.path, kept);

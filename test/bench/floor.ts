@@ -11,6 +11,7 @@ const FloorRun = z.object({
 	bytes: z.int(),
 	seconds: z.number(),
 	images_per_second: z.number(),
+	cpu_seconds: z.number(),
 	threads: z.int(),
 });
 export type FloorRun = z.infer<typeof FloorRun>;

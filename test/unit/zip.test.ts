@@ -41,8 +41,8 @@ describe("a bad zip is refused under its code", () => {
 		const path = join(ZIPS, file);
 		const error = await errorOf(openZip(path, "train_1", signal));
 		expect(error.code).toBe(file.split(".").at(-2));
-		expect(error.path).toBe(path);
-		expect(error.message).toContain(file);
+		expect(error.path).toBe("train_1.zip");
+		expect(error.message).toContain("train_1.zip");
 		if (entry !== null) expect(error.message).toContain(`entry "${entry}"`);
 	});
 

@@ -88,12 +88,13 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	let metadataBytes = 0;
 	let images: ImagePool | null = null;
 	let progress: RunProgress | null = null;
+	const spent = (): Spent => ({ bytes: (progress?.fetchedBytes ?? 0) + metadataBytes, seconds: since(started) });
 	try {
 		if (await readLatest(store)) await settleLake(store);
-		const onBytes = (bytes: number): void => {
+		const onFetched = (bytes: number): void => {
 			metadataBytes += bytes;
 		};
-		const planTools = { dataset, source, store, tables, clock: systemClock, scratch, onBytes };
+		const planTools = { dataset, source, store, tables, clock: systemClock, scratch, onFetched };
 		const plan = await planMirror(request, planTools, signal);
 		tellPlan(plan, context);
 		const todo = plan.shards.filter(({ action }) => action === "process");
@@ -110,13 +111,11 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		const run = { concurrency: options.concurrency, onShardFailure: options.on_shard_failure };
 		const outcome = await runMirror(plan, request, shardTools, run, signal);
 		progress.close();
-		const local = plan.listing.commit === null;
-		const bytes = local ? 0 : progress.bytes + metadataBytes;
-		return await closing(context, plan, outcome, store, { bytes, seconds: since(started) });
+		return await closing(context, plan, outcome, store, spent());
 	} catch (error) {
 		progress?.close();
 		if (!(error instanceof Interrupted)) throw error;
-		return interrupted(context, error, { bytes: (progress?.bytes ?? 0) + metadataBytes, seconds: since(started) });
+		return interrupted(context, error, spent());
 	} finally {
 		await images?.close();
 		await tables.close();

@@ -23,7 +23,7 @@ export async function plan({ options, env, log, signal, say }: CommandContext): 
 	const source = await openSource(options, imageRewardDb, scratch, { clock: systemClock, note }, env);
 	const tables = lazyTables(scratch);
 	try {
-		const tools = { dataset: imageRewardDb, source, store, tables, clock: systemClock, scratch, onBytes: () => {} };
+		const tools = { dataset: imageRewardDb, source, store, tables, clock: systemClock, scratch, onFetched: () => {} };
 		const planned = await planMirror(request, tools, signal);
 		const todo = planned.shards.filter(({ action }) => action === "process");
 		const bytes = todo.reduce((sum, { input }) => sum + input.bytes, 0);

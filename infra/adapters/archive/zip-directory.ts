@@ -94,7 +94,7 @@ function toEntry(entry: Entry, zipPath: string): ZipEntry {
  */
 export async function readDirectory(
 	source: ByteSource,
-	zipPath: string,
+	file: { path: string; name: string },
 	end: EndRecord,
 	take: (entry: ZipEntry) => void,
 	signal: AbortSignal,
@@ -104,8 +104,8 @@ export async function readDirectory(
 	const broken = async (error: unknown): Promise<never> => {
 		if (error instanceof LakeError) throw error;
 		const shift = await shiftOf(source, end);
-		if (shift > 0) throw zipError("ZIP_UNSAFE", zipPath, `${shift} bytes stand before the zip itself`);
-		throw zipError("ZIP_CORRUPT", zipPath, "its directory cannot be read", error);
+		if (shift > 0) throw zipError("ZIP_UNSAFE", file.name, `${shift} bytes stand before the zip itself`);
+		throw zipError("ZIP_CORRUPT", file.name, "its directory cannot be read", error);
 	};
 	const zip = await fromRandomAccessReaderPromise(reader, source.size, options).catch(broken);
 	try {
@@ -119,7 +119,7 @@ export async function readDirectory(
 		};
 		for (let step = await next(); !step.done; step = await next()) {
 			signal.throwIfAborted();
-			take(toEntry(step.value, zipPath));
+			take(toEntry(step.value, file.path));
 		}
 	} finally {
 		zip.close();

@@ -22,34 +22,34 @@ const CENTRAL = 0x02014b50;
 const CHUNK = 1 << 20;
 
 /** Finds the end record just as yauzl does: the last signature, whose comment must reach the end of the file. */
-export async function readEndRecord(source: ByteSource, zipPath: string): Promise<EndRecord> {
+export async function readEndRecord(source: ByteSource, name: string): Promise<EndRecord> {
 	const tailBytes = Math.min(LOCATOR_BYTES + END_BYTES + 0xffff, source.size);
 	const tail = await source.read(source.size - tailBytes, tailBytes);
 	let at = tail.length - END_BYTES;
 	while (at >= 0 && tail.readUInt32LE(at) !== END) at--;
-	if (at < 0) throw zipError("ZIP_CORRUPT", zipPath, "it has no end record: it is cut short, or no zip");
+	if (at < 0) throw zipError("ZIP_CORRUPT", name, "it has no end record: it is cut short, or no zip");
 	if (tail.readUInt16LE(at + 20) !== tail.length - at - END_BYTES) {
-		throw zipError("ZIP_CORRUPT", zipPath, "bytes follow its end record");
+		throw zipError("ZIP_CORRUPT", name, "bytes follow its end record");
 	}
 	const position = source.size - tail.length + at;
 	const locator = at - LOCATOR_BYTES;
 	if (locator >= 0 && tail.readUInt32LE(locator) === LOCATOR) {
 		const claimed = Number(tail.readBigUInt64LE(locator + 8));
-		return readZip64End(source, zipPath, claimed, position - LOCATOR_BYTES);
+		return readZip64End(source, name, claimed, position - LOCATOR_BYTES);
 	}
 	const directoryBytes = tail.readUInt32LE(at + 12);
 	const directoryOffset = tail.readUInt32LE(at + 16);
 	return { position, directoryOffset, directoryBytes, gap: null };
 }
 
-async function readZip64End(source: ByteSource, zipPath: string, claimed: number, locator: number): Promise<EndRecord> {
+async function readZip64End(source: ByteSource, name: string, claimed: number, locator: number): Promise<EndRecord> {
 	const record = await source.read(claimed, ZIP64_END_BYTES);
 	if (record.length < ZIP64_END_BYTES || record.readUInt32LE(0) !== ZIP64_END) {
 		const shifted = locator - ZIP64_END_BYTES;
 		if (shifted > claimed && (await signatureAt(source, shifted)) === ZIP64_END) {
-			throw zipError("ZIP_UNSAFE", zipPath, `${shifted - claimed} bytes stand before the zip itself`);
+			throw zipError("ZIP_UNSAFE", name, `${shifted - claimed} bytes stand before the zip itself`);
 		}
-		throw zipError("ZIP_CORRUPT", zipPath, "its zip64 end record is not where its locator says");
+		throw zipError("ZIP_CORRUPT", name, "its zip64 end record is not where its locator says");
 	}
 	const end = claimed + 12 + Number(record.readBigUInt64LE(4));
 	return {
@@ -81,7 +81,7 @@ export async function shiftOf(source: ByteSource, end: EndRecord): Promise<numbe
  */
 export async function checkGap(
 	source: ByteSource,
-	zipPath: string,
+	name: string,
 	gap: { from: number; to: number },
 	signal: AbortSignal,
 ): Promise<void> {
@@ -91,8 +91,8 @@ export async function checkGap(
 	for (let at = gap.from; at < gap.to; at += CHUNK) {
 		signal.throwIfAborted();
 		const bytes = await source.read(at, Math.min(CHUNK + 3, gap.to - at));
-		if (ends.some((mark) => bytes.includes(mark))) throw zipError("ZIP_UNSAFE", zipPath, "two zips are joined in it");
+		if (ends.some((mark) => bytes.includes(mark))) throw zipError("ZIP_UNSAFE", name, "two zips are joined in it");
 		hidden ||= bytes.includes(central);
 	}
-	if (hidden) throw zipError("ZIP_CORRUPT", zipPath, "its directory holds more entries than its end record says");
+	if (hidden) throw zipError("ZIP_CORRUPT", name, "its directory holds more entries than its end record says");
 }

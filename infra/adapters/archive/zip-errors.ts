@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import { LakeError } from "../../../schemas/errors.js";
 
 /** An entry's name for a message: control and format characters escaped, at most 120 characters. */
@@ -14,12 +13,7 @@ export function shown(name: string): string {
 	return text;
 }
 
-/** The error for a zip that is unsafe or corrupt; `detail` is a clause in our own words. */
-export function zipError(
-	code: "ZIP_UNSAFE" | "ZIP_CORRUPT",
-	zipPath: string,
-	detail: string,
-	cause?: unknown,
-): LakeError {
-	return new LakeError(code, `${basename(zipPath)}: ${detail}.`, { path: zipPath, cause });
+/** The error for a zip that is unsafe or corrupt; `zip` is its name in the source (`train_1.zip`), `detail` a clause in our own words. */
+export function zipError(code: "ZIP_UNSAFE" | "ZIP_CORRUPT", zip: string, detail: string, cause?: unknown): LakeError {
+	return new LakeError(code, `${zip}: ${detail}.`, { path: zip, cause });
 }

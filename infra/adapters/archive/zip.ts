@@ -20,28 +20,29 @@ export function openZip(zipPath: string, shard: string, signal: AbortSignal): Pr
 	return withFile(zipPath, (source) => readZip(source, zipPath, shard, signal));
 }
 
-/** `openZip` of bytes that are open already; `zipPath` is where members will be read from, and for messages. */
+/** `openZip` of bytes that are open already; `zipPath` is where members will be read from; messages name the shard. */
 export async function readZip(
 	source: ByteSource,
 	zipPath: string,
 	shard: string,
 	signal: AbortSignal,
 ): Promise<Archive> {
-	const end = await readEndRecord(source, zipPath);
+	const name = `${shard}.zip`;
+	const end = await readEndRecord(source, name);
 	const list = new EntryList(source.size);
 	const take = (entry: ZipEntry): void => {
 		const fault = list.take(entry);
-		if (fault !== null) throw zipError("ZIP_UNSAFE", zipPath, `entry "${shown(entry.name)}" ${fault}`);
+		if (fault !== null) throw zipError("ZIP_UNSAFE", name, `entry "${shown(entry.name)}" ${fault}`);
 	};
-	const directoryEnd = await readDirectory(source, zipPath, end, take, signal);
-	if (directoryEnd > end.position) throw zipError("ZIP_CORRUPT", zipPath, "its directory runs into its end record");
-	await checkGap(source, zipPath, { from: directoryEnd, to: end.position }, signal);
-	if (end.gap !== null) await checkGap(source, zipPath, end.gap, signal);
+	const directoryEnd = await readDirectory(source, { path: zipPath, name }, end, take, signal);
+	if (directoryEnd > end.position) throw zipError("ZIP_CORRUPT", name, "its directory runs into its end record");
+	await checkGap(source, name, { from: directoryEnd, to: end.position }, signal);
+	if (end.gap !== null) await checkGap(source, name, end.gap, signal);
 	const own: [Span, Span] = [
 		{ name: null, start: end.directoryOffset, end: directoryEnd },
 		{ name: null, start: end.position, end: source.size },
 	];
-	await checkSpans(source, zipPath, list.entries, own, signal);
+	await checkSpans(source, name, list.entries, own, signal);
 
 	const archive = toArchive(
 		list.entries.filter((entry) => !entry.name.endsWith("/")),
@@ -49,7 +50,7 @@ export async function readZip(
 	);
 	const shared = sharedName(archive.members);
 	if (shared !== null) {
-		throw zipError("ZIP_UNSAFE", zipPath, `entry "${shown(shared)}" lies both inside and outside the shard's folder`);
+		throw zipError("ZIP_UNSAFE", name, `entry "${shown(shared)}" lies both inside and outside the shard's folder`);
 	}
 	return archive;
 }
@@ -57,19 +58,19 @@ export async function readZip(
 /** Throws ZIP_UNSAFE for bytes before the first entry, and for entries that overlap each other or the zip's records. */
 async function checkSpans(
 	source: ByteSource,
-	zipPath: string,
+	name: string,
 	entries: ZipEntry[],
 	own: [Span, Span],
 	signal: AbortSignal,
 ): Promise<void> {
 	const first = entries.reduce((least, entry) => Math.min(least, entry.ref.headerOffset), own[1].start);
-	if (first > 0) throw zipError("ZIP_UNSAFE", zipPath, `${first} bytes stand before its first entry`);
+	if (first > 0) throw zipError("ZIP_UNSAFE", name, `${first} bytes stand before its first entry`);
 	const spans = await entrySpans(source, entries, signal);
 	const pair = overlap([...spans, ...own]);
 	if (pair === null) return;
 	const [one, other] = pair[0].name === null ? [pair[1], pair[0]] : pair;
 	const rest = other.name === null ? "the zip's own directory" : `entry "${shown(other.name)}"`;
-	throw zipError("ZIP_UNSAFE", zipPath, `entry "${shown(one.name ?? "")}" overlaps ${rest}`);
+	throw zipError("ZIP_UNSAFE", name, `entry "${shown(one.name ?? "")}" overlaps ${rest}`);
 }
 
 /**
