@@ -1,5 +1,6 @@
 import type { FindingCode } from "../../schemas/codes.js";
 import type { SourceRow } from "../../schemas/row.js";
+import type { Fault } from "../hub/faults.js";
 import type { EntryLies } from "./zip-writer.js";
 
 /** What a member's picture is made from. */
@@ -46,8 +47,8 @@ export interface PlantedDefect {
 	/** File name of the member, or of the damaged file. */
 	member: string | null;
 	note: string;
-	/** What the Hub must do, where a folder cannot show the defect. */
-	hub_fault?: { path: string; fault: "wrong-bytes" };
+	/** What the test Hub must be told to do, where a folder cannot show the defect. */
+	hub_fault?: Fault;
 }
 
 /** How a shard's zip is wrong as a whole. */

@@ -1,0 +1,145 @@
+import { cpSync, renameSync, watch } from "node:fs";
+import { dirname, join } from "node:path";
+import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
+import { shardParts } from "../../pipelines/datasets/dataset.js";
+import { type HubHandle, startHub } from "../hub/client.js";
+import { makeSample } from "../sample/make.js";
+import { type CliEnd, type CliProcess, runCli, startCli } from "../support/cli.js";
+import { tempDir } from "../support/root.js";
+import { type Fault, faultEnv } from "./fault.js";
+
+export interface WorldOptions {
+	shards: string[];
+	/** Images a shard. */
+	images: number;
+	/** Side of the pictures. */
+	size: number;
+	/** Of each download; no limit where absent. */
+	bytesPerSecond?: number;
+}
+
+/** How one mirror is run. */
+export interface MirrorOptions {
+	shards?: string[];
+	concurrency?: number;
+	fault?: Fault;
+	args?: string[];
+}
+
+/** A source that the test Hub serves, and room for lakes made from it. */
+export class World {
+	readonly hub: HubHandle;
+	readonly source: string;
+	readonly #root: { path: string; remove: () => void };
+	readonly #options: WorldOptions;
+	#names = 0;
+
+	private constructor(root: { path: string; remove: () => void }, hub: HubHandle, source: string, options: WorldOptions) {
+		this.#root = root;
+		this.hub = hub;
+		this.source = source;
+		this.#options = options;
+	}
+
+	static async open(name: string, options: WorldOptions): Promise<World> {
+		const root = tempDir(name);
+		const source = join(root.path, "source");
+		const { shards, images, size, bytesPerSecond = null } = options;
+		await makeSample(source, { shards, images, size });
+		return new World(root, await startHub(source, { bytesPerSecond }), source, options);
+	}
+
+	async close(): Promise<void> {
+		await this.hub.stop();
+		this.#root.remove();
+	}
+
+	/** A path that nothing has yet. */
+	fresh(name: string): string {
+		this.#names += 1;
+		return join(this.#root.path, `${name}-${this.#names}`);
+	}
+
+	/** A lake, not there yet, and a scratch folder of its own beside it. */
+	lake(name: string): Lake {
+		return new Lake(this, this.fresh(name), this.fresh(`${name}-scratch`));
+	}
+
+	/** Replaces a split by other pictures and rows at the source, as a new commit. The split's shards must all be known. */
+	async change(split: "train" | "validation" | "test", seed: number): Promise<void> {
+		const shards = this.#options.shards.filter((shard) => shardParts(shard).split === split);
+		const { images, size } = this.#options;
+		const other = this.fresh("other");
+		await makeSample(other, { shards, images, size, seed });
+		const paths = [...shards.map((shard) => imageRewardDb.zipPath(shard)), imageRewardDb.metadataPath(split)];
+		for (const path of paths) renameSync(join(other, path), join(this.source, path));
+		await this.hub.reload();
+	}
+
+	get shards(): string[] {
+		return this.#options.shards;
+	}
+}
+
+/** A lake's folder and its scratch folder. */
+export class Lake {
+	constructor(
+		readonly world: World,
+		readonly path: string,
+		readonly scratch: string,
+	) {}
+
+	/** A copy, scratch folder included. */
+	copy(name: string): Lake {
+		const copy = this.world.lake(name);
+		cpSync(this.path, copy.path, { recursive: true });
+		cpSync(this.scratch, copy.scratch, { recursive: true });
+		return copy;
+	}
+
+	/** The same lake for another process, with a scratch folder of its own. */
+	beside(): Lake {
+		return new Lake(this.world, this.path, this.world.fresh("scratch"));
+	}
+
+	start(options: MirrorOptions = {}): Promise<CliProcess> {
+		return startCli(this.#args(options), this.#env(options));
+	}
+
+	mirror(options: MirrorOptions = {}): Promise<CliEnd> {
+		return runCli(this.#args(options), this.#env(options));
+	}
+
+	verify(): Promise<CliEnd> {
+		return runCli(["verify", "--lake", this.path, "--scratch", this.scratch, "--json"]);
+	}
+
+	#args({ shards = this.world.shards, concurrency = 2, args = [] }: MirrorOptions): string[] {
+		const where = ["--lake", this.path, "--scratch", this.scratch, "--shards", shards.join(",")];
+		return ["mirror", ...where, "--concurrency", String(concurrency), "--json", ...args];
+	}
+
+	#env({ fault }: MirrorOptions): NodeJS.ProcessEnv {
+		return { HF_ENDPOINT: this.world.hub.endpoint, LOG_LEVEL: "warn", ...(fault ? faultEnv(fault) : {}) };
+	}
+}
+
+/** Resolves when `done` says so, asked at each change in the folder. Rejects when `over` comes first. */
+export async function changed(folder: string, done: () => boolean, over: Promise<CliEnd>): Promise<void> {
+	const watcher = watch(folder);
+	try {
+		await new Promise<void>((resolve, reject) => {
+			const look = (): void => {
+				if (done()) resolve();
+			};
+			watcher.on("change", look);
+			over.then(({ code, signal, stderr }) => reject(new Error(`ended too early, with ${code ?? signal}: ${stderr}`)), reject);
+			look();
+		});
+	} finally {
+		watcher.close();
+	}
+}
+
+/** The folder that a file lies in. */
+export const folderOf = dirname;
