@@ -103,8 +103,6 @@ export const Latest = z.object({
 });
 export type Latest = z.infer<typeof Latest>;
 
-export const LakeId = z.object({ format: z.literal(LAKE_FORMAT), id: z.uuid() });
-
 function sorted(value: unknown): unknown {
 	if (Array.isArray(value)) return value.map(sorted);
 	if (value === null || typeof value !== "object") return value;

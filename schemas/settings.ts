@@ -20,7 +20,6 @@ export const Settings = z.strictObject({
 	codec: z.string().nullable(),
 });
 export type Settings = z.infer<typeof Settings>;
-export type ImageMode = Settings["image"];
 
 export const DEFAULT_SETTINGS: Settings = {
 	image: "passthrough",

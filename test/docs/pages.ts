@@ -35,7 +35,11 @@ export function codesPage(): string {
 	for (const [code, { exit, retry, meaning, todo }] of Object.entries(ERRORS)) {
 		lines.push(`| \`${code}\` | ${exit} | ${retry ? "yes" : "no"} | ${cell(meaning)} | ${cell(todo)} |`);
 	}
-	lines.push("", "`INTERRUPTED` ends a run that was stopped by Ctrl-C (130) or SIGTERM (143); run it again to go on.", "");
+	lines.push(
+		"",
+		"`INTERRUPTED` ends a run that was stopped by Ctrl-C (130) or SIGTERM (143); run it again to go on.",
+		"",
+	);
 	return lines.join("\n");
 }
 

@@ -39,7 +39,8 @@ export class FolderStage implements ObjectStage {
 			await this.#write(part, content);
 			await rename(part, file);
 		} catch (error) {
-			await rm(part, { force: true });
+			// The first error is the one to tell, whatever clearing up may say.
+			await rm(part, { force: true }).catch(() => {});
 			throw storeError(error, this.#folder, key);
 		}
 	}
