@@ -1,5 +1,6 @@
-import { cpSync, renameSync, watch } from "node:fs";
+import { cpSync, existsSync, readFileSync, renameSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { shardParts } from "../../pipelines/datasets/dataset.js";
 import { type HubHandle, startHub } from "../hub/client.js";
@@ -124,22 +125,48 @@ export class Lake {
 	}
 }
 
-/** Resolves when `done` says so, asked at each change in the folder. Rejects when `over` comes first. */
-export async function changed(folder: string, done: () => boolean, over: Promise<CliEnd>): Promise<void> {
-	const watcher = watch(folder);
+/** Resolves when the file is there. Rejects when the command ends first. */
+export async function appeared(file: string, command: CliProcess): Promise<void> {
+	const watcher = watch(dirname(file));
+	const tooEarly = command.ended.then(({ code, signal, stderr }) => {
+		throw new Error(`irlake ended too early, with ${code ?? signal}: ${stderr}`);
+	});
+	const there = new Promise<void>((resolve) => {
+		watcher.on("change", () => existsSync(file) && resolve());
+		if (existsSync(file)) resolve();
+	});
 	try {
-		await new Promise<void>((resolve, reject) => {
-			const look = (): void => {
-				if (done()) resolve();
-			};
-			watcher.on("change", look);
-			over.then(({ code, signal, stderr }) => reject(new Error(`ended too early, with ${code ?? signal}: ${stderr}`)), reject);
-			look();
-		});
+		await Promise.race([there, tooEarly]);
 	} finally {
 		watcher.close();
 	}
 }
 
-/** The folder that a file lies in. */
-export const folderOf = dirname;
+/** State of a process, the third field of `/proc/<pid>/stat`; null when there is no such process. */
+function processState(pid: number): string | null {
+	try {
+		const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+		return stat.charAt(stat.lastIndexOf(")") + 2);
+	} catch {
+		return null;
+	}
+}
+
+/** Resolves when the process is in one of these states (`null`: gone). The system has no event for it. */
+export async function inState(pid: number, states: (string | null)[]): Promise<void> {
+	while (!states.includes(processState(pid))) await setTimeout(5);
+}
+
+/** Runs `work` on every item, two at once; all of it is over when it returns or throws. */
+export async function twoAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+	const queue = items.values();
+	const lane = async (): Promise<void> => {
+		for (const item of queue) {
+			await work(item).catch((cause: unknown) => {
+				throw new Error(`${JSON.stringify(item)}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+			});
+		}
+	};
+	const ends = await Promise.allSettled([lane(), lane()]);
+	for (const end of ends) if (end.status === "rejected") throw end.reason;
+}
