@@ -10,18 +10,6 @@ import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
 import type { Fault, FaultOp } from "./fault.js";
 
-const text = process.env.IRLAKE_FAULT;
-const inHost = process.env.IRLAKE_FAULT_HOST === "1";
-if (text !== undefined) {
-	// Written by faultEnv() of the same build.
-	const fault = JSON.parse(text) as Fault;
-	if (!fault.host) patchFiles(fault);
-	else if (inHost) {
-		// Objects are staged in its threads alone.
-		if (!isMainThread) patchFiles(fault);
-	} else patchFork(text);
-}
-
 /** The image host gets nothing of the environment but what it is given; this hands the fault on. */
 function patchFork(fault: string): void {
 	const fork = childProcess.fork;
@@ -123,4 +111,16 @@ function mark(file: string): boolean {
 	} catch {
 		return false;
 	}
+}
+
+const text = process.env.IRLAKE_FAULT;
+const inHost = process.env.IRLAKE_FAULT_HOST === "1";
+if (text !== undefined) {
+	// Written by faultEnv() of the same build.
+	const fault = JSON.parse(text) as Fault;
+	if (!fault.host) patchFiles(fault);
+	else if (inHost) {
+		// Objects are staged in its threads alone.
+		if (!isMainThread) patchFiles(fault);
+	} else patchFork(text);
 }
