@@ -20,8 +20,17 @@ export function nullsFirst(a: string | null, b: string | null): number {
 	return byCodePoint(a, b);
 }
 
+/** A value as JSON; null where it is nested deeper than the stack. */
+export function jsonText(value: unknown): string | null {
+	try {
+		return JSON.stringify(value);
+	} catch {
+		return null;
+	}
+}
+
 /** A value as a person reads it in a message: JSON, cut at `most` characters. */
 export function shown(value: unknown, most = 60): string {
-	const text = value === undefined ? "nothing" : JSON.stringify(value);
+	const text = value === undefined ? "nothing" : (jsonText(value) ?? "nested too deeply to be shown");
 	return text.length > most ? `${text.slice(0, most)}…` : text;
 }

@@ -15,7 +15,7 @@ const flags = {
 	),
 	lake: new Option("--lake <folder>", "the lake (default: ./lake)"),
 	subset: new Option("--subset <name>", "1k, 2k, 4k or 8k (default: 8k)"),
-	split: new Option("--split <name...>", "train, validation, test (default: all)"),
+	split: new Option("--split <name...>", "train, validation or test; several may be given"),
 	shards: new Option("--shards <list>", "such as train_1,train_7-9"),
 	concurrency: new Option("--concurrency <n>", "shards in flight (default: 2)"),
 	scratch: new Option("--scratch <dir>", "downloads and temporary files (default: ~/.cache/irlake)"),
@@ -63,7 +63,7 @@ function program(): Command {
 		.version(version)
 		.addHelpText(
 			"after",
-			"\nEvery option is also an environment variable: --lake is IRLAKE_LAKE. Flags win.\nExamples:\n  irlake mirror --subset 1k --lake ./lake\n  irlake status --lake ./lake\n",
+			"\nEvery option is also an environment variable: --lake is IRLAKE_LAKE. Flags win.\n\nExamples:\n  irlake mirror --subset 1k --lake ./lake\n  irlake status --lake ./lake\n",
 		);
 	irlake.addCommand(
 		command(
@@ -148,13 +148,17 @@ async function wrongCall(irlake: Command, error: CommanderError): Promise<number
 		process.stderr.write(irlake.helpInformation());
 		return 2;
 	}
-	const [{ LakeError }, { reportFailure }] = await Promise.all([
+	const [{ LakeError }, { asksForDocument, reportFailure }] = await Promise.all([
 		import("../schemas/errors.js"),
 		import("./run-command.js"),
 	]);
-	const message = error.message.replace(/^error: /, "").split("\n")[0] ?? "";
-	const name = process.argv.find((word) => irlake.commands.some((one) => one.name() === word)) ?? "";
-	return reportFailure(new LakeError("USAGE", message), { name, json: process.argv.includes("--json"), log: null });
+	// A second line, where there is one, asks whether something like it was meant.
+	const [message = "", meant] = error.message.replace(/^error: /, "").split("\n");
+	const name = irlake.commands.map((one) => one.name()).find((one) => one === process.argv[2]) ?? "";
+	const help = `See irlake ${name ? `${name} ` : ""}--help.`;
+	const hint = meant ? `${meant.replace(/^\((.*)\)$/, "$1")} ${help}` : help;
+	const json = asksForDocument(process.argv.includes("--json"), process.env);
+	return reportFailure(new LakeError("USAGE", message, { hint }), { name, json, log: null });
 }
 
 await main();

@@ -14,17 +14,18 @@ export function readOptions(flags: Record<string, unknown>, env: NodeJS.ProcessE
 		const variable = env[`IRLAKE_${key.toUpperCase()}`];
 		if (flag !== undefined) given[key] = flag;
 		else if (variable !== undefined && variable !== "") {
-			given[key] = key === "split" ? variable.split(",") : variable;
+			given[key] = variable;
 		}
 	}
+	if (given.split !== undefined) given.split = [given.split].flat().flatMap((text) => String(text).split(","));
 	const parsed = Options.safeParse(given);
 	if (parsed.success) return parsed.data;
 	const [issue] = parsed.error.issues;
 	const key = String(issue?.path[0]);
 	const name = flags[camelCase(key)] !== undefined ? `--${key.replaceAll("_", "-")}` : `IRLAKE_${key.toUpperCase()}`;
-	throw new LakeError("USAGE", `${name} cannot be ${JSON.stringify(given[key])}: ${issue?.message ?? "not allowed"}`, {
-		path: name,
-	});
+	const allowed = issue?.code === "invalid_value" ? `one of ${issue.values.join(", ")}` : issue?.message;
+	const value = [given[key]].flat().join(",");
+	throw new LakeError("USAGE", `${name} cannot be ${JSON.stringify(value)}: ${allowed}`, { path: name });
 }
 
 function camelCase(key: string): string {

@@ -1,6 +1,6 @@
 import cliProgress from "cli-progress";
-import type { Logger } from "pino";
 import type { Progress } from "../pipelines/ports.js";
+import type { Log } from "./log.js";
 
 /** A run's progress: bars on a terminal, lines in the log elsewhere. */
 
@@ -21,14 +21,17 @@ export interface RunProgress extends Progress {
 	close(): void;
 }
 
-/** @param shards how many shards the run will process */
-export function openProgress(log: Logger, terminal: boolean, shards: number): RunProgress {
+/**
+ * @param drawn whether bars are drawn: on a terminal, where no document is asked for
+ * @param shards how many shards the run will process
+ */
+export function openProgress({ log, divert }: Log, drawn: boolean, shards: number): RunProgress {
 	const states = new Map<string, ShardState>();
-	const bars = terminal ? openBars() : null;
+	const bars = drawn ? new Bars(divert) : null;
 	const total = bars?.create(
 		shards,
 		0,
-		{ name: "all", told: "" },
+		{ name: label("all"), told: "" },
 		{ format: "{name} |{bar}| {value}/{total} shards {told}" },
 	);
 	const started = performance.now();
@@ -55,14 +58,14 @@ export function openProgress(log: Logger, terminal: boolean, shards: number): Ru
 		const downloaded = state.bytes === 0 ? 1 : state.bytesDone / state.bytes;
 		const decoded = state.images === 0 ? 0 : state.imagesDone / state.images;
 		const told = state.images === 0 ? megabytes(state.bytesDone) : `${state.imagesDone}/${state.images} images`;
-		state.bar?.update(Math.floor(500 * (downloaded + decoded)), { name: shard.padEnd(13), told });
+		state.bar?.update(Math.floor(500 * (downloaded + decoded)), { name: label(shard), told });
 	}
 	return {
 		get fetchedBytes() {
 			return fetched;
 		},
 		shardStarted(shard, size) {
-			const bar = bars?.create(1000, 0, { name: shard.padEnd(13), told: "" }) ?? null;
+			const bar = bars?.create(1000, 0, { name: label(shard), told: "" }) ?? null;
 			states.set(shard, { bytes: size, bytesDone: 0, images: 0, imagesDone: 0, bar });
 			log.debug({ shard, bytes: size }, "shard started");
 		},
@@ -100,21 +103,47 @@ export function openProgress(log: Logger, terminal: boolean, shards: number): Ru
 		},
 		close() {
 			clearInterval(timer);
-			bars?.stop();
+			bars?.close();
 		},
 	};
 }
 
-function openBars(): cliProgress.MultiBar {
-	return new cliProgress.MultiBar({
-		format: "{name} |{bar}| {percentage}% {told}",
-		barsize: 24,
-		hideCursor: true,
-		clearOnComplete: true,
-		stream: process.stderr,
-		fps: 5,
-		gracefulExit: false,
-	});
+/** Bars at the terminal's bottom; log lines are written above them. */
+class Bars extends cliProgress.MultiBar {
+	#closed = false;
+	readonly #divert: Log["divert"];
+	readonly #atExit = (): void => this.close();
+
+	constructor(divert: Log["divert"]) {
+		super({
+			format: "{name} |{bar}| {percentage}% {told}",
+			barsize: 20,
+			hideCursor: true,
+			clearOnComplete: true,
+			stream: process.stderr,
+			fps: 5,
+			gracefulExit: false,
+		});
+		this.#divert = divert;
+		divert((text) => this.log(text));
+		// Ended at once, the terminal gets its cursor back all the same.
+		process.once("exit", this.#atExit);
+	}
+
+	close(): void {
+		if (this.#closed) return;
+		this.#closed = true;
+		process.off("exit", this.#atExit);
+		// Draws once more: log lines wait for the next drawing.
+		this.update();
+		this.stop();
+		this.#divert(null);
+	}
+}
+
+/** Names as wide as the longest, `validation_2`. */
+function label(name: string): string {
+	return name.padEnd(12);
 }
 
 function megabytes(bytes: number): string {

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import { Interrupted, listenForInterrupt } from "./interrupt.js";
-import { openLog } from "./log.js";
+import { type Log, openLog } from "./log.js";
 import { readOptions } from "./options.js";
 
 /** What every command gets. */
@@ -10,15 +10,19 @@ export interface CommandContext {
 	options: Options;
 	env: NodeJS.ProcessEnv;
 	log: Logger;
+	/** Whether bars are drawn: on a terminal, where no document is asked for. */
+	drawn: boolean;
+	divert: Log["divert"];
 	signal: AbortSignal;
 	/** For people, on stdout; nothing with `--json`. */
 	say(text: string): void;
 }
 
-/** What every command gives: its exit code, and the document for `--json`. */
+/** What every command gives: its exit code, the document for `--json`, and why it failed, where it says so itself. */
 export interface CommandResult {
 	exit: number;
 	document: Record<string, unknown>;
+	error?: ErrorDocument | null;
 }
 
 /** How an error stands in a document. */
@@ -35,6 +39,17 @@ export function errorDocument(error: LakeError): ErrorDocument {
 
 /** What a failure's document has beside `error` and `exit_code`, so that its keys are the same as a success's. */
 export const FAILED: Record<string, Record<string, unknown>> = {
+	plan: {
+		up_to_date: null,
+		source: null,
+		base: null,
+		settings: null,
+		shards: [],
+		bytes: null,
+		seconds: null,
+		free_bytes: null,
+	},
+	status: { lake: null },
 	mirror: {
 		state: "failed",
 		snapshot: null,
@@ -56,7 +71,7 @@ export async function runCommand(
 	command: (context: CommandContext) => Promise<CommandResult>,
 ): Promise<number> {
 	const env = process.env;
-	const json = flags.json === true || env.IRLAKE_JSON === "1" || env.IRLAKE_JSON === "true";
+	const json = asksForDocument(flags.json === true, env);
 	const say = (text: string): void => {
 		if (!json) process.stdout.write(`${text}\n`);
 	};
@@ -64,12 +79,15 @@ export async function runCommand(
 	try {
 		const options = readOptions(flags, env);
 		const opened = await openLog(env);
-		log = opened;
+		log = opened.log;
 		const signal = listenForInterrupt((name) => {
-			opened.warn(`${name}: ending cleanly; once more to end at once`);
+			opened.log.warn(`${name}: ending cleanly; once more to end at once`);
 		});
-		const { exit, document } = await command({ options, env, log, signal, say });
-		if (json) process.stdout.write(`${JSON.stringify({ ...document, error: document.error ?? null }, null, 2)}\n`);
+		const drawn = process.stderr.isTTY === true && !json;
+		const context = { options, env, log, drawn, divert: opened.divert, signal, say };
+		const { exit, document, error = null } = await command(context);
+		if (json) sayDocument({ ...document, exit_code: exit, error });
+		if (error) sayError(error);
 		return exit;
 	} catch (error) {
 		return reportFailure(error, { name, json, log });
@@ -100,8 +118,20 @@ function unexpected(error: unknown): string {
 
 function tell(document: ErrorDocument, exit: number, { name, json, log }: Telling, error: unknown): number {
 	if (log?.isLevelEnabled("debug")) log.debug({ err: error }, "the error in full");
-	const whole = { ...FAILED[name], exit_code: exit, error: document };
-	if (json) process.stdout.write(`${JSON.stringify(whole, null, 2)}\n`);
-	process.stderr.write(`irlake: ${document.code}: ${document.message}\n  ${document.hint}\n`);
+	if (json) sayDocument({ ...FAILED[name], exit_code: exit, error: document });
+	sayError(document);
 	return exit;
+}
+
+/** Whether `--json`, or its variable, asks for a document; known before the options are found to be right. */
+export function asksForDocument(flag: boolean, env: NodeJS.ProcessEnv): boolean {
+	return flag || env.IRLAKE_JSON === "1" || env.IRLAKE_JSON === "true";
+}
+
+function sayDocument(document: Record<string, unknown>): void {
+	process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+}
+
+function sayError({ code, message, hint }: ErrorDocument): void {
+	process.stderr.write(`irlake: ${code}: ${message}\n  ${hint}\n`);
 }

@@ -47,7 +47,7 @@ export async function runMirror(
 	for (const one of plan.shards) {
 		if (one.action === "process" || !one.receipt) continue;
 		const failed = judgeReceipt(one.receipt, tools.maxRejectRatio);
-		if (failed) outcomes.set(one.shard, failedOutcome(one.shard, failed, options));
+		if (failed) outcomes.set(one.shard, judgedOutcome(one.receipt, failed, options));
 		else outcomes.set(one.shard, outcome(one.shard, "reused"));
 		if (!failed && one.action === "reuse") receipts.push(one.receipt);
 	}
@@ -95,6 +95,11 @@ function failedOutcome(shard: string, error: LakeError, { onShardFailure }: RunO
 		detail: error.message,
 		...of,
 	};
+}
+
+/** A shard that was made earlier and is judged bad now. Under `skip` it stays in the lake, and is counted there. */
+function judgedOutcome({ shard, findings }: Receipt, error: LakeError, options: RunOptions): ShardOutcome {
+	return { ...failedOutcome(shard, error, options), findings: options.onShardFailure === "fail" ? findings : {} };
 }
 
 /** The reject ratio judges shards made earlier as it judges new ones. */

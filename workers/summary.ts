@@ -3,7 +3,7 @@ import { sumCounts } from "../pipelines/mirror/next-snapshot.js";
 import { FINDINGS, type FindingCode } from "../schemas/codes.js";
 import type { Receipt } from "../schemas/records.js";
 import type { ShardOutcome } from "./run-mirror.js";
-import { countText, tableText } from "./text.js";
+import { countedText, countText, tableText } from "./text.js";
 
 /** Findings of several shards, added up by code. */
 export function sumFindings(all: Receipt["findings"][]): Receipt["findings"] {
@@ -51,6 +51,19 @@ export function findingsText(findings: Receipt["findings"]): string {
 				`  ${FINDINGS[code].severity.padEnd(6)}  ${code.padEnd(26)} ${countText(findings[code] ?? 0).padStart(6)}`,
 		)
 		.join("\n");
+}
+
+/** `3 shards done, 33 as they were`, by how they ended; those without any are left out. */
+export function shardsText(shards: ShardOutcome[]): string {
+	const words = { done: "done", reused: "as they were", failed: "failed", skipped: "skipped" };
+	const parts = Object.entries(words).flatMap(([state, word]) => {
+		const count = shards.filter((shard) => shard.state === state).length;
+		return count > 0 ? [{ count, word }] : [];
+	});
+	const [first, ...others] = parts;
+	if (!first) return "no shard";
+	const texts = [`${countedText(first.count, "shard")} ${first.word}`, ...others.map((o) => `${o.count} ${o.word}`)];
+	return texts.join(", ");
 }
 
 /** The shards that failed, each with its code, reason and where it is kept. */

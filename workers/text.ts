@@ -24,6 +24,11 @@ export function countText(count: number): string {
 	return count.toLocaleString("en-US");
 }
 
+/** `1 shard`, `36 shards` */
+export function countedText(count: number, noun: string): string {
+	return `${countText(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** Rows as columns that line up; numbers to the right. The first row is the head. */
 export function tableText(rows: (string | number)[][], indent = "  "): string {
 	const texts = rows.map((row) => row.map((cell) => (typeof cell === "number" ? countText(cell) : cell)));

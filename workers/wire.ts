@@ -19,14 +19,15 @@ export async function openSource(
 	options: Pick<Options, "source" | "rehash">,
 	dataset: Dataset,
 	scratch: string,
-	tools: { clock: Clock; note: Progress["note"] },
+	{ dryRun = false, ...tools }: { clock: Clock; note: Progress["note"]; dryRun?: boolean },
 	env: NodeJS.ProcessEnv,
 ): Promise<Source> {
 	const address = parseSource(options.source);
 	if (address.kind === "folder") {
 		const { createFolderSource } = await import("../infra/adapters/sources/folder.js");
 		const cacheFile = join(scratch, "hashes.json");
-		return createFolderSource({ folder: address.folder, dataset, cacheFile, rehash: options.rehash, note: tools.note });
+		const { rehash } = options;
+		return createFolderSource({ folder: address.folder, dataset, cacheFile, rehash, dryRun, note: tools.note });
 	}
 	const { createHubSource } = await import("../infra/adapters/sources/hub.js");
 	const { hubToken } = await import("../infra/adapters/sources/hub-token.js");

@@ -134,7 +134,7 @@ function unknownColumns(rows: CheckedRow[], metadata: ShardMetadata): Finding[] 
 	return names.map((name) => {
 		const places: string[] = [];
 		const count = inRows.get(name);
-		if (count !== undefined) places.push(`${count} rows of the JSON`);
+		if (count !== undefined) places.push(`${count} ${count === 1 ? "row" : "rows"} of the JSON`);
 		if (metadata.unknownColumns.includes(name)) places.push("the metadata");
 		return finding("UNKNOWN_COLUMN", `${shown(name, 120)} in ${places.join(" and ")}`);
 	});

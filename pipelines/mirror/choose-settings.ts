@@ -54,7 +54,9 @@ export function chooseSettings(
 
 function settingsThatDiffer(asked: Settings, lake: Settings): string[] {
 	const keys = Object.keys(asked) as (keyof Settings)[];
-	return keys
-		.filter((key) => asked[key] !== lake[key])
+	const differ = keys.filter((key) => asked[key] !== lake[key]);
+	// The codec follows from the image mode: it is worth naming only where nothing else differs.
+	return differ
+		.filter((key) => key !== "codec" || differ.length === 1)
 		.map((key) => `${key} ${asked[key] ?? "none"}, the lake has ${lake[key] ?? "none"}`);
 }

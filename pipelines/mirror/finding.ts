@@ -1,4 +1,5 @@
 import { FINDINGS, type FindingCode } from "../../schemas/codes.js";
+import { jsonText } from "../text.js";
 import type { CheckedRow, Finding } from "./types.js";
 
 /** A finding with everything null that is not given. */
@@ -24,17 +25,8 @@ export function rowFinding(code: FindingCode, detail: string, row: CheckedRow, a
 		image_path: row.imagePath,
 		prompt_id: row.promptId,
 		member: row.fileName,
-		row: rowText(row.raw),
+		row: jsonText(row.raw),
 		place: row.place,
 		...about,
 	});
-}
-
-/** A row as text; a nesting deeper than the stack is not worth failing a shard for. */
-function rowText(raw: unknown): string | null {
-	try {
-		return JSON.stringify(raw);
-	} catch {
-		return null;
-	}
 }

@@ -1,22 +1,28 @@
+const MARKS = "{}[],:";
+const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+
+/** `end` is the offset after the token; of a bad one, that of the first character that cannot stand there. */
+interface Token {
+	kind: "mark" | "string" | "scalar" | "bad";
+	end: number;
+}
+
 /**
  * Where a text stops being JSON (RFC 8259): the offset of the first character that cannot stand there.
  * Used only once `JSON.parse` has refused the text, since the engine gives no offset but in its message.
  */
 export function firstBadOffset(text: string): number {
 	const stack: ("{" | "[")[] = [];
-	const token =
-		// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids just these inside a string
-		/[ \t\n\r]*(?:([{}[\],:])|("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null))/y;
 	/** What may come next. */
 	let expect: "value" | "first" | "key" | "firstKey" | "colon" | "after" = "value";
-	for (;;) {
-		const start = skipSpace(text, token.lastIndex);
+	for (let at = 0; ; ) {
+		const start = skipSpace(text, at);
 		if (start >= text.length) return text.length;
-		token.lastIndex = start;
-		const match = token.exec(text);
-		if (!match) return start + validPrefix(text, start);
-		const [, mark, string, scalar] = match;
-		const isValue = string !== undefined || scalar !== undefined;
+		const { kind, end } = tokenAt(text, start);
+		if (kind === "bad") return end;
+		at = end;
+		const mark = kind === "mark" ? text.charAt(start) : null;
 		if (expect === "colon") {
 			if (mark !== ":") return start;
 			expect = "value";
@@ -26,12 +32,12 @@ export function firstBadOffset(text: string): number {
 			else if ((mark === "}" && open === "{") || (mark === "]" && open === "[")) stack.pop();
 			else return start;
 		} else if (expect === "key" || expect === "firstKey") {
-			if (string !== undefined) expect = "colon";
+			if (kind === "string") expect = "colon";
 			else if (mark === "}" && expect === "firstKey") {
 				stack.pop();
 				expect = "after";
 			} else return start;
-		} else if (isValue) {
+		} else if (mark === null) {
 			expect = "after";
 		} else if (mark === "{" || mark === "[") {
 			stack.push(mark);
@@ -49,13 +55,29 @@ function skipSpace(text: string, from: number): number {
 	return at;
 }
 
-/** How far a broken string goes well; every other broken token is bad from its first character. */
-function validPrefix(text: string, start: number): number {
-	if (text.charAt(start) !== '"') return 0;
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids just these inside a string
-	const good = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*/y;
-	good.lastIndex = start;
-	return good.exec(text)?.[0].length ?? 0;
+/** A broken string is bad from where it breaks, every other broken token from its first character. */
+function tokenAt(text: string, start: number): Token {
+	const first = text.charAt(start);
+	if (MARKS.includes(first)) return { kind: "mark", end: start + 1 };
+	if (first === '"') return stringAt(text, start);
+	SCALAR.lastIndex = start;
+	return SCALAR.test(text) ? { kind: "scalar", end: SCALAR.lastIndex } : { kind: "bad", end: start };
+}
+
+/** Character by character: a regular expression for the whole runs out of stack in a string of many megabytes. */
+function stringAt(text: string, start: number): Token {
+	let at = start + 1;
+	while (at < text.length) {
+		const code = text.charCodeAt(at);
+		if (code === 0x22) return { kind: "string", end: at + 1 };
+		if (code < 0x20) return { kind: "bad", end: at };
+		if (code === 0x5c) {
+			ESCAPE.lastIndex = at;
+			if (!ESCAPE.test(text)) return { kind: "bad", end: at };
+			at = ESCAPE.lastIndex;
+		} else at++;
+	}
+	return { kind: "bad", end: at };
 }
 
 /** Line and column of an offset, both from 1. */

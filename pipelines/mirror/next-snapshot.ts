@@ -1,3 +1,4 @@
+import { LakeError } from "../../schemas/errors.js";
 import {
 	type Counts,
 	LAKE_FORMAT,
@@ -27,6 +28,7 @@ export interface RunResult {
 
 /**
  * The snapshot that follows `base`, or null when no work id changes. Pure.
+ * @throws LAKE_DAMAGED when a shard that stays has no receipt
  * @param receipts of every shard that stays in the lake, by work id
  * @param keep shards of the base that this run must not replace
  */
@@ -53,7 +55,7 @@ export function nextSnapshot(
 	if (sameWork(base, shards)) return null;
 	const order = inDatasetOrder(run.dataset, shards.keys());
 	const entries = order.flatMap((name) => shards.get(name) ?? []);
-	const present = entries.flatMap(({ work_id }) => receipts.get(work_id) ?? []);
+	const present = entries.map(({ work_id, receipt }) => receipts.get(work_id) ?? missing(receipt));
 	const number = (base?.number ?? 0) + 1;
 	return {
 		format: LAKE_FORMAT,
@@ -73,6 +75,14 @@ export function nextSnapshot(
 				.reduce((sum, { strayRows }) => sum + strayRows, 0),
 		},
 	};
+}
+
+/** A shard whose receipt is gone would lose its tables in silence. */
+function missing(path: string): never {
+	throw new LakeError("LAKE_DAMAGED", `${path} is missing from the lake, so its shard cannot be published again`, {
+		path,
+		hint: "Mirror that shard too: its receipt is then written anew. irlake verify tells what else is missing.",
+	});
 }
 
 function sameWork(base: Snapshot | null, shards: Map<string, Snapshot["shards"][number]>): boolean {

@@ -1,24 +1,25 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { readLatest, recordBytes, type StoredSnapshot } from "../../pipelines/lake.js";
+import { sweepParts } from "../../pipelines/mirror/download.js";
 import type { MirrorPlan, MirrorRequest } from "../../pipelines/mirror/plan-mirror.js";
 import { planMirror, receiptsOf } from "../../pipelines/mirror/plan-mirror.js";
 import { settleLake } from "../../pipelines/mirror/publish.js";
-import type { ImagePool, TableFiles } from "../../pipelines/ports.js";
+import type { ImagePool } from "../../pipelines/ports.js";
 import type { Options } from "../../schemas/config.js";
-import { LakeError, systemCode } from "../../schemas/errors.js";
+import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT, type Receipt } from "../../schemas/records.js";
 import { systemClock } from "../clock.js";
 import { Interrupted } from "../interrupt.js";
-import { scratchFolder, wantedShards } from "../options.js";
+import { wantedShards } from "../options.js";
 import { openProgress, type RunProgress } from "../progress.js";
 import { type CommandContext, type CommandResult, errorDocument, FAILED } from "../run-command.js";
 import { type MirrorOutcome, runMirror } from "../run-mirror.js";
-import { failuresText, findingsText, splitsText, sumFindings } from "../summary.js";
-import { durationText, sizeText } from "../text.js";
-import { archives, codecVersion, type LakeStore, openImages, openSource, openStore, openTables } from "../wire.js";
+import { failuresText, findingsText, shardsText, splitsText, sumFindings } from "../summary.js";
+import { lazyTables, requireLakeFolder, requireScratch } from "../surroundings.js";
+import { countedText, durationText, sizeText } from "../text.js";
+import { archives, codecVersion, type LakeStore, openImages, openSource, openStore } from "../wire.js";
 
 const dataset = imageRewardDb;
 
@@ -38,41 +39,6 @@ export function mirrorRequest(options: Options): MirrorRequest {
 	};
 }
 
-/** A folder that holds other things must not become a lake by a slip of the hand. Throws LAKE_NOT_A_LAKE. */
-export async function requireLakeFolder(store: LakeStore): Promise<void> {
-	try {
-		const names = await readdir(store.name);
-		if (names.length === 0 || names.includes(".irlake") || names.includes("latest.json")) return;
-		throw new LakeError(
-			"LAKE_NOT_A_LAKE",
-			`${store.name} holds other files and is no lake: ${names.slice(0, 3).join(", ")}`,
-			{
-				path: store.name,
-			},
-		);
-	} catch (cause) {
-		if (cause instanceof LakeError) throw cause;
-		const code = systemCode(cause);
-		if (code === "ENOENT") return;
-		if (code === "ENOTDIR")
-			throw new LakeError("LAKE_NOT_A_LAKE", `${store.name} is no folder`, { path: store.name, cause });
-		throw new LakeError("LAKE_UNWRITABLE", `${store.name} cannot be read`, { path: store.name, cause });
-	}
-}
-
-export async function makeScratch(folder: string): Promise<string> {
-	try {
-		await mkdir(folder, { recursive: true });
-		return folder;
-	} catch (cause) {
-		throw new LakeError("USAGE", `--scratch ${folder} cannot be made`, {
-			path: folder,
-			cause,
-			hint: "Give a folder you may write to.",
-		});
-	}
-}
-
 /** `irlake mirror`: plan, process every shard, publish. */
 export async function mirror(context: CommandContext): Promise<CommandResult> {
 	const { options, env, log, signal } = context;
@@ -80,7 +46,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	const request = mirrorRequest(options);
 	const store = await openStore(options);
 	await requireLakeFolder(store);
-	const scratch = await makeScratch(scratchFolder(options, env));
+	const scratch = await requireScratch(options, env);
 	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
 		log[level](fields ?? {}, message);
 	const source = await openSource(options, dataset, scratch, { clock: systemClock, note }, env);
@@ -98,7 +64,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		const plan = await planMirror(request, planTools, signal);
 		tellPlan(plan, context);
 		const todo = plan.shards.filter(({ action }) => action === "process");
-		progress = openProgress(log, process.stderr.isTTY === true && !options.json, todo.length);
+		progress = openProgress(context, context.drawn, todo.length);
 		if (!plan.upToDate) await claimFolder(store);
 		if (todo.length > 0) images = await openImages(store, note);
 		const shardTools = {
@@ -111,6 +77,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		const run = { concurrency: options.concurrency, onShardFailure: options.on_shard_failure };
 		const outcome = await runMirror(plan, request, shardTools, run, signal);
 		progress.close();
+		await sweepParts(scratch);
 		return await closing(context, plan, outcome, store, spent());
 	} catch (error) {
 		progress?.close();
@@ -126,28 +93,6 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 
 function since(started: number): number {
 	return Math.round(performance.now() - started) / 1000;
-}
-
-/** DuckDB, opened when it is first needed: a run with nothing to do does without. */
-export function lazyTables(scratch: string): TableFiles {
-	let opened: Promise<TableFiles> | null = null;
-	const get = (): Promise<TableFiles> => {
-		opened ??= openTables(scratch);
-		return opened;
-	};
-	return {
-		columns: async (file) => (await get()).columns(file),
-		async *metadataRows(file, prefix) {
-			yield* (await get()).metadataRows(file, prefix);
-		},
-		async *read(file, columns) {
-			yield* (await get()).read(file, columns);
-		},
-		write: async (table, rows, file) => (await get()).write(table, rows, file),
-		close: async () => {
-			if (opened) await (await opened).close();
-		},
-	};
 }
 
 /** Stands where no shard is processed. */
@@ -166,13 +111,15 @@ async function claimFolder(store: LakeStore): Promise<void> {
 function tellPlan({ listing, shards }: MirrorPlan, { log }: CommandContext): void {
 	const todo = shards.filter(({ action }) => action === "process");
 	const bytes = todo.reduce((sum, { input }) => sum + input.bytes, 0);
-	for (const name of listing.unknownZips) log.warn({ path: name }, "a zip that is no known shard: ignored");
-	for (const { shard, reason, action } of shards) if (action === "keep") log.warn({ shard }, reason);
+	for (const path of listing.unknownZips) log.warn({ path }, `${path} is no known shard: ignored`);
+	for (const { shard, reason, action } of shards) if (action === "keep") log.warn({ shard }, `${shard}: ${reason}`);
 	if (listing.explicitCommit)
 		log.info({ commit: listing.commit }, "an explicit commit: it may replace shards read at a later one");
 	log.info(
 		{ source: listing.uri, commit: listing.commit, shards: shards.length, to_do: todo.length, bytes },
-		todo.length === 0 ? "nothing to fetch" : `${todo.length} of ${shards.length} shards to do, ${sizeText(bytes)}`,
+		todo.length === 0
+			? "no shard to do"
+			: `${todo.length} of ${countedText(shards.length, "shard")} to do, ${sizeText(bytes)}`,
 	);
 }
 
@@ -181,23 +128,18 @@ interface Spent {
 	seconds: number;
 }
 
-function interrupted({ say, log }: CommandContext, error: Interrupted, spent: Spent): CommandResult {
+function interrupted({ say }: CommandContext, error: Interrupted, spent: Spent): CommandResult {
 	const hint = "Run the same command again: finished shards and downloaded bytes are kept.";
-	log.warn(hint);
 	say(`interrupted after ${durationText(spent.seconds)}; nothing was published`);
 	return {
 		exit: error.exitCode,
-		document: {
-			...emptyDocument(spent),
-			state: "interrupted",
-			exit_code: error.exitCode,
-			error: { code: "INTERRUPTED", message: error.message, hint, path: null },
-		},
+		document: { ...emptyDocument(spent), state: "interrupted" },
+		error: { code: "INTERRUPTED", message: error.message, hint, path: null },
 	};
 }
 
 function emptyDocument({ bytes, seconds }: Spent): Record<string, unknown> {
-	return { ...FAILED.mirror, exit_code: 1, bytes_downloaded: bytes, seconds, error: null };
+	return { ...FAILED.mirror, bytes_downloaded: bytes, seconds };
 }
 
 /** The closing summary, for people and as the document. */
@@ -215,21 +157,20 @@ async function closing(
 	const receipts = await presentReceipts(store, newest, outcome.receipts);
 	const failedFindings = failed.map(({ findings }) => findings);
 	const findings = sumFindings([...receipts.map((receipt) => receipt.findings), ...failedFindings]);
-	sayClosing(context, { plan, outcome, newest, receipts, findings, state, spent });
+	sayClosing(context, { outcome, newest, receipts, findings, state, spent });
 	const shards = outcome.shards.map(({ shard, state: how, code, detail }) => ({ shard, state: how, code, detail }));
 	return {
 		exit,
 		document: {
 			...emptyDocument(spent),
 			state,
-			exit_code: exit,
 			snapshot: newest?.path ?? null,
 			number: newest?.snapshot.number ?? null,
 			shards,
 			counts: outcome.failure ? null : (newest?.snapshot.counts ?? null),
 			findings,
-			error: outcome.failure ? errorDocument(outcome.failure) : null,
 		},
+		error: outcome.failure ? errorDocument(outcome.failure) : null,
 	};
 }
 
@@ -244,7 +185,6 @@ async function presentReceipts(store: LakeStore, newest: StoredSnapshot | null, 
 }
 
 interface Closing {
-	plan: MirrorPlan;
 	outcome: MirrorOutcome;
 	newest: StoredSnapshot | null;
 	receipts: Receipt[];
@@ -255,24 +195,19 @@ interface Closing {
 
 function sayClosing({ say, options }: CommandContext, told: Closing): void {
 	const { outcome, newest, receipts, findings, state, spent } = told;
-	const made = outcome.shards.filter((shard) => shard.state === "done").length;
-	const reused = outcome.shards.filter((shard) => shard.state === "reused").length;
 	const heads: Record<string, string> = {
 		published: `published snapshot ${newest?.snapshot.number} of ${options.lake}`,
 		up_to_date: `up to date: snapshot ${newest?.snapshot.number ?? "-"} of ${options.lake}`,
 		failed: "failed: nothing was published",
 	};
 	say(heads[state] ?? state);
-	say(
-		`${made} shards done, ${reused} as they were; ${sizeText(spent.bytes)} downloaded in ${durationText(spent.seconds)}`,
-	);
+	const time = durationText(spent.seconds);
+	say(`${shardsText(outcome.shards)}; ${sizeText(spent.bytes)} downloaded in ${time}`);
 	const failures = failuresText(outcome.shards);
 	if (failures) say(`\nshards that failed\n${failures}`);
 	if (receipts.length > 0)
 		say(`\ncounted, beside what the dataset's card says of a whole split\n${splitsText(dataset, receipts)}`);
-	if (Object.keys(findings).length > 0) {
-		say(`\nfindings\n${findingsText(findings)}`);
-		say(`  each one stands in ${join(options.lake, "tables/quarantine")}, with its row and reason`);
-	}
-	if (outcome.failure) say(`\n${outcome.failure.code}: ${outcome.failure.hint}`);
+	if (Object.keys(findings).length === 0) return;
+	say(`\nfindings\n${findingsText(findings)}`);
+	if (newest) say(`  each row, with its reason: ${join(options.lake, "tables/quarantine")}`);
 }

@@ -1,29 +1,40 @@
-import { statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdtemp, rm, statfs } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { planMirror } from "../../pipelines/mirror/plan-mirror.js";
 import { systemClock } from "../clock.js";
-import { scratchFolder } from "../options.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
-import { durationText, sizeText, tableText } from "../text.js";
+import { lazyTables, requireLakeFolder, requireScratch } from "../surroundings.js";
+import { countedText, durationText, sizeText, tableText } from "../text.js";
 import { openSource, openStore } from "../wire.js";
-import { lazyTables, makeScratch, mirrorRequest, requireLakeFolder } from "./mirror.js";
+import { mirrorRequest } from "./mirror.js";
 
 /** Images a second that two cores check, at 0.4 MB each; the time of a plan without a better figure. */
 const MEASURED_BYTES_PER_SECOND = 80e6;
 
-/** `irlake plan`: what a mirror would do. Writes nothing into the lake; metadata is read through scratch. */
+/** `irlake plan`: what a mirror would do. Leaves nothing behind: what it must read lies in a folder that it removes. */
 export async function plan({ options, env, log, signal, say }: CommandContext): Promise<CommandResult> {
 	const request = mirrorRequest(options);
 	const store = await openStore(options);
 	await requireLakeFolder(store);
-	const scratch = await makeScratch(scratchFolder(options, env));
+	const scratch = await requireScratch(options, env);
 	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
 		log[level](fields ?? {}, message);
-	const source = await openSource(options, imageRewardDb, scratch, { clock: systemClock, note }, env);
-	const tables = lazyTables(scratch);
+	const world = { clock: systemClock, note, dryRun: true };
+	const source = await openSource(options, imageRewardDb, scratch, world, env);
+	const own = await mkdtemp(join(tmpdir(), "irlake-plan-"));
+	const tables = lazyTables(own);
 	try {
-		const tools = { dataset: imageRewardDb, source, store, tables, clock: systemClock, scratch, onFetched: () => {} };
+		const tools = {
+			dataset: imageRewardDb,
+			source,
+			store,
+			tables,
+			clock: systemClock,
+			scratch: own,
+			onFetched: () => {},
+		};
 		const planned = await planMirror(request, tools, signal);
 		const todo = planned.shards.filter(({ action }) => action === "process");
 		const bytes = todo.reduce((sum, { input }) => sum + input.bytes, 0);
@@ -38,9 +49,12 @@ export async function plan({ options, env, log, signal, say }: CommandContext): 
 			reason,
 		]);
 		say(tableText([["shard", "action", "size", "why"], ...rows]));
-		say(
-			`\n${todo.length} of ${planned.shards.length} shards to do: ${sizeText(bytes)}, about ${durationText(seconds)}`,
-		);
+		say("");
+		if (planned.upToDate) say("up to date: a mirror would change nothing");
+		else {
+			const shards = `${todo.length} of ${countedText(planned.shards.length, "shard")}`;
+			say(`${shards} to do: ${sizeText(bytes)}, about ${durationText(seconds)}`);
+		}
 		say(`free: ${sizeText(free.scratch)} in ${scratch}, ${sizeText(free.lake)} for the lake`);
 		const document = {
 			up_to_date: planned.upToDate,
@@ -62,6 +76,7 @@ export async function plan({ options, env, log, signal, say }: CommandContext): 
 	} finally {
 		await tables.close();
 		await source.close();
+		await rm(own, { recursive: true, force: true });
 	}
 }
 

@@ -19,6 +19,6 @@ export async function rollback({ options, say }: CommandContext, argument: strin
 	else say(`up to date: snapshot ${number} has the content of snapshot ${argument} already`);
 	return {
 		exit: 0,
-		document: { state, exit_code: 0, snapshot: newest?.path ?? null, number, counts: newest?.snapshot.counts ?? null },
+		document: { state, snapshot: newest?.path ?? null, number, counts: newest?.snapshot.counts ?? null },
 	};
 }

@@ -1,10 +1,11 @@
+import { join } from "node:path";
 import { allShards } from "../../pipelines/datasets/dataset.js";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { readLatestSnapshot } from "../../pipelines/lake.js";
 import { claimedSnapshot } from "../../pipelines/mirror/publish.js";
 import type { Snapshot } from "../../schemas/records.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
-import { sizeText, tableText } from "../text.js";
+import { countedText, sizeText, tableText } from "../text.js";
 import { openStore } from "../wire.js";
 
 /** `irlake status`: the lake's snapshots, counts and missing shards. */
@@ -29,8 +30,11 @@ export async function status({ options, say }: CommandContext): Promise<CommandR
 	const missing = allShards(imageRewardDb).filter((shard) => !present.has(shard));
 	const { counts } = latest.snapshot;
 	say(`${options.lake}: snapshot ${latest.snapshot.number}, subset ${latest.snapshot.subset}`);
-	say(`${counts.shards} shards, ${counts.rows_published} images, ${counts.prompts} prompts, ${counts.pairs} pairs`);
-	say(`${counts.rows_rejected} rows in quarantine, ${sizeText(counts.objects_bytes)} of images\n`);
+	say(
+		`${countedText(counts.shards, "shard")}, ${countedText(counts.rows_published, "image")} ` +
+			`(${sizeText(counts.objects_bytes)}), ${countedText(counts.prompts, "prompt")}, ${countedText(counts.pairs, "pair")}`,
+	);
+	say(`${countedText(counts.rows_rejected, "row")} rejected: see ${join(options.lake, "tables/quarantine")}\n`);
 	const rows = snapshots.map(({ snapshot }) => [
 		`${snapshot.number}`,
 		snapshot.source.commit?.slice(0, 12) ?? "-",
@@ -41,7 +45,7 @@ export async function status({ options, say }: CommandContext): Promise<CommandR
 	say(tableText([["snapshot", "commit", "committed at", "shards", "images"], ...rows]));
 	if (missing.length > 0)
 		say(
-			`\nnot in the lake: ${missing.length} shards (${missing.slice(0, 4).join(", ")}${missing.length > 4 ? ", …" : ""})`,
+			`\nnot in the lake: ${countedText(missing.length, "shard")} (${missing.slice(0, 4).join(", ")}${missing.length > 4 ? ", …" : ""})`,
 		);
 	for (const { shard, code } of latest.snapshot.skipped) say(`skipped: ${shard} (${code})`);
 	if (unfinished)

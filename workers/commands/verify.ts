@@ -1,25 +1,25 @@
 import { join } from "node:path";
 import { verifyLake } from "../../pipelines/verify/verify.js";
 import { LakeError } from "../../schemas/errors.js";
-import { scratchFolder } from "../options.js";
 import { openProgress } from "../progress.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
-import { countText, sizeText } from "../text.js";
+import { lazyTables, requireScratch } from "../surroundings.js";
+import { countedText, countText, sizeText } from "../text.js";
 import { openImages, openStore } from "../wire.js";
-import { lazyTables, makeScratch } from "./mirror.js";
 
 /** How many problems a person is shown; all of them stand in the document. */
 const SHOWN = 20;
 
 /** `irlake verify`: audits a lake against its own records. */
-export async function verify({ options, env, log, signal, say }: CommandContext): Promise<CommandResult> {
+export async function verify(context: CommandContext): Promise<CommandResult> {
+	const { options, env, log, signal, say } = context;
 	const store = await openStore(options);
-	const scratch = await makeScratch(scratchFolder(options, env));
+	const scratch = await requireScratch(options, env);
 	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
 		log[level](fields ?? {}, message);
 	const tables = lazyTables(scratch);
 	const images = options.deep ? await openImages(null, note) : null;
-	const progress = openProgress(log, process.stderr.isTTY === true && !options.json, 1);
+	const progress = openProgress(context, context.drawn, 1);
 	try {
 		const tools = {
 			store,
@@ -39,14 +39,14 @@ export async function verify({ options, env, log, signal, say }: CommandContext)
 		}
 		const { checked, problems } = report;
 		const ok = problems.length === 0;
-		say(`${options.lake}: ${ok ? "all is as recorded" : `${countText(problems.length)} problems`}`);
+		say(`${options.lake}: ${ok ? "all is as recorded" : countedText(problems.length, "problem")}`);
 		say(
-			`looked at ${checked.snapshots} snapshots, ${checked.receipts} receipts, ${countText(checked.files)} files, ` +
-				`${countText(checked.objects)} objects (${sizeText(checked.bytes)})`,
+			`looked at ${countedText(checked.snapshots, "snapshot")}, ${countedText(checked.receipts, "receipt")}, ` +
+				`${countedText(checked.files, "file")}, ${countedText(checked.objects, "object")} (${sizeText(checked.bytes)})`,
 		);
-		if (options.deep) say(`decoded ${countText(checked.decoded)} images again`);
+		if (options.deep) say(`decoded ${countedText(checked.decoded, "image")} again`);
 		for (const { code, path, detail } of problems.slice(0, SHOWN)) say(`  ${code}  ${path}\n    ${detail}`);
-		if (problems.length > SHOWN) say(`  … and ${problems.length - SHOWN} more: see them all with --json`);
+		if (problems.length > SHOWN) say(`  … and ${countText(problems.length - SHOWN)} more: see them all with --json`);
 		return { exit: ok ? 0 : 4, document: { ok, checked, problems } };
 	} finally {
 		progress.close();

@@ -145,7 +145,7 @@ class Pool implements ImagePool {
 			ready: (name) => {
 				this.#failedStarts = 0;
 				this.#host?.expect(false);
-				this.#options.note?.("info", "images are decoded", { decoder: name, threads: this.#threads });
+				this.#options.note?.("info", `images are decoded by ${name}`, { decoder: name, threads: this.#threads });
 				this.#pump();
 			},
 			answers: (answers) => {

@@ -17,6 +17,8 @@ export interface FolderSourceOptions {
 	cacheFile: string | null;
 	/** Hash every file again. */
 	rehash: boolean;
+	/** Hashes that were remembered are used, new ones are not written down. */
+	dryRun?: boolean;
 	note: Progress["note"];
 }
 
@@ -102,7 +104,7 @@ class FolderSource implements Source {
 			};
 		} finally {
 			// After an interruption too: what was hashed once need not be hashed again.
-			if (!(await this.hashes.save())) {
+			if (!this.options.dryRun && !(await this.hashes.save())) {
 				this.options.note("warn", `Hashes cannot be remembered in ${this.options.cacheFile}.`);
 			}
 		}
