@@ -2,8 +2,32 @@ import { readFileSync, writeFileSync } from "node:fs";
 
 // npm leaves optional packages of other platforms out of package-lock.json when it cannot see them, and `npm ci`
 // then refuses the file. This adds them: run `npm install`, then `node infra/scripts/complete-lock.js`.
-const OS = ["android", "darwin", "freebsd", "linux", "openbsd", "netbsd", "openharmony", "sunos", "win32", "wasm32", "aix"];
-const CPU = ["arm64", "arm", "x64", "ia32", "ppc64", "riscv64", "s390x", "mips64el", "loong64", "loongarch64", "wasm32"];
+const OS = [
+	"android",
+	"darwin",
+	"freebsd",
+	"linux",
+	"openbsd",
+	"netbsd",
+	"openharmony",
+	"sunos",
+	"win32",
+	"wasm32",
+	"aix",
+];
+const CPU = [
+	"arm64",
+	"arm",
+	"x64",
+	"ia32",
+	"ppc64",
+	"riscv64",
+	"s390x",
+	"mips64el",
+	"loong64",
+	"loongarch64",
+	"wasm32",
+];
 
 const lock = JSON.parse(readFileSync("package-lock.json", "utf8"));
 let added = 0;

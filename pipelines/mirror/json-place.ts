@@ -20,7 +20,8 @@ export function firstBadOffset(text: string): number {
 		const start = skipSpace(text, at);
 		if (start >= text.length) return text.length;
 		const { kind, end } = tokenAt(text, start);
-		if (kind === "bad") return end;
+		// A broken string counts up to its break only where a string may stand at all.
+		if (kind === "bad") return expect === "colon" || expect === "after" ? start : end;
 		at = end;
 		const mark = kind === "mark" ? text.charAt(start) : null;
 		if (expect === "colon") {

@@ -1,9 +1,10 @@
 import { join } from "node:path";
-import { LakeError } from "../../schemas/errors.js";
+import { LakeError, systemCode } from "../../schemas/errors.js";
 import type { Receipt } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import type { Dataset } from "../datasets/dataset.js";
 import type { ArchiveReader, Clock, ImagePool, Progress, Source, Store, TableFiles } from "../ports.js";
+import { scratchError } from "../scratch-error.js";
 import { checkImages } from "./check-images.js";
 import { checkRows } from "./check-rows.js";
 import { fetchShard } from "./fetch-shard.js";
@@ -41,7 +42,8 @@ export class ShardFailed extends LakeError {
 		/** Where its findings and its zip are kept; null when there is nothing to keep. */
 		readonly kept: string | null,
 	) {
-		super(error.code, error.message, { hint: error.hint, exit: error.exit, retry: error.retry, cause: error.cause });
+		const { code, message, path, hint, exit, retry, cause } = error;
+		super(code, message, { hint, exit, retry, cause, ...(path === null ? {} : { path }) });
 	}
 }
 
@@ -90,10 +92,29 @@ export async function processShard(
 		return receipt;
 	} catch (error) {
 		signal.throwIfAborted();
-		const known =
-			error instanceof LakeError ? error : new LakeError("INTERNAL", `${shard}: ${String(error)}`, { cause: error });
-		const kept =
-			findings.length > 0 || zip !== null ? await keepFailed(tools.scratch, plan, known, findings, zip) : null;
+		const known = knownError(error, shard, tools.scratch);
+		const kept = findings.length > 0 || zip !== null ? await keep(plan, tools, known, findings, zip) : null;
 		throw new ShardFailed(known, shard, countFindings(findings), kept);
+	}
+}
+
+function knownError(error: unknown, shard: string, scratch: string): LakeError {
+	const known = scratchError(error, scratch);
+	return known instanceof LakeError ? known : new LakeError("INTERNAL", `${shard}: ${String(error)}`, { cause: error });
+}
+
+/** Keeps what a failed shard leaves. Where that cannot be written either, the shard's own error is the one to tell. */
+async function keep(
+	plan: ShardPlan,
+	{ scratch, progress }: ShardTools,
+	error: LakeError,
+	findings: Finding[],
+	zip: string | null,
+): Promise<string | null> {
+	try {
+		return await keepFailed(scratch, plan, error, findings, zip);
+	} catch (cause) {
+		progress.note("warn", "what the shard left could not be kept", { shard: plan.shard, reason: systemCode(cause) });
+		return null;
 	}
 }

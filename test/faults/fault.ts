@@ -1,5 +1,5 @@
-import { pathToFileURL } from "node:url";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 
 /** A fault that a command meets at one call of the file system: what the preloaded module reads from `IRLAKE_FAULT`. */
 

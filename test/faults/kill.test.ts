@@ -62,11 +62,11 @@ async function recover(lake: Lake, number: number): Promise<void> {
 }
 
 /** Kills at each of the faults, each in a lake of its own, and recovers. Readers see `seen` after the kill. */
-async function killEach(faults: Fault[], start: () => Lake, { seen, then }: { seen: number; then: number }) {
+async function killEach(faults: Fault[], start: () => Lake, { seen, ends }: { seen: number; ends: number }) {
 	await twoAtOnce(faults, async (fault) => {
 		const lake = start();
 		expect(await kill(lake, fault)).toBe(seen);
-		await recover(lake, then);
+		await recover(lake, ends);
 	});
 }
 
@@ -102,7 +102,7 @@ function commitFaults(): Fault[] {
 }
 
 describe("the first snapshot", () => {
-	const outcome = { seen: 0, then: 1 };
+	const outcome = { seen: 0, ends: 1 };
 	const fresh = (): Lake => world.lake("killed");
 	/** All is made but the commits. */
 	let ready: Lake;
@@ -170,7 +170,7 @@ describe("the first snapshot", () => {
 });
 
 describe("a second snapshot, on top of the first", () => {
-	const outcome = { seen: 1, then: 2 };
+	const outcome = { seen: 1, ends: 2 };
 	let first: Lake;
 	let ready: Lake;
 

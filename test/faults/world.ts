@@ -1,8 +1,8 @@
 import { cpSync, existsSync, readFileSync, renameSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { shardParts } from "../../pipelines/datasets/dataset.js";
+import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { type HubHandle, startHub } from "../hub/client.js";
 import { makeSample } from "../sample/make.js";
 import { type CliEnd, type CliProcess, runCli, startCli } from "../support/cli.js";
@@ -35,7 +35,12 @@ export class World {
 	readonly #options: WorldOptions;
 	#names = 0;
 
-	private constructor(root: { path: string; remove: () => void }, hub: HubHandle, source: string, options: WorldOptions) {
+	private constructor(
+		root: { path: string; remove: () => void },
+		hub: HubHandle,
+		source: string,
+		options: WorldOptions,
+	) {
 		this.#root = root;
 		this.hub = hub;
 		this.source = source;

@@ -67,9 +67,7 @@ const Document = z.looseObject({
 	shards: z.array(z.object({ shard: z.string(), state: z.string(), code: z.string().nullable() })).optional(),
 	bytes_downloaded: z.int().optional(),
 	problems: z.array(z.unknown()).optional(),
-	error: z
-		.object({ code: z.string(), message: z.string(), hint: z.string(), path: z.string().nullable() })
-		.nullable(),
+	error: z.object({ code: z.string(), message: z.string(), hint: z.string(), path: z.string().nullable() }).nullable(),
 });
 export type CliDocument = z.infer<typeof Document>;
 

@@ -66,7 +66,11 @@ describe("ROW_SCHEMA", () => {
 	test.each([null, 5, "text", true, [row(1)]].map((value) => [value]))("a row that is no object: %j", (value) => {
 		const checked = check([value], []);
 		expect(codes(checked)).toEqual([["ROW_SCHEMA"]]);
-		expect(checked.rows[0]?.findings[0]).toMatchObject({ image_path: null, prompt_id: null, row: JSON.stringify(value) });
+		expect(checked.rows[0]?.findings[0]).toMatchObject({
+			image_path: null,
+			prompt_id: null,
+			row: JSON.stringify(value),
+		});
 	});
 
 	test("a row nested deeper than the stack is one bad row, not a failed shard", () => {
@@ -79,7 +83,9 @@ describe("ROW_SCHEMA", () => {
 	});
 
 	test("1.0 and 1e0 are integers", () => {
-		const text = JSON.stringify([row(1)]).replace('"rank":1', '"rank":1.0').replace('"overall_rating":5', '"overall_rating":0.5e1');
+		const text = JSON.stringify([row(1)])
+			.replace('"rank":1', '"rank":1.0')
+			.replace('"overall_rating":5', '"overall_rating":0.5e1');
 		expect(text).toContain("1.0");
 		expect(codes(check(parseRows(Buffer.from(text), "x.json"), [row(1)]))).toEqual([[]]);
 	});
@@ -219,7 +225,11 @@ describe("prompts", () => {
 		expect(check(rows, group("p", 1, 4)).findings).toEqual([]);
 	});
 
-	const conflicts: Partial<SourceRow>[] = [{ prompt: "a dog" }, { classification: "Arts" }, { image_amount_in_total: 5 }];
+	const conflicts: Partial<SourceRow>[] = [
+		{ prompt: "a dog" },
+		{ classification: "Arts" },
+		{ image_amount_in_total: 5 },
+	];
 	test.each(conflicts)("PROMPT_CONFLICT and then no GROUP_COUNT: %j", (other) => {
 		const rows = group("p", 1, 3).map((one) => ({ ...one, image_amount_in_total: 7 }));
 		const last = rows[2];

@@ -95,7 +95,26 @@ const VALID = JSON.stringify([
 	row(1, { prompt: 'a "cat"\n\\ \u0001é😀' }),
 	{ deep: [[], {}, [1, -2.5e-3, true, false, null, ""]] },
 ]).replaceAll(",", " ,\n\t");
-const PIECES = ["", ",", ":", '"', "[", "]", "{", "}", "NaN", "0", "-", "\\", "\\u00", " ", "\n", "\u0000", "e", "null"];
+const PIECES = [
+	"",
+	",",
+	":",
+	'"',
+	"[",
+	"]",
+	"{",
+	"}",
+	"NaN",
+	"0",
+	"-",
+	"\\",
+	"\\u00",
+	" ",
+	"\n",
+	"\u0000",
+	"e",
+	"null",
+];
 
 function mutated(random: Random): string {
 	let text = VALID;

@@ -110,9 +110,18 @@ test("warnings of a published image stand beside it, sorted, and it stays", () =
 });
 
 test("findings are sorted by code, image path, prompt, member and place, nulls first", () => {
-	const rows = [{ ...row(9), rank: "x" }, 5, null, { ...row(2), rank: "x" }, { ...row(2), rank: "y" }, { prompt_id: "z" }];
+	const rows = [
+		{ ...row(9), rank: "x" },
+		5,
+		null,
+		{ ...row(2), rank: "x" },
+		{ ...row(2), rank: "y" },
+		{ prompt_id: "z" },
+	];
 	const { findings } = settle(check(rows, []), images(good(8, 7)), DEFAULT_SETTINGS);
-	expect(findings.map(({ code, image_path, prompt_id, member, place }) => [code, image_path, prompt_id, member, place])).toEqual([
+	expect(
+		findings.map(({ code, image_path, prompt_id, member, place }) => [code, image_path, prompt_id, member, place]),
+	).toEqual([
 		["IMAGE_ORPHAN", null, null, fileName(7), null],
 		["IMAGE_ORPHAN", null, null, fileName(8), null],
 		["ROW_SCHEMA", null, null, null, 1],

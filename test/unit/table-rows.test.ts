@@ -89,7 +89,12 @@ test("a prompt's images stand by rank, then path, with all that its struct has",
 test("a prompt's texts and expected count are those of its first row in the JSON, though that one is rejected", () => {
 	const first = ranked(9, 1, { prompt: "first", classification: "First", image_amount_in_total: 7 });
 	const { rows } = tablesOf([first, ranked(1, 1), ranked(2, 2)], [9]);
-	expect(only(rows.prompts)).toMatchObject({ prompt: "first", classification: "First", expected_count: 7, image_count: 2 });
+	expect(only(rows.prompts)).toMatchObject({
+		prompt: "first",
+		classification: "First",
+		expected_count: 7,
+		image_count: 2,
+	});
 	expect(only(rows.pairs)).toMatchObject({ prompt: "first", classification: "First" });
 	expect(rows.images.map(({ prompt }) => prompt)).toEqual(["a cat", "a cat"]);
 });
@@ -129,7 +134,12 @@ describe("for any ranks", () => {
 			const tables = tablesOf(rows, [random.int(1, 30)]);
 			let [pairs, ties] = [0, 0];
 			for (const prompt of tables.rows.prompts) {
-				const [n, strict, tied, inverted] = [prompt.image_count, prompt.pair_count, prompt.tie_count, prompt.inversion_count].map(Number) as [number, number, number, number];
+				const [n, strict, tied, inverted] = [
+					prompt.image_count,
+					prompt.pair_count,
+					prompt.tie_count,
+					prompt.inversion_count,
+				].map(Number) as [number, number, number, number];
 				expect(strict + tied).toBe((n * (n - 1)) / 2);
 				expect(inverted).toBeLessThanOrEqual(strict);
 				pairs += strict;

@@ -1,6 +1,6 @@
 import { checkRows } from "../../pipelines/mirror/check-rows.js";
-import { receiptPath } from "../../pipelines/mirror/work-id.js";
 import type { CheckedRows, ShardMetadata } from "../../pipelines/mirror/types.js";
+import { receiptPath } from "../../pipelines/mirror/work-id.js";
 import type { ImageResult, Listing, ShardInput } from "../../pipelines/ports.js";
 import type { FindingCode } from "../../schemas/codes.js";
 import type { Receipt, Snapshot } from "../../schemas/records.js";

@@ -7,6 +7,7 @@ import type { MirrorPlan, MirrorRequest } from "../../pipelines/mirror/plan-mirr
 import { planMirror, receiptsOf } from "../../pipelines/mirror/plan-mirror.js";
 import { settleLake } from "../../pipelines/mirror/publish.js";
 import type { ImagePool } from "../../pipelines/ports.js";
+import { scratchError } from "../../pipelines/scratch-error.js";
 import type { Options } from "../../schemas/config.js";
 import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT, type Receipt } from "../../schemas/records.js";
@@ -81,7 +82,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		return await closing(context, plan, outcome, store, spent());
 	} catch (error) {
 		progress?.close();
-		if (!(error instanceof Interrupted)) throw error;
+		if (!(error instanceof Interrupted)) throw scratchError(error, scratch);
 		return interrupted(context, error, spent());
 	} finally {
 		await images?.close();

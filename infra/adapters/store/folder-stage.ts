@@ -1,5 +1,5 @@
 import { mkdir, rename, rm, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { threadId } from "node:worker_threads";
 import type { ObjectStage } from "../../../pipelines/ports.js";
 import { systemCode } from "../../../schemas/errors.js";
@@ -19,9 +19,13 @@ let partCount = 0;
  */
 export class FolderStage implements ObjectStage {
 	readonly #folder: string;
+	/** For messages. */
+	readonly #lake: string;
 
+	/** `stageFolder` is a FolderStore's: `<lake>/.irlake/staged/<owner>`. */
 	constructor(stageFolder: string) {
 		this.#folder = stageFolder;
+		this.#lake = resolve(stageFolder, "../../..");
 	}
 
 	/** Throws LAKE_UNWRITABLE, NO_SPACE. */
@@ -41,7 +45,7 @@ export class FolderStage implements ObjectStage {
 		} catch (error) {
 			// The first error is the one to tell, whatever clearing up may say.
 			await rm(part, { force: true }).catch(() => {});
-			throw storeError(error, this.#folder, key);
+			throw storeError(error, this.#lake, key);
 		}
 	}
 

@@ -129,7 +129,7 @@ class Folder implements FolderStore {
 			const files = new Map(staged.map((key) => [key, inFolder(this.#root, key)]));
 			const folders = new Set([...files.values()].map((file) => dirname(file)));
 			await this.#folders.ensure(folders);
-			await eachOf(files, SYNC_WIDTH, ([key, file]) => this.#publishObject(key, file));
+			await eachOf(files, SYNC_WIDTH, ([key, file]) => this.#guard(key, () => this.#publishObject(key, file)));
 			await eachOf(folders, SYNC_WIDTH, syncFolder);
 		});
 	}
