@@ -50,8 +50,8 @@ test("before every link and rename of the command", async () => {
 	expect(killed).toBe(16);
 }, 600_000);
 
-test("before every object that an image thread stages", async () => {
-	const killed = await killAtEach({ op: "rename", match: ".irlake/staged/", do: "kill-parent", host: true });
+test("before every sync of an object that an image thread stages", async () => {
+	const killed = await killAtEach({ op: "sync", match: ".irlake/staged/", do: "kill-parent", host: true });
 	// How the four fall to the threads differs.
 	expect(killed).toBeGreaterThan(0);
 }, 600_000);

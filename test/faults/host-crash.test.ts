@@ -22,7 +22,7 @@ afterAll(() => world.close());
 async function stoppedHost(lake: Lake, nth: number): Promise<{ command: CliProcess; host: number }> {
 	const marker = world.fresh("marker");
 	const command = await lake.start({
-		fault: { op: "rename", match: "/staged/", nth, do: "SIGSTOP", host: true, marker },
+		fault: { op: "sync", match: "/staged/", nth, do: "SIGSTOP", host: true, marker },
 	});
 	await appeared(marker, command);
 	const host = Number(readFileSync(marker, "utf8"));

@@ -119,7 +119,7 @@ describe("the first snapshot", () => {
 
 	test("survives kills while images are decoded", async () => {
 		const faults = numbers(5, 1, 8).map((nth, at): Fault => {
-			return { op: "rename", match: ".irlake/staged/", nth, when: when(at), do: "kill-parent", host: true };
+			return { op: "sync", match: ".irlake/staged/", nth, when: when(at), do: "kill-parent", host: true };
 		});
 		await killEach(faults, fresh, outcome);
 	}, 300_000);
@@ -185,7 +185,7 @@ describe("a second snapshot, on top of the first", () => {
 
 	test("survives kills while the changed shard is made", async () => {
 		const faults: Fault[] = [
-			{ op: "rename", match: ".irlake/staged/", nth: random.int(1, 3), do: "kill-parent", host: true },
+			{ op: "sync", match: ".irlake/staged/", nth: random.int(1, 3), do: "kill-parent", host: true },
 			{ op: "rename", match: "/objects/sha256/", nth: random.int(1, 8), do: "SIGKILL" },
 			{ op: "rename", match: "/tables/", nth: random.int(1, 3), do: "SIGKILL" },
 			{ op: "link", match: "/receipts/", when: "after", do: "SIGKILL" },

@@ -4,10 +4,11 @@
  */
 
 import childProcess, { type ForkOptions } from "node:child_process";
-import fs, { type PathLike } from "node:fs";
+import fs, { type MakeDirectoryOptions, type PathLike } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { fileURLToPath } from "node:url";
-import { isMainThread } from "node:worker_threads";
+import { promisify } from "node:util";
+import { isMainThread, threadId } from "node:worker_threads";
 import type { Fault, FaultOp } from "./fault.js";
 
 /** The image host gets nothing of the environment but what it is given; this hands the fault on. */
@@ -25,6 +26,12 @@ function patchFork(fault: string): void {
 
 function patchFiles(fault: Fault): void {
 	const trap = new Trap(fault);
+	patchPromises(trap);
+	patchSync(trap);
+	syncBuiltinESMExports();
+}
+
+function patchPromises(trap: Trap): void {
 	const { link, rename, mkdir, open } = fs.promises;
 	Object.assign(fs.promises, {
 		link: (...args: Parameters<typeof link>) => trap.run("link", args.slice(0, 2), () => link(...args)),
@@ -35,11 +42,31 @@ function patchFiles(fault: Fault): void {
 			return watchHandle(handle, String(args[0]), trap);
 		},
 	});
-	const { renameSync } = fs;
+}
+
+function patchSync(trap: Trap): void {
+	const { linkSync, renameSync, mkdirSync, openSync, writeSync, fsync, fsyncSync } = fs;
+	/** Paths of open files, by descriptor. */
+	const paths = new Map<number, string>();
+	const pathOf = (fd: number): string[] => [paths.get(fd) ?? ""];
 	Object.assign(fs, {
+		linkSync: (from: PathLike, to: PathLike) => trap.runSync("link", [from, to], () => linkSync(from, to)),
 		renameSync: (from: PathLike, to: PathLike) => trap.runSync("rename", [from, to], () => renameSync(from, to)),
+		mkdirSync: (path: PathLike, options: MakeDirectoryOptions) =>
+			trap.runSync("mkdir", [path], () => mkdirSync(path, options)),
+		openSync: (...args: Parameters<typeof openSync>) => {
+			const fd = trap.runSync("open", args.slice(0, 1), () => openSync(...args));
+			paths.set(fd, pathText(args[0]));
+			return fd;
+		},
+		writeSync: (fd: number, content: NodeJS.ArrayBufferView, offset?: number) =>
+			trap.runSync("write", pathOf(fd), () => writeSync(fd, content, offset)),
+		fsyncSync: (fd: number) => trap.runSync("sync", pathOf(fd), () => fsyncSync(fd)),
+		fsync: (fd: number, done: (error: Error | null) => void) => {
+			const call = promisify(fsync);
+			trap.run("sync", pathOf(fd), () => call(fd)).then(() => done(null), done);
+		},
 	});
-	syncBuiltinESMExports();
 }
 
 function watchHandle(handle: fs.promises.FileHandle, path: string, trap: Trap): fs.promises.FileHandle {
@@ -103,13 +130,20 @@ function pathText(path: unknown): string {
 	return path instanceof URL ? fileURLToPath(path) : String(path);
 }
 
-/** False where another call made it before. */
+/** The functions as they were, for what the trap writes itself. */
+const { writeFileSync, linkSync, rmSync } = fs;
+
+/** Made whole at once, for whoever waits for it. False where another call made it before. */
 function mark(file: string): boolean {
+	const aside = `${file}.${process.pid}-${threadId}`;
+	writeFileSync(aside, String(process.pid));
 	try {
-		fs.writeFileSync(file, String(process.pid), { flag: "wx" });
+		linkSync(aside, file);
 		return true;
 	} catch {
 		return false;
+	} finally {
+		rmSync(aside);
 	}
 }
 

@@ -33,6 +33,7 @@ export class World {
 	readonly source: string;
 	readonly #root: { path: string; remove: () => void };
 	readonly #options: WorldOptions;
+	readonly #commands: CliProcess[] = [];
 	#names = 0;
 
 	private constructor(
@@ -55,7 +56,10 @@ export class World {
 		return new World(root, await startHub(source, { bytesPerSecond }), source, options);
 	}
 
+	/** Ends what a failed test may have left, too. */
 	async close(): Promise<void> {
+		for (const { child, kill } of this.#commands)
+			if (child.exitCode === null && child.signalCode === null) kill("SIGKILL");
 		await this.hub.stop();
 		this.#root.remove();
 	}
@@ -80,6 +84,13 @@ export class World {
 		const paths = [...shards.map((shard) => imageRewardDb.zipPath(shard)), imageRewardDb.metadataPath(split)];
 		for (const path of paths) renameSync(join(other, path), join(this.source, path));
 		await this.hub.reload();
+	}
+
+	/** Starts a command that ends with the world at the latest. */
+	async start(args: string[], env: NodeJS.ProcessEnv): Promise<CliProcess> {
+		const command = await startCli(args, env);
+		this.#commands.push(command);
+		return command;
 	}
 
 	get shards(): string[] {
@@ -109,11 +120,11 @@ export class Lake {
 	}
 
 	start(options: MirrorOptions = {}): Promise<CliProcess> {
-		return startCli(this.#args(options), this.#env(options));
+		return this.world.start(this.#args(options), this.#env(options));
 	}
 
-	mirror(options: MirrorOptions = {}): Promise<CliEnd> {
-		return runCli(this.#args(options), this.#env(options));
+	async mirror(options: MirrorOptions = {}): Promise<CliEnd> {
+		return (await this.start(options)).ended;
 	}
 
 	verify(): Promise<CliEnd> {
@@ -159,7 +170,11 @@ function processState(pid: number): string | null {
 
 /** Resolves when the process is in one of these states (`null`: gone). The system has no event for it. */
 export async function inState(pid: number, states: (string | null)[]): Promise<void> {
-	while (!states.includes(processState(pid))) await setTimeout(5);
+	const deadline = performance.now() + 30_000;
+	while (!states.includes(processState(pid))) {
+		if (performance.now() > deadline) throw new Error(`process ${pid} is in state ${processState(pid)}`);
+		await setTimeout(5);
+	}
 }
 
 /** Runs `work` on every item, two at once; all of it is over when it returns or throws. */

@@ -22,8 +22,8 @@ export interface ImagePoolOptions {
 	note?: Progress["note"];
 }
 
-/** Tasks under way at once, for each thread: one being decoded, one waiting, six being written. */
-const TASKS_A_THREAD = 8;
+/** Tasks under way at once, for each thread: one being decoded, some waiting, twelve being written. */
+const TASKS_A_THREAD = 16;
 const DEFAULT_BUDGET = 320_000_000;
 const SILENCE_MS = 10 * 60 * 1000;
 const MAX_STARTS = 3;
