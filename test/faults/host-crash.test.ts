@@ -2,12 +2,16 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type CliProcess, documentOf } from "../support/cli.js";
 import { digestOf } from "./lake.js";
-import { appeared, inState, type Lake, World } from "./world.js";
+import { appeared, inState, type Lake, processState, World } from "./world.js";
 
 /** The process that decodes images may die, or lose its parent: no image is lost, no process left, no byte different. */
 
+/** Gone, or dead and not yet waited for by the process that adopted it. */
+const ENDED = [null, "Z"];
+
 let world: World;
 let undisturbed: string;
+const hosts: number[] = [];
 
 beforeAll(async () => {
 	world = await World.open("host-crash", { shards: ["test_1", "test_2"], images: 12, size: 96 });
@@ -16,7 +20,10 @@ beforeAll(async () => {
 	undisturbed = digestOf(lake.path);
 }, 300_000);
 
-afterAll(() => world.close());
+afterAll(async () => {
+	for (const host of hosts) if (!ENDED.includes(processState(host))) process.kill(host, "SIGKILL");
+	await world.close();
+});
 
 /** A mirror whose image host has stopped in the middle of its work, after so many objects of one thread. */
 async function stoppedHost(lake: Lake, nth: number): Promise<{ command: CliProcess; host: number }> {
@@ -26,6 +33,7 @@ async function stoppedHost(lake: Lake, nth: number): Promise<{ command: CliProce
 	});
 	await appeared(marker, command);
 	const host = Number(readFileSync(marker, "utf8"));
+	hosts.push(host);
 	await inState(host, ["T"]);
 	return { command, host };
 }
@@ -50,6 +58,5 @@ test("a host whose parent is killed ends by itself", async () => {
 	command.kill("SIGKILL");
 	await command.ended;
 	process.kill(host, "SIGCONT");
-	// Gone, or dead and not yet waited for by the process that adopted it.
-	await inState(host, [null, "Z"]);
+	await inState(host, ENDED);
 }, 60_000);

@@ -159,7 +159,7 @@ export async function appeared(file: string, command: CliProcess): Promise<void>
 }
 
 /** State of a process, the third field of `/proc/<pid>/stat`; null when there is no such process. */
-function processState(pid: number): string | null {
+export function processState(pid: number): string | null {
 	try {
 		const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
 		return stat.charAt(stat.lastIndexOf(")") + 2);

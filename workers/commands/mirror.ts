@@ -79,7 +79,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		const outcome = await runMirror(plan, request, shardTools, run, signal);
 		progress.close();
 		await sweepParts(scratch);
-		return await closing(context, plan, outcome, store, spent());
+		return await closing(context, outcome, store, spent());
 	} catch (error) {
 		progress?.close();
 		if (!(error instanceof Interrupted)) throw scratchError(error, scratch);
@@ -146,7 +146,6 @@ function emptyDocument({ bytes, seconds }: Spent): Record<string, unknown> {
 /** The closing summary, for people and as the document. */
 async function closing(
 	context: CommandContext,
-	plan: MirrorPlan,
 	outcome: MirrorOutcome,
 	store: LakeStore,
 	spent: Spent,
