@@ -59,7 +59,8 @@ export async function runMirror(
 	});
 	const shards = plan.shards.flatMap(({ shard }) => outcomes.get(shard) ?? []);
 	const bad = shards.filter(({ state }) => state === "failed" || state === "skipped");
-	const failure = whyNotPublish(bad, request, options);
+	const nothingLeft = plan.base === null && receipts.length === 0;
+	const failure = whyNotPublish(bad, request, options, nothingLeft);
 	if (failure) return { published: null, shards, receipts, failure };
 	const skipped: Snapshot["skipped"] = bad.map(({ shard, code, detail }) => ({
 		shard,
@@ -70,12 +71,18 @@ export async function runMirror(
 	return { published, shards, receipts, failure: null };
 }
 
-function whyNotPublish(bad: ShardOutcome[], request: MirrorRequest, options: RunOptions): LakeError | null {
+function whyNotPublish(
+	bad: ShardOutcome[],
+	request: MirrorRequest,
+	options: RunOptions,
+	/** Whether there would be no shard at all to publish. */
+	nothingLeft: boolean,
+): LakeError | null {
 	const names = bad.map(({ shard }) => shard).join(", ");
 	if (bad.length > 0 && request.prune) {
 		return new LakeError("PRUNE_REFUSED", `--prune drops nothing, since ${names} failed; nothing was published`);
 	}
-	if (bad.length > 0 && options.onShardFailure === "fail") {
+	if (bad.length > 0 && (options.onShardFailure === "fail" || nothingLeft)) {
 		return new LakeError("SHARD_FAILED", `${names} failed; nothing was published`);
 	}
 	return null;
