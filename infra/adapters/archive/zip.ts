@@ -13,7 +13,7 @@ const BATCH = 64;
 
 /**
  * Opens a shard's zip and finds it safe. Reads the directory and each local header's fixed part, no content.
- * `shard` is its name (`train_1`). Throws ZIP_UNSAFE, ZIP_CORRUPT (DESIGN, "Zip"), SOURCE_UNREADABLE, or the signal's
+ * `shard` is its name (`train_1`). Throws ZIP_UNSAFE, ZIP_CORRUPT (docs/codes.md), SOURCE_UNREADABLE, or the signal's
  * reason. An entry that cannot be unpacked is no error here: reading it says so.
  */
 export function openZip(zipPath: string, shard: string, signal: AbortSignal): Promise<Archive> {
