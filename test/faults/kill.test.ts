@@ -211,7 +211,7 @@ describe("a second snapshot, on top of the first", () => {
 
 describe("a download", () => {
 	/** Large enough for several writes to the part file, and slow enough to be killed in the middle. */
-	const options = { shards: ["test_1", "test_2"], images: 8, size: 512, bytesPerSecond: 8_000_000 };
+	const options = { shards: ["test_1", "test_2"], images: 8, size: 512, bytesPerSecond: 4_000_000 };
 	let slow: World;
 	let undisturbed: string;
 	let total: number;
@@ -227,7 +227,7 @@ describe("a download", () => {
 	afterAll(() => slow.close());
 
 	test("survives kills after any share of its bytes, which are not fetched again", async () => {
-		for (const share of numbers(5, 5, 95)) {
+		for (const share of numbers(5, 5, 85)) {
 			const lake = slow.lake("killed");
 			await slow.hub.reset();
 			const command = await lake.start();
