@@ -11,6 +11,7 @@ import type { ImagePool, ImageResult, ImageTask } from "../../pipelines/ports.js
 import { DEFAULT_SETTINGS, type Settings } from "../../schemas/settings.js";
 import { pictureWebp } from "../sample/picture.js";
 import { withXmp } from "../sample/webp.js";
+import { testReal } from "../support/real.js";
 import { REAL_DATA, ROOT, tempDir } from "../support/root.js";
 
 const FIXTURES = join(ROOT, "test/fixtures/images");
@@ -86,7 +87,7 @@ test("every bad file has its code, every good one its hashes, and nothing is sta
 	expect(readdirSync(folder).sort()).toEqual([...kept].sort());
 });
 
-test("the real images, from the pool", async () => {
+testReal("the real images, from the pool", async () => {
 	if (REAL_DATA === null) throw new Error("the folder of real data is absent");
 	const pool = open();
 	expect(await run(pool, join(REAL_DATA, "1.webp"))).toMatchObject({

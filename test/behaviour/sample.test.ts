@@ -10,6 +10,7 @@ import { FINDINGS } from "../../schemas/codes.js";
 import { ROW_COLUMNS, SourceRow } from "../../schemas/row.js";
 import { makeSample, type Planted, type SampleOptions } from "../sample/make.js";
 import { drawPicture, pictureWebp } from "../sample/picture.js";
+import { testReal } from "../support/real.js";
 import { REAL_DATA, tempDir } from "../support/root.js";
 
 const work = tempDir("sample");
@@ -191,7 +192,7 @@ test("rows are well-formed, their prompts' amounts true, and the metadata says t
 	expect(planted.counts).toMatchObject({ rows_in: 150, rows_published: 150, members_in: 150, prompts: groups.size });
 });
 
-test("the real data gives its own prompts, rankings and pixels", async () => {
+testReal("the real data gives its own prompts, rankings and pixels", async () => {
 	if (REAL_DATA === null) throw new Error("the folder of real data is not beside the checkout");
 	const { dir, planted } = await sample({ from: REAL_DATA });
 	expect(planted.counts).toMatchObject({ rows_in: 2720, prompts: 466, pairs: 6399, ties: 7230 - 6399 });
