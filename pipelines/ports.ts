@@ -149,8 +149,8 @@ export interface ArchiveReader {
 
 export interface ImageTask {
 	ref: MemberRef;
-	/** `image`: every check; `hash`: only read, CRC-32 and SHA-256. */
-	check: "image" | "hash";
+	/** `image`: every check; `hash`: only read, CRC-32 and SHA-256; `stored`: of a lake's object, in whatever format, decoded. */
+	check: "image" | "hash" | "stored";
 	/** Whether the object may be wanted: then it is staged when the image is good. */
 	keep: boolean;
 }
@@ -186,7 +186,7 @@ export interface ImageResult {
 	reject: ImageFinding | null;
 	/** Warnings about this image, at most one a code. */
 	warnings: ImageFinding[];
-	/** Null when rejected, and with `check: "hash"`. */
+	/** Null when rejected, and with `check: "hash"`. With `stored`, its hashes of pixels are null. */
 	image: StoredImage | null;
 }
 

@@ -148,17 +148,18 @@ async function wrongCall(irlake: Command, error: CommanderError): Promise<number
 		process.stderr.write(irlake.helpInformation());
 		return 2;
 	}
-	const [{ LakeError }, { asksForDocument, reportFailure }] = await Promise.all([
+	const [{ aboutCode }, { LakeError }, { asksForDocument, reportFailure }] = await Promise.all([
+		import("../schemas/codes.js"),
 		import("../schemas/errors.js"),
 		import("./run-command.js"),
 	]);
 	// A second line, where there is one, asks whether something like it was meant.
 	const [message = "", meant] = error.message.replace(/^error: /, "").split("\n");
 	const name = irlake.commands.map((one) => one.name()).find((one) => one === process.argv[2]) ?? "";
-	const help = `See irlake ${name ? `${name} ` : ""}--help.`;
+	const help = aboutCode("USAGE").todo;
 	const hint = meant ? `${meant.replace(/^\((.*)\)$/, "$1")} ${help}` : help;
 	const json = asksForDocument(process.argv.includes("--json"), process.env);
-	return reportFailure(new LakeError("USAGE", message, { hint }), { name, json, log: null });
+	return reportFailure(new LakeError("USAGE", message, { hint }), { name, json, log: null, seconds: 0 });
 }
 
 await main();

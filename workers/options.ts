@@ -81,13 +81,8 @@ export function parseSource(text: string): SourceAddress {
 	const hub = HUB_ADDRESS.exec(text);
 	if (hub?.[1] !== undefined) return { kind: "hub", repo: hub[1], revision: hub[2] ?? "main" };
 	if (/^(\/|\.\.?(\/|$))/.test(text)) return { kind: "folder", folder: resolve(text) };
-	if (text.startsWith("file:///")) {
-		try {
-			return { kind: "folder", folder: resolve(fileURLToPath(text)) };
-		} catch {
-			// falls through to the usage error
-		}
-	}
+	const folder = folderOf(text);
+	if (folder !== null) return { kind: "folder", folder };
 	throw new LakeError("USAGE", `--source cannot be ${JSON.stringify(withoutCredentials(text))}`, {
 		hint: "Give hf://owner/name@revision, file:///folder, or a path such as ./copy.",
 	});
@@ -95,7 +90,8 @@ export function parseSource(text: string): SourceAddress {
 
 /** The lake's folder. Throws LAKE_UNSUPPORTED for storage that this release does not know. */
 export function parseLake(text: string): string {
-	if (text.startsWith("file:///")) return resolve(fileURLToPath(text));
+	const folder = folderOf(text);
+	if (folder !== null) return folder;
 	if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
 		throw new LakeError(
 			"LAKE_UNSUPPORTED",
@@ -103,6 +99,16 @@ export function parseLake(text: string): string {
 		);
 	}
 	return resolve(text);
+}
+
+/** The folder of a `file:///` address; null for anything else, and for one that cannot be read. */
+function folderOf(text: string): string | null {
+	if (!text.startsWith("file:///")) return null;
+	try {
+		return resolve(fileURLToPath(text));
+	} catch {
+		return null;
+	}
 }
 
 function withoutCredentials(text: string): string {

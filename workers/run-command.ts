@@ -76,6 +76,7 @@ export async function runCommand(
 		if (!json) process.stdout.write(`${text}\n`);
 	};
 	let log: Logger | null = null;
+	const started = performance.now();
 	try {
 		const options = readOptions(flags, env);
 		const opened = await openLog(env);
@@ -90,7 +91,7 @@ export async function runCommand(
 		if (error) sayError(error);
 		return exit;
 	} catch (error) {
-		return reportFailure(error, { name, json, log });
+		return reportFailure(error, { name, json, log, seconds: Math.round(performance.now() - started) / 1000 });
 	}
 }
 
@@ -100,6 +101,8 @@ interface Telling {
 	name: string;
 	json: boolean;
 	log: Logger | null;
+	/** How long it ran. */
+	seconds: number;
 }
 
 /** Tells an error the way the user asked for; returns its exit code. */
@@ -116,9 +119,11 @@ function unexpected(error: unknown): string {
 	return `unexpected: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`;
 }
 
-function tell(document: ErrorDocument, exit: number, { name, json, log }: Telling, error: unknown): number {
+function tell(found: ErrorDocument, exit: number, { name, json, log, seconds }: Telling, error: unknown): number {
+	const document = { ...found, hint: found.hint.replace("irlake COMMAND", name ? `irlake ${name}` : "irlake") };
 	if (log?.isLevelEnabled("debug")) log.debug({ err: error }, "the error in full");
-	if (json) sayDocument({ ...FAILED[name], exit_code: exit, error: document });
+	const keys = { ...FAILED[name], ...(name === "mirror" ? { seconds } : {}) };
+	if (json) sayDocument({ ...keys, exit_code: exit, error: document });
 	sayError(document);
 	return exit;
 }

@@ -3,6 +3,9 @@ import { DEFAULT_SETTINGS } from "../../schemas/settings.js";
 import type { ImagePool, ImageResult, Store } from "../ports.js";
 import type { Report } from "./report.js";
 
+/** What is larger is no picture that a mirror would read: it is hashed and not decoded. */
+const DECODED_BYTES = 64 * 1024 * 1024;
+
 /** What the `images` table says of one object. */
 export interface ObjectRow {
 	object_key: string;
@@ -16,7 +19,7 @@ export interface ObjectRow {
 	dhash: string | null;
 }
 
-/** Size and SHA-256 of one object; with a pool also its pixels, where the original bytes are stored. */
+/** Size and SHA-256 of one object; with a pool it is decoded too, and original bytes must give the recorded pixels. */
 export async function checkObject(
 	row: ObjectRow,
 	store: Store,
@@ -33,12 +36,10 @@ export async function checkObject(
 	}
 	report.checked.bytes += row.bytes;
 	const local = store.localPath(path);
-	if (images && local !== null && row.format === "webp") {
-		const task = {
-			ref: { kind: "file" as const, path: local, bytes: row.bytes },
-			check: "image" as const,
-			keep: false,
-		};
+	if (images && local !== null && row.bytes <= DECODED_BYTES) {
+		const original = row.sha256 === row.source_sha256;
+		const ref = { kind: "file" as const, path: local, bytes: row.bytes };
+		const task = { ref, check: original ? ("image" as const) : ("stored" as const), keep: false };
 		const result = await images.run(task, DEFAULT_SETTINGS, signal);
 		if (result.sha256 !== row.sha256) return report.add("OBJECT_HASH", path, hashDetail(result.sha256, row.sha256));
 		report.checked.decoded++;
@@ -66,8 +67,8 @@ function pixelDifference(row: ObjectRow, image: ImageResult["image"], reason: st
 	if (image.width !== row.width || image.height !== row.height) {
 		return `it is ${image.width}×${image.height}, not ${row.width}×${row.height}`;
 	}
-	const original = row.sha256 === row.source_sha256;
-	if (!original || row.pixel_sha256 === null) return null;
+	if (image.format !== row.format) return `it is ${image.format}, not ${row.format}`;
+	if (image.pixel_sha256 === null || row.pixel_sha256 === null) return null;
 	if (image.pixel_sha256 !== row.pixel_sha256) return "its pixels have another SHA-256";
 	return image.dhash === row.dhash ? null : "its dhash is another";
 }

@@ -19,10 +19,29 @@ export interface CheckedRecords {
 export async function checkRecords(store: Store, report: Report): Promise<CheckedRecords | null> {
 	const latest = await noting(report, () => readLatestSnapshot(store));
 	if (latest === undefined) return { snapshots: [], receipts: new Map() };
-	if (latest === null) return null;
+	if (latest === null) {
+		// All tables have their first commit: either a publish is at its last step, or the record was lost.
+		const logs = await Promise.all(TABLE_NAMES.map((table) => store.stat(logPath(table, 0))));
+		if (!logs.every(Boolean)) return null;
+		report.add("RECORD_INVALID", "latest.json", "it is missing, though a snapshot was published");
+		return { snapshots: [], receipts: new Map() };
+	}
 	const snapshots = await checkHistory(store, latest, report);
-	const receipts = await checkReceipts(store, latest.snapshot, report);
+	for (const table of TABLE_NAMES) await checkVersions(store, table, latest.snapshot.number, report);
+	const receipts = await checkReceipts(store, latest, report);
 	return { snapshots, receipts };
+}
+
+/** Versions of a table beyond the newest snapshot: at most the one that is being published, and no other writer's. */
+async function checkVersions(store: Store, table: TableName, number: number, report: Report): Promise<void> {
+	for await (const { path } of store.list(`tables/${table}/_delta_log/`)) {
+		const match = /\/(\d{20})\.json$/.exec(path);
+		if (!match || Number(match[1]) < number) continue;
+		const content = await store.get(path);
+		const known = content !== null && snapshotOfCommit(content) !== null;
+		if (known && Number(match[1]) === number) continue;
+		report.add("LOG_MISMATCH", path, `no snapshot stands behind it; the newest one is ${number}`);
+	}
 }
 
 /** The answer, or undefined when a record was found damaged. */
@@ -31,7 +50,8 @@ async function noting<T>(report: Report, read: () => Promise<T>): Promise<T | un
 		return await read();
 	} catch (error) {
 		if (!(error instanceof LakeError) || error.code !== "LAKE_DAMAGED") throw error;
-		report.add("RECORD_INVALID", error.path ?? "latest.json", error.message);
+		const path = error.path ?? "latest.json";
+		report.add(path.includes("/_delta_log/") ? "LOG_MISMATCH" : "RECORD_INVALID", path, error.message);
 		return undefined;
 	}
 }
@@ -84,12 +104,13 @@ function sameActions(a: Buffer, b: Buffer): boolean {
 
 function actions(commit: Buffer): string {
 	const lines = commit.toString("utf8").split("\n").filter(Boolean);
-	const told = lines.map(
-		(line) => JSON.parse(line) as Record<string, { path?: string; size?: number; stats?: string }>,
-	);
+	const told = lines.map((line) => JSON.parse(line) as Record<string, Record<string, unknown> | undefined>);
 	return told
 		.flatMap(({ add, remove, protocol, metaData }) => {
-			if (add) return `add ${add.path} ${add.size} ${add.stats}`;
+			if (add) {
+				const { path, size, stats, partitionValues, deletionVector } = add;
+				return canonicalJson({ path, size, stats, partitionValues, deletionVector });
+			}
 			if (remove) return `remove ${remove.path}`;
 			return protocol || metaData ? canonicalJson(protocol ?? metaData) : [];
 		})
@@ -97,7 +118,8 @@ function actions(commit: Buffer): string {
 		.join("\n");
 }
 
-async function checkReceipts(store: Store, snapshot: Snapshot, report: Report): Promise<Map<string, Receipt>> {
+async function checkReceipts(store: Store, newest: StoredSnapshot, report: Report): Promise<Map<string, Receipt>> {
+	const { snapshot } = newest;
 	const receipts = new Map<string, Receipt>();
 	for (const { shard, work_id, receipt: path } of snapshot.shards) {
 		const receipt = await noting(report, () => readReceipt(store, path));
@@ -107,10 +129,13 @@ async function checkReceipts(store: Store, snapshot: Snapshot, report: Report): 
 		if (receipt.work_id !== work_id || receipt.shard !== shard) {
 			report.add("RECORD_INVALID", path, `it is no receipt of ${shard} with this work id`);
 		}
+		if (canonicalJson(receipt.settings) !== canonicalJson(snapshot.settings)) {
+			report.add("RECORD_INVALID", path, "its settings are not the snapshot's");
+		}
 		checkCounts(path, receipt.counts, report);
 		receipts.set(work_id, receipt);
 	}
-	if (receipts.size === snapshot.shards.length) checkSums(snapshot, receipts, report);
+	if (receipts.size === snapshot.shards.length) checkSums(newest, receipts, report);
 	return receipts;
 }
 
@@ -126,8 +151,7 @@ function checkCounts(path: string, counts: Counts, report: Report): void {
 	}
 }
 
-function checkSums(snapshot: Snapshot, receipts: Map<string, Receipt>, report: Report): void {
-	const name = `snapshots/${String(snapshot.number).padStart(6, "0")}`;
+function checkSums({ snapshot, path: name }: StoredSnapshot, receipts: Map<string, Receipt>, report: Report): void {
 	const all = snapshot.shards.flatMap(({ work_id }) => receipts.get(work_id) ?? []);
 	for (const [key, value] of Object.entries(sumCounts(all))) {
 		const told = snapshot.counts[key as keyof Counts];
@@ -137,9 +161,9 @@ function checkSums(snapshot: Snapshot, receipts: Map<string, Receipt>, report: R
 		report.add("COUNT_MISMATCH", name, `shards is ${snapshot.counts.shards}, there are ${all.length}`);
 	}
 	for (const table of TABLE_NAMES) {
-		const listed = (snapshot.tables[table]?.files ?? []).map(({ path }) => path);
-		const made = all.flatMap(({ files }) => files.filter((file) => file.table === table).map(({ path }) => path));
-		if (listed.join() !== made.join())
+		const made = all.flatMap(({ files }) => files.filter((file) => file.table === table));
+		const told = made.map(({ path, bytes, sha256, rows }) => ({ path, bytes, sha256, rows }));
+		if (canonicalJson(snapshot.tables[table]?.files ?? []) !== canonicalJson(told))
 			report.add("LOG_MISMATCH", name, `its files of ${table} are not the receipts' files`);
 		checkRows(table, all, report, name);
 	}

@@ -34,7 +34,8 @@ export async function status({ options, say }: CommandContext): Promise<CommandR
 		`${countedText(counts.shards, "shard")}, ${countedText(counts.rows_published, "image")} ` +
 			`(${sizeText(counts.objects_bytes)}), ${countedText(counts.prompts, "prompt")}, ${countedText(counts.pairs, "pair")}`,
 	);
-	say(`${countedText(counts.rows_rejected, "row")} rejected: see ${join(options.lake, "tables/quarantine")}\n`);
+	const where = counts.rows_rejected > 0 ? `: see ${join(options.lake, "tables/quarantine")}` : "";
+	say(`${countedText(counts.rows_rejected, "row")} rejected${where}\n`);
 	const rows = snapshots.map(({ snapshot }) => [
 		`${snapshot.number}`,
 		snapshot.source.commit?.slice(0, 12) ?? "-",

@@ -4,6 +4,7 @@
  * Figures and reasons: docs/decisions/0002-image-decoding.md.
  */
 
+import type { StoredFormat } from "../../../schemas/settings.js";
 import { type Scan, scanPixels } from "./pixels.js";
 import { MAX_PIXELS, type Structure } from "./structure.js";
 
@@ -96,5 +97,36 @@ async function arbiter(riff: Buffer, width: number, height: number): Promise<Buf
 		return info.width === width && info.height === height && info.channels === 4 ? data : null;
 	} catch {
 		return null;
+	}
+}
+
+export interface StoredHeader {
+	format: StoredFormat;
+	width: number;
+	height: number;
+}
+
+const FORMATS: Record<string, StoredFormat> = { webp: "webp", jpeg: "jpeg", png: "png", heif: "avif", avif: "avif" };
+
+/** What the header of a picture in one of the stored formats says; null when it is none of them. */
+export async function storedHeader(content: Buffer): Promise<StoredHeader | null> {
+	const { openSharp } = await import("./sharp.js");
+	try {
+		const { format, width, height } = await openSharp(content, { limitInputPixels: MAX_PIXELS }).metadata();
+		const known = FORMATS[format ?? ""];
+		return known === undefined ? null : { format: known, width, height };
+	} catch {
+		return null;
+	}
+}
+
+/** Whether a picture in one of the stored formats decodes to its end, without a warning. */
+export async function decodesWhole(content: Buffer): Promise<boolean> {
+	const { openSharp } = await import("./sharp.js");
+	try {
+		await openSharp(content, { failOn: "warning", limitInputPixels: MAX_PIXELS }).raw().toBuffer();
+		return true;
+	} catch {
+		return false;
 	}
 }

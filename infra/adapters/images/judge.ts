@@ -5,7 +5,7 @@ import type { ImageFinding, ImageResult, ImageTask, StoredImage } from "../../..
 import { EXTENSION, type Settings, type StoredFormat } from "../../../schemas/settings.js";
 import { isLarge, MemberReader } from "../archive/member.js";
 import type { Budget } from "./budget.js";
-import { type Decoded, Decoder, type FastDecoder } from "./decode.js";
+import { type Decoded, Decoder, decodesWhole, type FastDecoder, storedHeader } from "./decode.js";
 import { pixelHash } from "./pixels.js";
 import { examine, type Structure } from "./structure.js";
 
@@ -55,7 +55,7 @@ export class Judge {
 	async judge(task: ImageTask, settings: Settings, careful: boolean): Promise<Judged> {
 		if (isLarge(task.ref)) return this.#judgeLarge(task);
 		// One share a picture, never two: a heavy member takes all of it before it is read.
-		const heavy = task.check === "image" && task.ref.bytes > HEAVY_BYTES;
+		const heavy = task.check !== "hash" && task.ref.bytes > HEAVY_BYTES;
 		if (!heavy) return this.#judgeContent(task, settings, careful, null);
 		const share = this.#budget.acquire(Number.MAX_SAFE_INTEGER);
 		try {
@@ -70,7 +70,7 @@ export class Judge {
 		const member = await this.#members.readLarge(task.ref);
 		const sums = sumsOf(member);
 		if (!member.ok) return rejected(sums, unreadable(member.code, member.detail));
-		if (task.check === "hash") return unjudged(sums);
+		if (task.check !== "image") return unjudged(sums);
 		const verdict = examine(member.head, member.bytes);
 		return verdict.ok ? unjudged(sums) : rejected(sums, verdict.reject);
 	}
@@ -80,6 +80,7 @@ export class Judge {
 		const sums = sumsOf(member.ok ? { ...member, bytes: member.content.length } : member);
 		if (!member.ok) return rejected(sums, unreadable(member.code, member.detail));
 		if (task.check === "hash") return unjudged(sums);
+		if (task.check === "stored") return this.#judgeStored(task, member.content, sums, member.sha256, held);
 		const verdict = examine(member.content);
 		if (!verdict.ok) return rejected(sums, verdict.reject);
 		const original = { content: member.content, sha256: member.sha256 };
@@ -99,6 +100,26 @@ export class Judge {
 				this.#budget.release(share);
 			}
 		}
+	}
+
+	/** An object that was re-encoded. It is as it was made where it decodes, since its SHA-256 is told beside it. */
+	async #judgeStored(
+		task: ImageTask,
+		content: Buffer,
+		sums: Sums,
+		sha256: string,
+		held: number | null,
+	): Promise<Judged> {
+		const header = await storedHeader(content);
+		if (header === null) return rejected(sums, DAMAGED);
+		const share = held ?? this.#budget.acquire(header.width * header.height * 8);
+		try {
+			if (!(await decodesWhole(content))) return rejected(sums, DAMAGED);
+		} finally {
+			if (held === null) this.#budget.release(share);
+		}
+		const hashes = { pixel_sha256: null, dhash: null };
+		return good(task, sums, { ...header, warnings: [] }, { content, sha256, ...header }, hashes);
 	}
 
 	async #decodeAndStore(
@@ -176,7 +197,7 @@ function rejected(sums: Sums, reject: ImageFinding): Judged {
 function good(
 	task: ImageTask,
 	sums: Sums,
-	structure: Structure,
+	structure: Pick<Structure, "width" | "height" | "warnings">,
 	stored: Stored,
 	hashes: Pick<StoredImage, "pixel_sha256" | "dhash">,
 ): Judged {
