@@ -1,7 +1,14 @@
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { pixelHash, scanPixels } from "../../infra/adapters/images/pixels.js";
+import wabt from "wabt";
+import { LUMA_MODULE } from "../../infra/adapters/images/luma-module.js";
+import { PixelScanner, pixelHash } from "../../infra/adapters/images/pixels.js";
 import { Random } from "../sample/random.js";
+import { ROOT } from "../support/root.js";
+
+const scanner = new PixelScanner();
 
 /** The definition in docs/lake-format.md, word by word. */
 function plainHash(rgba: Buffer, width: number, height: number): string {
@@ -51,7 +58,7 @@ describe("dhash follows its definition at any size", () => {
 	] as const;
 	test.each(sizes)("%i × %i", (width, height) => {
 		const rgba = noise(width, height);
-		expect(scanPixels(rgba, width, height).dhash).toBe(plainHash(rgba, width, height));
+		expect(scanner.scan(rgba, width, height).dhash).toBe(plainHash(rgba, width, height));
 	});
 });
 
@@ -61,24 +68,24 @@ test("luma is rounded as defined, colour by colour", () => {
 		for (let red = 0; red < 256; red += 5) {
 			const rgba = Buffer.alloc(9 * 8 * 4);
 			for (let at = 0; at < 72; at++) rgba.set([red, (at * 37) & 255, blue, 255], at * 4);
-			expect(scanPixels(rgba, 9, 8).dhash).toBe(plainHash(rgba, 9, 8));
+			expect(scanner.scan(rgba, 9, 8).dhash).toBe(plainHash(rgba, 9, 8));
 		}
 	}
 });
 
 test("dhash ignores alpha", () => {
 	const rgba = noise(40, 30);
-	const { dhash } = scanPixels(rgba, 40, 30);
+	const { dhash } = scanner.scan(rgba, 40, 30);
 	for (let at = 3; at < rgba.length; at += 4) rgba[at] = 0;
-	expect(scanPixels(rgba, 40, 30).dhash).toBe(dhash);
+	expect(scanner.scan(rgba, 40, 30).dhash).toBe(dhash);
 });
 
 test("a picture is opaque only if every pixel's alpha is 255", () => {
 	const rgba = Buffer.alloc(50 * 40 * 4, 255);
-	expect(scanPixels(rgba, 50, 40).opaque).toBe(true);
+	expect(scanner.scan(rgba, 50, 40).opaque).toBe(true);
 	for (const pixel of [0, 777, 1999]) {
 		rgba[pixel * 4 + 3] = 254;
-		expect(scanPixels(rgba, 50, 40).opaque).toBe(false);
+		expect(scanner.scan(rgba, 50, 40).opaque).toBe(false);
 		rgba[pixel * 4 + 3] = 255;
 	}
 });
@@ -86,7 +93,31 @@ test("a picture is opaque only if every pixel's alpha is 255", () => {
 test("a view into the middle of other memory gives the same", () => {
 	const rgba = noise(20, 20);
 	const shifted = Buffer.concat([Buffer.alloc(1), rgba]).subarray(1);
-	expect(scanPixels(shifted, 20, 20)).toEqual(scanPixels(rgba, 20, 20));
+	expect(scanner.scan(shifted, 20, 20)).toEqual(scanner.scan(rgba, 20, 20));
+});
+
+test("a picture in the scanner's own memory gives the same, whatever lay there before", () => {
+	const rgba = noise(131, 97);
+	const expected = scanner.scan(rgba, 131, 97);
+	scanner.frame(200 * 200 * 4).fill(0);
+	const frame = scanner.frame(rgba.length);
+	frame.set(rgba);
+	expect(scanner.scan(frame, 131, 97)).toEqual(expected);
+});
+
+test("a picture too large for the scanner's memory is read in bands, to the same end", () => {
+	const [width, height] = [4099, 1031];
+	const rgba = Buffer.alloc(width * height * 4, noise(37, 29));
+	const frame = scanner.frame(rgba.length);
+	expect(scanner.scan(rgba, width, height).dhash).toBe(plainHash(rgba, width, height));
+	expect(frame.length).toBe(rgba.length);
+});
+
+test("the module's bytes are those of its source", async () => {
+	const { parseWat } = await wabt();
+	const source = readFileSync(join(ROOT, "infra/adapters/images/luma.wat"), "utf8");
+	const { buffer } = parseWat("luma.wat", source, { simd: true }).toBinary({});
+	expect(LUMA_MODULE).toBe(Buffer.from(buffer).toString("base64"));
 });
 
 test("pixel_sha256 covers the size, then the rows", () => {

@@ -5,7 +5,7 @@
  */
 
 import type { StoredFormat } from "../../../schemas/settings.js";
-import { type Scan, scanPixels } from "./pixels.js";
+import { PixelScanner, type Scan } from "./pixels.js";
 import { MAX_PIXELS, type Structure } from "./structure.js";
 
 /** `auto`: libwebp where the system has it. `arbiter`: no fast decoder. */
@@ -22,9 +22,6 @@ export interface FastDecoder {
 	decode(riff: Buffer, structure: Structure, rgba: Buffer): boolean;
 }
 
-/** Larger frames are not kept for the next picture. */
-const REUSED_BYTES = 16 * 1024 * 1024;
-
 /** Where the system's libwebp is found, by Node's name of the platform. */
 const LIBRARIES: Partial<Record<NodeJS.Platform, string>> = {
 	linux: "libwebp.so.7",
@@ -34,7 +31,7 @@ const LIBRARIES: Partial<Record<NodeJS.Platform, string>> = {
 /** Decodes pictures one after another: for one thread, one picture at a time. */
 export class Decoder {
 	readonly #fast: FastDecoder | null;
-	#frame = Buffer.alloc(0);
+	readonly #scanner = new PixelScanner();
 
 	constructor(fast: FastDecoder | null) {
 		this.#fast = fast;
@@ -44,21 +41,15 @@ export class Decoder {
 	async decode(riff: Buffer, structure: Structure, careful: boolean): Promise<Decoded | null> {
 		const { width, height } = structure;
 		if (this.#fast !== null && structure.plain && !careful) {
-			const rgba = this.#room(width * height * 4);
+			const rgba = this.#scanner.frame(width * height * 4);
 			if (this.#fast.decode(riff, structure, rgba)) {
-				const scan = scanPixels(rgba, width, height);
+				const scan = this.#scanner.scan(rgba, width, height);
 				// A file that says it has no alpha and has some all the same: libwebp gives it, the arbiter drops it.
 				if (structure.alpha || scan.opaque) return { rgba, ...scan };
 			}
 		}
 		const rgba = await arbiter(riff, width, height);
-		return rgba === null ? null : { rgba, ...scanPixels(rgba, width, height) };
-	}
-
-	#room(bytes: number): Buffer {
-		if (bytes > REUSED_BYTES) return Buffer.allocUnsafeSlow(bytes);
-		if (this.#frame.length < bytes) this.#frame = Buffer.allocUnsafeSlow(bytes);
-		return this.#frame.subarray(0, bytes);
+		return rgba === null ? null : { rgba, ...this.#scanner.scan(rgba, width, height) };
 	}
 }
 
