@@ -101,7 +101,7 @@ export interface Store {
 
 /** Where an image thread puts the bytes of an object, before the shard is known to be good. */
 export interface ObjectStage {
-	/** `key` is the object's path in the lake; resolves when the bytes are durable. */
+	/** `key` is the object's path in the lake; resolves when the bytes are durable. `content` may be overwritten once the call has returned, before that. */
 	stage(key: string, content: Buffer): Promise<void>;
 }
 
@@ -191,8 +191,7 @@ export interface ImageResult {
 }
 
 export interface ImagePool {
-	/** How many tasks are worth having under way at once. */
-	readonly width: number;
+	/** Tasks are done in the order of their calls, as many at once as is worth it: all of a shard may be given at once. */
 	run(task: ImageTask, settings: Settings, signal: AbortSignal): Promise<ImageResult>;
 	close(): Promise<void>;
 }

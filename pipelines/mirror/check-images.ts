@@ -15,24 +15,18 @@ export async function checkImages(
 	onImage: () => void,
 ): Promise<CheckedImages> {
 	const results = new Map<string, ImageResult>();
-	const tasks = imageTasks(archive.members, rows);
 	const failed = new AbortController();
 	const stop = AbortSignal.any([signal, failed.signal]);
-	const entries = tasks.entries();
-	/** Takes task after task; as many of these run at once as the pool is wide. */
-	async function work(): Promise<void> {
-		for (const [, { name, task }] of entries) {
-			stop.throwIfAborted();
-			results.set(name, await pool.run(task, settings, stop));
-			onImage();
-		}
-	}
-	const workers = Array.from({ length: pool.width }, () => work());
+	// All at once: the pool takes them in turn, so that one shard's come before the next one's, which downloads meanwhile.
+	const runs = imageTasks(archive.members, rows).map(async ({ name, task }) => {
+		results.set(name, await pool.run(task, settings, stop));
+		onImage();
+	});
 	try {
-		await Promise.all(workers);
+		await Promise.all(runs);
 	} catch (error) {
 		failed.abort(error);
-		await Promise.allSettled(workers);
+		await Promise.allSettled(runs);
 		throw error;
 	}
 	return { members: archive.members, results };

@@ -92,9 +92,10 @@ with open(path, "wb") as file:
 		const archive = await openZip(path, "train_1", signal);
 		expect(names(archive)).toEqual(["train_1.json", "a.webp", "b.webp"]);
 		const reader = new MemberReader();
-		const contents = archive.members
-			.map(({ ref }) => reader.read(ref))
-			.map((read) => (read.ok ? `${read.content}` : read));
+		const contents = archive.members.map(({ ref }) => {
+			const read = reader.read(ref);
+			return read.ok ? `${read.content}` : read;
+		});
 		reader.close();
 		expect(contents).toEqual(["train_1/a.webp".repeat(1000), "train_1/b.webp".repeat(1000)]);
 	});

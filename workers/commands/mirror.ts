@@ -98,7 +98,6 @@ function since(started: number): number {
 
 /** Stands where no shard is processed. */
 const noImages: ImagePool = {
-	width: 1,
 	run: () => Promise.reject(new LakeError("INTERNAL", "no shard was planned, but an image came")),
 	close: async () => {},
 };

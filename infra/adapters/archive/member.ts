@@ -30,6 +30,8 @@ export type MemberContent = { ok: true; content: Buffer; crc32: number; sha256: 
 export type LargeContent = { ok: true; head: Buffer; bytes: number; crc32: number; sha256: string } | MemberFailure;
 
 const LARGE = 64 << 20;
+/** A larger member gets memory of its own. */
+const KEPT_BYTES = 4 << 20;
 const HEAD_BYTES = 4096;
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
@@ -48,15 +50,18 @@ export function isLarge(ref: MemberRef, limit = LARGE): boolean {
  */
 export class MemberReader {
 	#zip: OpenFile | null = null;
+	/** Used again for each member: new memory for each costs page faults and the collector's time. */
+	#kept = Buffer.alloc(0);
 
-	/** A member's whole content, checked against its CRC-32 and size. Not for a member that `isLarge`. */
+	/** A member's whole content, checked against its CRC-32 and size; valid until the next read. Not for a member that `isLarge`. */
 	read(ref: MemberRef): MemberContent {
 		if (isLarge(ref)) throw new LakeError("INTERNAL", "A member over 64 MiB was to be read whole.");
-		if (ref.kind === "file") return withLoose(ref, (file) => checked(readLoose(file, ref), null));
+		if (ref.kind === "file")
+			return withLoose(ref, (file) => checked(readLoose(file, ref, this.#room(ref.bytes)), null));
 		const zip = this.#open(ref.zip);
 		const start = dataStart(zip, ref);
 		if (typeof start === "string") return failure(start);
-		const packed = Buffer.allocUnsafe(ref.compressedBytes);
+		const packed = this.#room(ref.compressedBytes);
 		if (readAt(zip, packed, start) < packed.length) return failure(BEYOND);
 		const content = ref.method === STORED ? packed : inflate(packed, ref.bytes);
 		return typeof content === "string" ? failure(content) : checked(content, ref.crc32);
@@ -83,6 +88,12 @@ export class MemberReader {
 	close(): void {
 		if (this.#zip !== null) closeSync(this.#zip.fd);
 		this.#zip = null;
+	}
+
+	#room(bytes: number): Buffer {
+		if (bytes > KEPT_BYTES) return Buffer.allocUnsafeSlow(bytes);
+		if (this.#kept.length < bytes) this.#kept = Buffer.allocUnsafeSlow(Math.max(bytes, 2 * this.#kept.length));
+		return this.#kept.subarray(0, bytes);
 	}
 
 	#open(path: string): OpenFile {
@@ -236,8 +247,7 @@ function withLoose<T>(ref: FileRef, use: (file: OpenFile) => T): T {
 	}
 }
 
-function readLoose(file: OpenFile, ref: FileRef): Buffer {
-	const content = Buffer.allocUnsafe(ref.bytes);
+function readLoose(file: OpenFile, ref: FileRef, content: Buffer): Buffer {
 	if (readAt(file, content, 0) < content.length) changed(ref);
 	return content;
 }

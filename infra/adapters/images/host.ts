@@ -5,33 +5,38 @@
 
 import { Worker } from "node:worker_threads";
 import { Budget } from "./budget.js";
-import type { Answer, FromHost, FromThread, HostOptions, Job, ThreadOptions, ToHost } from "./messages.js";
+import type { FromHost, FromThread, HostOptions, Job, ThreadOptions, ToHost } from "./messages.js";
 
-/** Jobs that a thread has or waits for: one under way, one more so that it never waits for a message. */
-const JOBS_A_THREAD = 2;
+/** Jobs that a thread has at once: one under way, some more so that it never waits for a message. */
+const JOBS_A_THREAD = 8;
 
 /** Exit code when a thread ends that should not have. */
 const THREAD_LOST = 70;
 
+interface Thread {
+	worker: Worker;
+	/** How many more jobs it can take. */
+	room: number;
+}
+
 class Host {
 	readonly #jobs: Job[] = [];
-	readonly #workers: Worker[] = [];
-	/** Threads that can take a job, each as often as it can. */
-	readonly #idle: Worker[] = [];
-	#answers: Answer[] = [];
+	readonly #threads: Thread[] = [];
 
 	start(options: HostOptions): void {
 		const data: ThreadOptions = { ...options, budget: Budget.memory(options.budgetBytes) };
 		for (let i = 0; i < options.threads; i++) {
 			const worker = new Worker(new URL("./thread.js", import.meta.url), { workerData: data });
+			const thread: Thread = { worker, room: JOBS_A_THREAD };
 			worker.on("message", (message: FromThread) => {
-				if ("answer" in message) return this.#answer(message.answer);
-				if ("next" in message) return this.#offer(worker);
-				this.#workers.push(worker);
-				if (this.#workers.length < options.threads) return;
-				// In turn, so that the first jobs go to different threads.
-				for (let job = 0; job < JOBS_A_THREAD; job++) this.#idle.push(...this.#workers);
-				send({ ready: true, decoder: message.started });
+				if ("started" in message) {
+					this.#threads.push(thread);
+					if (this.#threads.length === options.threads) send({ ready: true, decoder: message.started });
+					return;
+				}
+				thread.room += message.room;
+				this.#deal();
+				if (message.answers.length > 0) send({ answers: message.answers });
 			});
 			worker.on("error", (error) => {
 				console.error(error);
@@ -43,24 +48,23 @@ class Host {
 
 	take(jobs: Job[]): void {
 		this.#jobs.push(...jobs);
-		while (this.#jobs.length > 0 && this.#idle.length > 0) this.#offer(this.#idle.shift() as Worker);
+		this.#deal();
 	}
 
-	#offer(worker: Worker): void {
-		const job = this.#jobs.shift();
-		if (job === undefined) this.#idle.push(worker);
-		else worker.postMessage(job);
-	}
-
-	/** Answers of one turn of the event loop go in one message. */
-	#answer(answer: Answer): void {
-		this.#answers.push(answer);
-		if (this.#answers.length > 1) return;
-		setImmediate(() => {
-			const answers = this.#answers;
-			this.#answers = [];
-			send({ answers });
-		});
+	/** Gives the jobs to the threads in turn, one message a thread, so that a few jobs go to different threads. */
+	#deal(): void {
+		const dealt = this.#threads.map((thread) => ({ thread, jobs: [] as Job[] }));
+		for (let given = true; given && this.#jobs.length > 0; ) {
+			given = false;
+			for (const { thread, jobs } of dealt) {
+				const job = thread.room > 0 ? this.#jobs.shift() : undefined;
+				if (job === undefined) continue;
+				thread.room -= 1;
+				jobs.push(job);
+				given = true;
+			}
+		}
+		for (const { thread, jobs } of dealt) if (jobs.length > 0) thread.worker.postMessage(jobs);
 	}
 }
 

@@ -52,10 +52,10 @@ export type ToHost = { jobs: Job[] };
 export type FromHost = { ready: true; decoder: string } | { answers: Answer[] };
 
 /** Host to thread. */
-export type ToThread = Job;
+export type ToThread = Job[];
 
-/** Thread to host: `started` once; `next` when it can take one more job; answers in any order. */
-export type FromThread = { started: string } | { next: true } | { answer: Answer };
+/** Thread to host: `started` once; then answers in any order, and how many more jobs it can take. */
+export type FromThread = { started: string } | { answers: Answer[]; room: number };
 
 /** Anything thrown, as plain values; what is no LakeError is a defect. */
 export function sendError(error: unknown): SentError {

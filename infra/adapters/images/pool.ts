@@ -22,8 +22,8 @@ export interface ImagePoolOptions {
 	note?: Progress["note"];
 }
 
-/** Tasks under way at once, for each thread: one being decoded, some waiting, twelve being written. */
-const TASKS_A_THREAD = 16;
+/** Tasks with the host at once, for each thread: some waiting, one being decoded, twelve being written, some answered. */
+const TASKS_A_THREAD = 32;
 const DEFAULT_BUDGET = 320_000_000;
 const SILENCE_MS = 10 * 60 * 1000;
 const MAX_STARTS = 3;
@@ -58,7 +58,6 @@ export function createImagePool(options: ImagePoolOptions): ImagePool {
 }
 
 class Pool implements ImagePool {
-	readonly width: number;
 	readonly #options: ImagePoolOptions;
 	readonly #threads: number;
 	/** Not yet with the host; in the order of their calls. */
@@ -77,7 +76,6 @@ class Pool implements ImagePool {
 	constructor(options: ImagePoolOptions) {
 		this.#options = options;
 		this.#threads = options.threads ?? availableParallelism();
-		this.width = this.#threads * TASKS_A_THREAD;
 	}
 
 	run(task: ImageTask, settings: Settings, signal: AbortSignal): Promise<ImageResult> {
@@ -134,8 +132,14 @@ class Pool implements ImagePool {
 			this.#alone = suspect;
 			return [suspect];
 		}
-		const tickets = [...this.#queue].slice(0, this.width - this.#running.size);
-		for (const ticket of tickets) this.#queue.delete(ticket);
+		const tickets: Ticket[] = [];
+		let free = this.#threads * TASKS_A_THREAD - this.#running.size;
+		for (const ticket of this.#queue) {
+			if (free === 0) break;
+			free -= 1;
+			this.#queue.delete(ticket);
+			tickets.push(ticket);
+		}
 		return tickets;
 	}
 

@@ -6,12 +6,14 @@ import { FolderStage } from "../store/folder-stage.js";
 import { Budget } from "./budget.js";
 import { loadFastDecoder } from "./decode.js";
 import { Judge } from "./judge.js";
-import { type FromThread, type Job, sendError, type ThreadOptions, type ToThread } from "./messages.js";
+import { type Answer, type FromThread, type Job, sendError, type ThreadOptions, type ToThread } from "./messages.js";
 
 /** Objects being written at once, beside the picture being decoded. */
 const MAX_STAGING = 12;
 /** A larger object is written before the next picture is read, so that few large ones are held. */
 const OVERLAPPED_BYTES = 1024 * 1024;
+/** Jobs done that are told to the host in one message, unless there are no others. */
+const TOLD_AT_ONCE = 4;
 
 class ImageThread {
 	readonly #port: MessagePort;
@@ -20,6 +22,9 @@ class ImageThread {
 	readonly #waiting: Job[] = [];
 	readonly #staging = new Set<Promise<void>>();
 	#working = false;
+	/** Not yet told to the host: answers, and jobs that made room. */
+	#answers: Answer[] = [];
+	#done = 0;
 
 	constructor(port: MessagePort, judge: Judge, stage: ObjectStage | null) {
 		this.#port = port;
@@ -27,8 +32,8 @@ class ImageThread {
 		this.#stage = stage;
 	}
 
-	take(job: Job): void {
-		this.#waiting.push(job);
+	take(jobs: Job[]): void {
+		this.#waiting.push(...jobs);
 		if (!this.#working) void this.#work();
 	}
 
@@ -36,38 +41,56 @@ class ImageThread {
 		this.#working = true;
 		for (let job = this.#waiting.shift(); job !== undefined; job = this.#waiting.shift()) {
 			await this.#perform(job);
-			while (this.#staging.size >= MAX_STAGING) await Promise.race(this.#staging);
-			this.#send({ next: true });
+			this.#done += 1;
+			if (this.#done >= TOLD_AT_ONCE || this.#waiting.length === 0) this.#tell();
+			while (this.#staging.size >= MAX_STAGING) {
+				this.#tell();
+				await Promise.race(this.#staging);
+			}
 			// Decoding blocks the thread: between two pictures the event loop gets its turn, for writes and messages.
 			await new Promise(setImmediate);
 		}
 		this.#working = false;
+		if (this.#staging.size === 0) this.#tell();
 	}
 
 	async #perform(job: Job): Promise<void> {
 		try {
 			const { result, object } = await this.#judge.judge(job.task, job.settings, job.careful);
-			if (object === null || this.#stage === null) return this.#send({ answer: { id: job.id, result } });
+			if (object === null || this.#stage === null) {
+				this.#answers.push({ id: job.id, result });
+				return;
+			}
 			const { key, content } = object;
-			const staged = this.#stage.stage(key, content).then(
-				() => this.#send({ answer: { id: job.id, result } }),
-				(error: unknown) => this.#fail(job, error),
+			const staged: Promise<void> = this.#stage.stage(key, content).then(
+				() => this.#staged(staged, { id: job.id, result }),
+				(error: unknown) => this.#staged(staged, failed(job, error)),
 			);
 			this.#staging.add(staged);
-			const done = staged.finally(() => this.#staging.delete(staged));
-			if (content.length > OVERLAPPED_BYTES) await done;
+			if (content.length > OVERLAPPED_BYTES) await staged;
 		} catch (error) {
-			this.#fail(job, error);
+			this.#answers.push(failed(job, error));
 		}
 	}
 
-	#fail(job: Job, error: unknown): void {
-		this.#send({ answer: { id: job.id, error: sendError(error) } });
+	#staged(staged: Promise<void>, answer: Answer): void {
+		this.#staging.delete(staged);
+		this.#answers.push(answer);
+		if (!this.#working && this.#staging.size === 0) this.#tell();
 	}
 
-	#send(message: FromThread): void {
+	/** One message for several pictures: each costs the host's and the pool's event loop about as much as it says. */
+	#tell(): void {
+		if (this.#answers.length === 0 && this.#done === 0) return;
+		const message: FromThread = { answers: this.#answers, room: this.#done };
+		this.#answers = [];
+		this.#done = 0;
 		this.#port.postMessage(message);
 	}
+}
+
+function failed(job: Job, error: unknown): Answer {
+	return { id: job.id, error: sendError(error) };
 }
 
 /** Joins the pool of the host that started this thread. */
@@ -76,7 +99,7 @@ async function main(port: MessagePort, options: ThreadOptions): Promise<void> {
 	const judge = new Judge(fast, new Budget(options.budget, options.budgetBytes));
 	const stage = options.stage === null ? null : new FolderStage(options.stage.folder);
 	const thread = new ImageThread(port, judge, stage);
-	port.on("message", (job: ToThread) => thread.take(job));
+	port.on("message", (jobs: ToThread) => thread.take(jobs));
 	const started: FromThread = { started: fast?.name ?? "arbiter" };
 	port.postMessage(started);
 }
