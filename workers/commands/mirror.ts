@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { readLatest, recordBytes, type StoredSnapshot } from "../../pipelines/lake.js";
-import { sweepParts } from "../../pipelines/mirror/download.js";
+import { sweepParts } from "../../pipelines/mirror/part-owner.js";
 import type { MirrorPlan, MirrorRequest } from "../../pipelines/mirror/plan-mirror.js";
 import { planMirror, receiptsOf } from "../../pipelines/mirror/plan-mirror.js";
 import { settleLake } from "../../pipelines/mirror/publish.js";
