@@ -2,6 +2,7 @@ import { mkdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError, systemCode } from "../../schemas/errors.js";
 import type { Clock, Source, SourceFile } from "../ports.js";
+import { Retries, type RetryPolicy } from "../retry.js";
 import { Part } from "./part-file.js";
 import { adopt, contentName, hold, letGo, ownIdentity } from "./part-owner.js";
 
@@ -10,10 +11,6 @@ import { adopt, contentName, hold, letGo, ownIdentity } from "./part-owner.js";
  * process was interrupted. What has arrived lies in a part file that belongs to one live process.
  */
 
-/** Attempts in a row without a new byte. */
-const MAX_RETRIES = 5;
-/** Longest time in seconds that the source's own wish to wait is obeyed within one download. */
-const MAX_WAIT = 3600;
 export interface DownloadOptions {
 	/** Parts lie in its folder `parts`. */
 	scratch: string;
@@ -25,6 +22,8 @@ export interface DownloadOptions {
 	onRestart?: () => void;
 	/** An attempt failed; the next one comes after so many seconds. */
 	onRetry?: (error: LakeError, seconds: number) => void;
+	/** Default: RETRY_POLICY. */
+	retry?: RetryPolicy | undefined;
 	/** Code of a content that is wrong twice; default SHARD_HASH_MISMATCH. */
 	mismatch?: "SHARD_HASH_MISMATCH" | "METADATA_MISSING";
 }
@@ -51,11 +50,6 @@ async function checkSpace(scratch: string, file: SourceFile, needed: number): Pr
 	const { bavail, bsize } = await statfs(scratch);
 	const free = bavail * bsize;
 	if (free < needed) throw noSpace(scratch, file, needed, free);
-}
-
-/** Seconds before the n-th retry in a row: 1, doubled up to 8, and up to a quarter more so that workers do not come all at once. */
-function backoff(failures: number): number {
-	return Math.min(8, 2 ** (failures - 1)) * (1 + Math.random() / 4);
 }
 
 interface Job {
@@ -90,31 +84,22 @@ async function attempt({ source, file, part, options, count }: Job): Promise<voi
 	}
 }
 
-/** Fetches until the part is complete. New bytes give all retries back; waiting as the source asked costs none. */
+/** Fetches until the part is complete. New bytes give all retries back. */
 async function fetchRest(job: Job): Promise<void> {
 	const { file, part, options } = job;
+	const { clock, signal, onRetry = () => undefined, retry } = options;
+	const retries = new Retries({ policy: retry, clock, signal, onRetry });
 	let furthest = part.size;
-	let failures = 0;
-	let waited = 0;
 	while (part.size < file.bytes) {
-		options.signal.throwIfAborted();
+		signal.throwIfAborted();
 		try {
 			await attempt(job);
 		} catch (error) {
-			options.signal.throwIfAborted();
-			if (!(error instanceof LakeError) || !error.retry) throw error;
-			if (part.size === file.bytes) return;
-			if (part.size > furthest) {
-				furthest = part.size;
-				failures = 0;
-				waited = 0;
-			}
-			if (error.code !== "HUB_RATE_LIMITED" || !error.waitSeconds) failures++;
-			const seconds = error.waitSeconds ?? backoff(failures);
-			waited += seconds;
-			if (failures > MAX_RETRIES || waited > MAX_WAIT) throw error;
-			options.onRetry?.(error, seconds);
-			await options.clock.sleep(seconds, options.signal);
+			// What follows the last byte is of no interest.
+			if (part.size === file.bytes && error instanceof LakeError && error.retry) return;
+			if (part.size > furthest) retries.renew();
+			furthest = Math.max(furthest, part.size);
+			await retries.after(error);
 		}
 	}
 }
