@@ -278,7 +278,7 @@ export const ERRORS = {
 	},
 	HUB_NOT_THE_HUB: {
 		exit: 2,
-		retry: false,
+		retry: true,
 		meaning: "What answered is not the Hub: a proxy, a captive portal, or a wrong HF_ENDPOINT.",
 		todo: "Open the address in a browser; check HF_ENDPOINT and HTTPS_PROXY.",
 	},
@@ -303,8 +303,20 @@ export const ERRORS = {
 	HUB_REDIRECT_REFUSED: {
 		exit: 1,
 		retry: false,
-		meaning: "The Hub redirected to an address that is not followed.",
-		todo: "Check HF_ENDPOINT and the network's proxy.",
+		meaning: "The Hub redirected to an address that is not followed: a private one, or one without encryption.",
+		todo: "Check HF_ENDPOINT; --allow-private-redirects follows to private addresses.",
+	},
+	HUB_LFS_POINTER: {
+		exit: 1,
+		retry: true,
+		meaning: "In place of a large file came the pointer that git stores for it.",
+		todo: "Run again later; if HF_ENDPOINT names a mirror of the Hub, that one lacks the file: use another.",
+	},
+	HUB_PROXY_FAILED: {
+		exit: 1,
+		retry: true,
+		meaning: "The proxy on the way to the Hub cannot be reached, wants credentials, or refuses.",
+		todo: "Check HTTPS_PROXY; name in NO_PROXY what is to be reached without it.",
 	},
 	LAKE_NOT_FOUND: { exit: 2, retry: false, meaning: "There is no lake at the path given.", todo: "Check --lake." },
 	LAKE_NOT_A_LAKE: {

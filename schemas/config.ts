@@ -14,6 +14,26 @@ const ratio = z
 	.regex(/^(0(\.\d+)?|1(\.0+)?|\.\d+)$/, "a number from 0 to 1")
 	.transform(Number);
 
+function secondsFrom(least: number, most: number): z.ZodType<number, unknown> {
+	const text = z
+		.string()
+		.regex(/^\d+(\.\d+)?$/, `seconds from ${least} to ${most}`)
+		.transform(Number);
+	return text.pipe(z.number().min(least).max(most));
+}
+
+const UNITS = { "": 1, K: 1e3, M: 1e6, G: 1e9, KI: 2 ** 10, MI: 2 ** 20, GI: 2 ** 30 };
+
+/** `20MB`, `500KB/s`, `1.5MiB`, `800000`: bytes a second. */
+const bandwidth = z
+	.string()
+	.regex(/^\d+(\.\d+)?\s*([KMG]i?)?B?(\/s)?$/i, "bytes a second, such as 20MB or 500KB/s")
+	.transform((text) => {
+		const [, unit = ""] = /([KMG]i?)?B?(?:\/s)?$/i.exec(text) ?? [];
+		return Number.parseFloat(text) * UNITS[unit.toUpperCase() as keyof typeof UNITS];
+	})
+	.pipe(z.number().min(1000, "at least 1KB/s"));
+
 const flag = z.preprocess((value) => {
 	if (value === "1" || value === "true") return true;
 	if (value === "0" || value === "false" || value === "") return false;
@@ -41,6 +61,14 @@ export const Options = z.object({
 	max_reject_ratio: ratio.default(0.05),
 	prune: flag.default(false),
 	new_settings: flag.default(false),
+	/** Bytes a second, over all downloads of the run. */
+	bandwidth: bandwidth.optional(),
+	retries: wholeNumber(0, 1000).default(5),
+	/** Seconds before the first retry. */
+	retry_wait: secondsFrom(0, 3600).default(1),
+	/** Seconds of silence after which a connection is given up. */
+	idle_timeout: secondsFrom(0.1, 3600).default(30),
+	allow_private_redirects: flag.default(false),
 	single_writer: flag.default(false),
 	rehash: flag.default(false),
 	json: flag.default(false),

@@ -28,6 +28,11 @@ const flags = {
 	maxRejectRatio: new Option("--max-reject-ratio <ratio>", "0 to 1 (default: 0.05)"),
 	prune: new Option("--prune", "drop published shards outside --subset and --split"),
 	newSettings: new Option("--new-settings", "let the settings differ from the lake's"),
+	bandwidth: new Option("--bandwidth <rate>", "most that all downloads take together, such as 20MB or 500KB/s"),
+	retries: new Option("--retries <n>", "attempts in a row that bring nothing, after the first (default: 5)"),
+	retryWait: new Option("--retry-wait <seconds>", "before the first of them; doubled with each (default: 1)"),
+	idleTimeout: new Option("--idle-timeout <seconds>", "silence after which a connection is given up (default: 30)"),
+	allowPrivateRedirects: new Option("--allow-private-redirects", "follow the Hub to addresses of your own network"),
 	singleWriter: new Option("--single-writer", "the store may lack conditional writes"),
 	rehash: new Option("--rehash", "hash a local source again, whatever is remembered"),
 	json: new Option("--json", "one JSON document on stdout"),
@@ -39,6 +44,7 @@ type Flag = keyof typeof flags;
 const WHERE: Flag[] = ["source", "lake", "subset", "split", "shards", "scratch", "rehash"];
 const SETTINGS: Flag[] = ["image", "quality", "maxSide", "verify", "onBadImage", "newSettings", "prune"];
 const RUN: Flag[] = ["concurrency", "onShardFailure", "maxRejectRatio", "singleWriter"];
+const NETWORK: Flag[] = ["bandwidth", "retries", "retryWait", "idleTimeout", "allowPrivateRedirects"];
 
 function command(name: string, about: string, options: Flag[], examples: string[]): Command {
 	const made = new Command(name).description(about);
@@ -69,7 +75,7 @@ function program(): Command {
 		command(
 			"plan",
 			"show what a mirror would do; writes nothing",
-			[...WHERE, ...SETTINGS, ...RUN],
+			[...WHERE, ...SETTINGS, ...RUN, ...NETWORK],
 			["irlake plan --subset 1k", "irlake plan --source file:///data/ImageRewardDB --json"],
 		).action(async (given: Record<string, unknown>) => {
 			const { plan } = await import("./commands/plan.js");
@@ -80,11 +86,12 @@ function program(): Command {
 		command(
 			"mirror",
 			"fetch, check and publish; run again, it finishes what is missing",
-			[...WHERE, ...SETTINGS, ...RUN],
+			[...WHERE, ...SETTINGS, ...RUN, ...NETWORK],
 			[
 				"irlake mirror --subset 1k --lake ./lake",
 				"irlake mirror --shards test_1,test_2 --on-shard-failure skip",
 				"irlake mirror --source file:///data/ImageRewardDB --lake /lake",
+				"irlake mirror --bandwidth 20MB --retries 50 --idle-timeout 60",
 			],
 		).action(async (given: Record<string, unknown>) => {
 			const { mirror } = await import("./commands/mirror.js");

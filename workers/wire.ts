@@ -6,9 +6,16 @@ import { openZip } from "../infra/adapters/archive/zip.js";
 import type { FolderStore } from "../infra/adapters/store/folder-store.js";
 import type { Dataset } from "../pipelines/datasets/dataset.js";
 import type { ArchiveReader, Clock, ImagePool, Progress, Source, TableFiles } from "../pipelines/ports.js";
+import type { RetryPolicy } from "../pipelines/retry.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import { parseLake, parseSource } from "./options.js";
+
+/** What a source is opened with. */
+type SourceOptions = Pick<
+	Options,
+	"source" | "rehash" | "allow_private_redirects" | "idle_timeout" | "retries" | "retry_wait" | "bandwidth"
+>;
 
 /** Where the lake is, and where its image threads stage objects. */
 export type LakeStore = FolderStore;
@@ -16,7 +23,7 @@ export type LakeStore = FolderStore;
 /** Chooses the adapters. Each is imported when it is first wanted: `--help` needs none of them. */
 
 export async function openSource(
-	options: Pick<Options, "source" | "rehash">,
+	options: SourceOptions,
 	dataset: Dataset,
 	scratch: string,
 	{ dryRun = false, ...tools }: { clock: Clock; note: Progress["note"]; dryRun?: boolean },
@@ -29,9 +36,23 @@ export async function openSource(
 		const { rehash } = options;
 		return createFolderSource({ folder: address.folder, dataset, cacheFile, rehash, dryRun, note: tools.note });
 	}
-	const { createHubSource } = await import("../infra/adapters/sources/hub.js");
-	const { hubToken } = await import("../infra/adapters/sources/hub-token.js");
-	return createHubSource({ ...address, dataset, endpoint: hubEndpoint(env), token: hubToken(env), ...tools });
+	const [{ createHubSource }, { hubToken }, { readProxies }] = await Promise.all([
+		import("../infra/adapters/sources/hub.js"),
+		import("../infra/adapters/sources/hub-token.js"),
+		import("../infra/adapters/sources/proxy.js"),
+	]);
+	return createHubSource({
+		...{ ...address, dataset, endpoint: hubEndpoint(env), token: hubToken(env), ...tools },
+		proxies: readProxies(env),
+		allowPrivate: options.allow_private_redirects,
+		idleSeconds: options.idle_timeout,
+		retry: retryPolicy(options),
+		bandwidth: options.bandwidth,
+	});
+}
+
+export function retryPolicy(options: Pick<Options, "retries" | "retry_wait">): RetryPolicy {
+	return { retries: options.retries, wait: options.retry_wait };
 }
 
 /** `HF_ENDPOINT`, else the Hub itself. Throws USAGE for what is no http(s) address. */

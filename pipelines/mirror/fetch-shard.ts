@@ -1,6 +1,7 @@
 import { LakeError } from "../../schemas/errors.js";
 import { hashFile } from "../hash-file.js";
 import type { Clock, Progress, Source } from "../ports.js";
+import { type RetryPolicy, tellRetries } from "../retry.js";
 import { download } from "./download.js";
 import type { ShardPlan } from "./plan.js";
 
@@ -17,10 +18,10 @@ interface Fetched {
 /** Downloads the shard's zip, or holds a local one against its hash; an unpacked shard was hashed while it was listed. */
 export async function fetchShard(
 	{ shard, input }: ShardPlan,
-	tools: { source: Source; progress: Progress; clock: Clock; scratch: string },
+	tools: { source: Source; progress: Progress; clock: Clock; scratch: string; retry?: RetryPolicy },
 	signal: AbortSignal,
 ): Promise<Fetched> {
-	const { source, progress, clock, scratch } = tools;
+	const { source, progress, clock, scratch, retry } = tools;
 	const nothing = async (): Promise<void> => {};
 	progress.shardStarted(shard, input.bytes);
 	if (input.form === "unpacked") {
@@ -33,7 +34,11 @@ export async function fetchShard(
 		return { zip: local, downloaded: false, release: nothing };
 	}
 	const onBytes = (bytes: number): void => progress.received(shard, bytes);
-	const part = await download(source, input.file, { scratch, clock, signal, onBytes, mismatch: "SHARD_HASH_MISMATCH" });
+	const onRetry = tellRetries((...told) => progress.note(...told), { shard });
+	const part = await download(source, input.file, {
+		...{ scratch, clock, signal, retry, onBytes, onRetry },
+		mismatch: "SHARD_HASH_MISMATCH",
+	});
 	progress.fetched(part.fetched);
 	return { zip: part.path, downloaded: true, release: part.release };
 }

@@ -7,6 +7,7 @@ import { type Dataset, shardParts } from "../datasets/dataset.js";
 import { hashFile } from "../hash-file.js";
 import { readLatestSnapshot, readReceipt, readSnapshot, snapshotPaths } from "../lake.js";
 import type { Clock, Listing, Source, SourceFile, Store, TableFiles } from "../ports.js";
+import type { RetryPolicy } from "../retry.js";
 import { type AskedSettings, chooseSettings } from "./choose-settings.js";
 import { download } from "./download.js";
 import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
@@ -31,6 +32,10 @@ export interface PlanTools {
 	tables: TableFiles;
 	clock: Clock;
 	scratch: string;
+	/** Of downloads; default RETRY_POLICY. */
+	retry?: RetryPolicy;
+	/** A download of metadata failed; the next attempt comes after so many seconds. */
+	onRetry?: (error: LakeError, seconds: number) => void;
 	/** Told how many bytes of metadata came over the network. */
 	onFetched(bytes: number): void;
 }
@@ -194,12 +199,11 @@ async function fetchMetadata(
 		const found = await hashFile(kept, { signal }).catch(() => null);
 		if (found === file.sha256) return { file: kept, sha256: found, bytes: file.bytes };
 	}
+	const { retry, onRetry } = tools;
 	const part = await download(source, file, {
-		scratch,
-		clock,
-		signal,
+		...{ scratch, clock, signal, retry, mismatch: "METADATA_MISSING" },
 		onBytes: () => {},
-		mismatch: "METADATA_MISSING",
+		...(onRetry ? { onRetry } : {}),
 	});
 	tools.onFetched(part.fetched);
 	await mkdir(folder, { recursive: true });

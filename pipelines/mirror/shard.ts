@@ -4,6 +4,7 @@ import type { Receipt } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import type { Dataset } from "../datasets/dataset.js";
 import type { ArchiveReader, Clock, ImagePool, Progress, Source, Store, TableFiles } from "../ports.js";
+import type { RetryPolicy } from "../retry.js";
 import { scratchError } from "../scratch-error.js";
 import { checkImages } from "./check-images.js";
 import { checkRows } from "./check-rows.js";
@@ -30,6 +31,8 @@ export interface ShardTools {
 	clock: Clock;
 	/** Folder for downloads and temporary files, outside the lake. */
 	scratch: string;
+	/** Of downloads; default RETRY_POLICY. */
+	retry?: RetryPolicy;
 	maxRejectRatio: number;
 }
 
@@ -43,7 +46,9 @@ export class ShardFailed extends LakeError {
 		readonly kept: string | null,
 	) {
 		const { code, message, path, hint, exit, retry, cause } = error;
-		super(code, message, { hint, exit, retry, cause, ...(path === null ? {} : { path }) });
+		// The Hub's refusals are 2 before any side effect only; here, work has been done.
+		const ends = code.startsWith("HUB_") ? 1 : exit;
+		super(code, message, { hint, exit: ends, retry, cause, ...(path === null ? {} : { path }) });
 	}
 }
 

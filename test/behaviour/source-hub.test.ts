@@ -59,7 +59,7 @@ async function server(listener: RequestListener): Promise<string> {
 	return `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
 }
 
-/** The clock does not wait, but writes down for how long it should have. */
+/** Time passes only while somebody waits, and at once; how long is written down. */
 function open(endpoint: string, options: Partial<HubSourceOptions> = {}): Source {
 	const source = createHubSource({
 		repo: imageRewardDb.repo,
@@ -68,7 +68,7 @@ function open(endpoint: string, options: Partial<HubSourceOptions> = {}): Source
 		token: null,
 		dataset: imageRewardDb,
 		clock: {
-			now: () => 0,
+			now: () => waits.reduce((sum, seconds) => sum + seconds, 0),
 			sleep: async (seconds) => {
 				waits.push(seconds);
 			},

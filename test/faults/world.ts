@@ -17,6 +17,10 @@ export interface WorldOptions {
 	size: number;
 	/** Of each download; no limit where absent. */
 	bytesPerSecond?: number;
+	/** Whether an image of one shard is empty, so that a row goes to quarantine; needs 21 images a shard. */
+	defect?: boolean;
+	/** Entries in one page of the Hub's tree. */
+	pageSize?: number;
 }
 
 /** How one mirror is run. */
@@ -25,7 +29,10 @@ export interface MirrorOptions {
 	concurrency?: number;
 	fault?: Fault;
 	args?: string[];
+	env?: NodeJS.ProcessEnv;
 }
+
+const EMPTY_IMAGE = { code: "IMAGE_EMPTY", shard: null, variant: null } as const;
 
 /** A source that the test Hub serves, and room for lakes made from it. */
 export class World {
@@ -51,9 +58,9 @@ export class World {
 	static async open(name: string, options: WorldOptions): Promise<World> {
 		const root = tempDir(name);
 		const source = join(root.path, "source");
-		const { shards, images, size, bytesPerSecond = null } = options;
-		await makeSample(source, { shards, images, size });
-		return new World(root, await startHub(source, { bytesPerSecond }), source, options);
+		const { shards, images, size, bytesPerSecond = null, defect = false, pageSize = 1000 } = options;
+		await makeSample(source, { shards, images, size, defect: defect ? EMPTY_IMAGE : null, planted: null });
+		return new World(root, await startHub(source, { bytesPerSecond, pageSize }), source, options);
 	}
 
 	/** Ends what a failed test may have left, too. */
@@ -136,8 +143,8 @@ export class Lake {
 		return ["mirror", ...where, "--concurrency", String(concurrency), "--json", ...args];
 	}
 
-	#env({ fault }: MirrorOptions): NodeJS.ProcessEnv {
-		return { HF_ENDPOINT: this.world.hub.endpoint, LOG_LEVEL: "warn", ...(fault ? faultEnv(fault) : {}) };
+	#env({ fault, env }: MirrorOptions): NodeJS.ProcessEnv {
+		return { HF_ENDPOINT: this.world.hub.endpoint, LOG_LEVEL: "warn", ...(fault ? faultEnv(fault) : {}), ...env };
 	}
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import type { Counters } from "./counters.js";
-import type { Fault } from "./faults.js";
+import type { Chance, FaultOrder } from "./faults.js";
 import type { HubOptions } from "./options.js";
 
 const readyLine = z.object({ endpoint: z.string(), cdn: z.string(), commit: z.string() });
@@ -22,7 +22,9 @@ export interface HubHandle {
 	/** Scans the folder again and returns `main`'s commit. Files must be replaced by rename, never written in place. */
 	reload: (date?: string) => Promise<string>;
 	/** Replaces the faults still to happen. */
-	faults: (list: Fault[]) => Promise<void>;
+	faults: (list: FaultOrder[]) => Promise<void>;
+	/** Faults at a seeded rate from now on; a rate of 0 ends them. */
+	chance: (chance: Chance) => Promise<void>;
 	stop: () => Promise<void>;
 }
 
@@ -60,6 +62,7 @@ export async function startHub(folder: string, options: Partial<Omit<HubOptions,
 		reset: async () => void (await call("counters/reset", {})),
 		reload: async (date) => z.object({ commit: z.string() }).parse(await call("reload", date ? { date } : {})).commit,
 		faults: async (list) => void (await call("faults", list)),
+		chance: async (chance) => void (await call("chance", chance)),
 		stop: async () => {
 			child.kill("SIGTERM");
 			await exited;

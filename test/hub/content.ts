@@ -21,7 +21,7 @@ export function gitOid(kind: "blob" | "tree", bytes: Buffer): string {
 }
 
 /** The file that git stores in place of a large one (git-lfs docs/spec.md). */
-function pointer(sha256: string, size: number): Buffer {
+export function pointer(sha256: string, size: number): Buffer {
 	return Buffer.from(`version https://git-lfs.github.com/spec/v1\noid sha256:${sha256}\nsize ${size}\n`);
 }
 

@@ -26,6 +26,8 @@ export interface PathCounters {
 	bytes: number;
 	/** What was really sent of each download, in order: `[first, end)`. */
 	ranges: [number, number][];
+	/** The fault that each of these met, or null. */
+	spoilt: (string | null)[];
 }
 
 export interface OriginCounters {
@@ -41,6 +43,8 @@ export interface Counters {
 	cdn: OriginCounters;
 	routes: Partial<Record<RouteKind, number>>;
 	paths: Record<string, PathCounters>;
+	/** Faults that happened, by what they are. */
+	faults: Record<string, number>;
 	/** Requests with an Authorization header at the CDN: a client that leaked its token. */
 	authorization_at_cdn: number;
 	/** The process's own, since its start. */
@@ -55,6 +59,7 @@ const emptyCounts = (): Counts => ({
 	cdn: emptyOrigin(),
 	routes: {},
 	paths: {},
+	faults: {},
 	authorization_at_cdn: 0,
 });
 
@@ -99,8 +104,12 @@ export class Ledger {
 		add(this.#counts[origin].statuses, String(status));
 	}
 
+	fault(name: string): void {
+		add(this.#counts.faults, name);
+	}
+
 	/** A body that begins; `range` is given where it is a file's content from `range.first` on. */
-	body(origin: Origin, range: { path: string; first: number } | null): CountBytes {
+	body(origin: Origin, range: { path: string; first: number; fault: string | null } | null): CountBytes {
 		const total = this.#counts[origin];
 		if (range === null) {
 			return (bytes) => {
@@ -110,6 +119,7 @@ export class Ledger {
 		const of = this.#path(range.path);
 		const sent: [number, number] = [range.first, range.first];
 		of.ranges.push(sent);
+		of.spoilt.push(range.fault);
 		return (bytes) => {
 			total.bytes += bytes;
 			of.bytes += bytes;
@@ -118,7 +128,7 @@ export class Ledger {
 	}
 
 	#path(path: string): PathCounters {
-		const found = this.#counts.paths[path] ?? { heads: 0, gets: 0, downloads: 0, bytes: 0, ranges: [] };
+		const found = this.#counts.paths[path] ?? { heads: 0, gets: 0, downloads: 0, bytes: 0, ranges: [], spoilt: [] };
 		this.#counts.paths[path] = found;
 		return found;
 	}

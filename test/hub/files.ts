@@ -83,7 +83,7 @@ export function resolveCache(commit: Commit, path: string, ifNoneMatch: string |
 	return fileAnswer(entry.content, path, headers);
 }
 
-const DENIED =
+export const DENIED =
 	'<?xml version="1.0" encoding="UTF-8"?><Error><Code>AccessDenied</Code><Message>Access denied</Message></Error>';
 
 /** The CDN: content by its hash, for whoever holds a valid signature. */

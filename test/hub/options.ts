@@ -20,6 +20,8 @@ export interface HubOptions {
 	signatureSeconds: number;
 	/** Of each CDN body; null is unlimited. */
 	bytesPerSecond: number | null;
+	/** Folder with `key.pem` and `cert.pem`: both listeners speak TLS. */
+	tls: string | null;
 	/** End when standard input closes, so that no Hub outlives its parent. */
 	stdin: boolean;
 }
@@ -36,6 +38,7 @@ export const DEFAULTS: HubOptions = {
 	disabled: false,
 	signatureSeconds: 3600,
 	bytesPerSecond: null,
+	tls: null,
 	stdin: false,
 };
 
@@ -53,6 +56,7 @@ Usage: npm run -s hub -- DIR [options]
   --disabled              access to the repo is disabled
   --signature-seconds N   validity of the CDN's addresses (${DEFAULTS.signatureSeconds})
   --bytes-per-second N    speed of each CDN download
+  --tls DIR               speak TLS with DIR/key.pem and DIR/cert.pem
   --stdin                 end when standard input closes
 Prints one line of JSON when ready: endpoint, cdn, commit. Ends on SIGTERM and SIGINT.
 `;
@@ -82,6 +86,7 @@ export function parseOptions(args: string[]): { folder: string; options: HubOpti
 			disabled: flag,
 			"signature-seconds": { ...text, default: String(DEFAULTS.signatureSeconds) },
 			"bytes-per-second": text,
+			tls: text,
 			stdin: flag,
 			help: flag,
 		},
@@ -102,6 +107,7 @@ export function parseOptions(args: string[]): { folder: string; options: HubOpti
 		disabled: values.disabled,
 		signatureSeconds: count(values["signature-seconds"], "signature-seconds"),
 		bytesPerSecond: speed === undefined ? null : Math.max(1, count(speed, "bytes-per-second")),
+		tls: values.tls ?? null,
 		stdin: values.stdin,
 	};
 	return { folder, options };

@@ -4,7 +4,9 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Answer } from "./answer.js";
 import type { Content } from "./content.js";
 import type { CountBytes } from "./counters.js";
+import { delivered } from "./delivered.js";
 import type { Fault } from "./faults.js";
+import { compress } from "./spoil.js";
 
 /** One read and one write each: 1 MiB costs 0.7 to 1.2 CPU seconds per GiB here, 256 KiB up to 1.5, 64 KiB 1.7 and more. */
 const CHUNK = 1024 * 1024;
@@ -33,11 +35,15 @@ export function parseRange(header: string | undefined, size: number): [number, n
 }
 
 /** The answer to a request for part of a file. */
-function applyRange(request: IncomingMessage, answer: Answer): { answer: Answer; first: number; end: number } {
+function applyRange(
+	request: IncomingMessage,
+	answer: Answer,
+	ignore: boolean,
+): { answer: Answer; first: number; end: number } {
 	const { body } = answer;
 	if (Buffer.isBuffer(body)) return { answer, first: 0, end: body.length };
 	const unchanged = request.headers["if-range"] === undefined || request.headers["if-range"] === answer.headers.ETag;
-	const range = unchanged ? parseRange(request.headers.range, body.size) : null;
+	const range = unchanged && !ignore ? parseRange(request.headers.range, body.size) : null;
 	if (range === null) return { answer, first: 0, end: body.size };
 	if (range === "unsatisfiable") {
 		const headers = { ...answer.headers, "Content-Range": `bytes */${body.size}` };
@@ -56,10 +62,12 @@ export async function send(
 	by: Delivery,
 ): Promise<void> {
 	const { fault } = by;
-	const { answer, first, end } = applyRange(request, plain);
+	const ranged = applyRange(request, plain, fault?.kind === "ignore-range");
+	const { answer, first, end } = fault?.kind === "gzip" ? compressed(ranged) : ranged;
 	const length = end - first;
-	const cut = fault === null || fault.kind === "wrong-bytes" ? length : Math.min(length, fault.bytes ?? 0);
-	const announced = fault?.kind === "truncate" ? cut : length;
+	const cut = fault !== null && CUTS.has(fault.kind) ? Math.min(length, fault.bytes ?? 0) : length;
+	const more = fault?.kind === "overlong" ? Buffer.alloc(fault.bytes ?? 1, "more") : Buffer.alloc(0);
+	const announced = (fault?.kind === "truncate" ? cut : length) + more.length;
 	const noBody = answer.status === 304 || answer.status === 204;
 	by.status(answer.status);
 	response.statusCode = answer.status;
@@ -74,9 +82,27 @@ export async function send(
 	const count = by.count(isFile ? first : null);
 	const spoilt = fault?.kind === "wrong-bytes" ? first + (fault.bytes ?? 0) : null;
 	const whole = await sendBody(response, answer.body, first, first + cut, { ...by, spoilt, written: count });
-	if (!whole) response.destroy();
-	else if (fault?.kind === "reset-after") response.socket?.resetAndDestroy();
-	else if (fault?.kind !== "stall-after") response.end();
+	if (!whole || (more.length > 0 && !(await writeAll(response, more)))) response.destroy();
+	else await finish(response, fault);
+}
+
+/** Ends the answer in the fault's way. */
+async function finish(response: ServerResponse, fault: Fault | null): Promise<void> {
+	const { socket } = response;
+	if (fault?.kind === "stall-after") return;
+	if (fault?.kind === "end-early") socket?.end();
+	else if (fault?.kind === "reset-after" && socket !== null) {
+		await delivered(socket);
+		socket.resetAndDestroy();
+	} else response.end();
+}
+
+/** Faults that let only the first bytes of a body go out. */
+const CUTS = new Set<Fault["kind"]>(["reset-after", "end-early", "truncate", "stall-after"]);
+
+function compressed({ answer, first, end }: ReturnType<typeof applyRange>): ReturnType<typeof applyRange> {
+	const packed = compress(answer, first, end);
+	return { answer: packed, first: 0, end: (packed.body as Buffer).length };
 }
 
 interface BodyOptions {

@@ -1,17 +1,21 @@
 import { randomUUID } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { readFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { z } from "zod";
 import { bearer, refuseToken } from "./access.js";
-import { type Answer, json, pageNotFound, TEXT } from "./answer.js";
+import { type Answer, json, pageNotFound } from "./answer.js";
 import { Ledger, type Origin } from "./counters.js";
-import { type Fault, Faults, faultsSchema } from "./faults.js";
+import { chanceSchema, Faults, faultName, faultsSchema } from "./faults.js";
 import { cdn, Signer } from "./files.js";
 import type { HubOptions } from "./options.js";
 import { rateLimitHeaders } from "./ratelimit.js";
 import { Repo } from "./repo.js";
 import { answerRoute, kindOf, type Route, readRoute } from "./routes.js";
 import { type Delivery, send } from "./send.js";
+import { spoil } from "./spoil.js";
 
 export interface RunningHub {
 	endpoint: string;
@@ -37,13 +41,22 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
 	return Buffer.concat(chunks);
 }
 
-async function listen(server: Server, port: number): Promise<string> {
+/** With a folder, one that speaks TLS with the certificate in it. */
+function serve(tls: string | null, listener: RequestListener): Server {
+	if (tls === null) return createServer(listener);
+	return createSecureServer(
+		{ key: readFileSync(join(tls, "key.pem")), cert: readFileSync(join(tls, "cert.pem")) },
+		listener,
+	);
+}
+
+async function listen(server: Server, port: number, tls: boolean): Promise<string> {
 	await new Promise<void>((done, fail) => {
 		server.once("error", fail);
 		server.listen(port, "127.0.0.1", done);
 	});
 	// `listen` on a host and port makes the address an AddressInfo, never a pipe's name.
-	return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+	return `${tls ? "https" : "http"}://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 const UNCOUNTED: Delivery = { status: () => {}, count: () => () => {}, fault: null, bytesPerSecond: null };
@@ -55,12 +68,6 @@ interface Exchange {
 	answer: Answer;
 	/** Headers of this origin's every response. */
 	common: Record<string, string>;
-}
-
-/** The answer that a fault of kind `status` puts in place of the right one. */
-function refusal(fault: Fault): Answer {
-	const headers = { "Content-Type": TEXT, ...fault.headers };
-	return { status: fault.status ?? 500, headers, body: Buffer.from("The test asked for this answer.\n") };
 }
 
 class Hub {
@@ -78,11 +85,12 @@ class Hub {
 	}
 
 	async listen(): Promise<RunningHub> {
-		const api = createServer((request, response) => this.#guard(response, this.#onApi(request, response)));
-		const files = createServer((request, response) => this.#guard(response, this.#onCdn(request, response)));
+		const { port, tls } = this.#options;
+		const api = serve(tls, (request, response) => this.#guard(response, this.#onApi(request, response)));
+		const files = serve(tls, (request, response) => this.#guard(response, this.#onCdn(request, response)));
 		// A client that reuses a connection must not meet its end by chance.
 		api.keepAliveTimeout = files.keepAliveTimeout = 120_000;
-		this.#origins = { api: await listen(api, this.#options.port), cdn: await listen(files, 0) };
+		this.#origins = { api: await listen(api, port, tls !== null), cdn: await listen(files, 0, tls !== null) };
 		const close = () => {
 			for (const server of [api, files]) {
 				server.close();
@@ -149,8 +157,13 @@ class Hub {
 			path: counted,
 			authorized: request.headers.authorization !== undefined,
 		});
-		const fault = this.#faults.take(route.kind, path);
-		const spoilt = fault?.kind === "status" ? refusal(fault) : answer;
+		const size = Buffer.isBuffer(answer.body) ? answer.body.length : answer.body.size;
+		const fault = this.#faults.take({ route: route.kind, path, size });
+		const name = fault === null ? null : faultName(fault);
+		if (name !== null) this.#ledger.fault(name);
+		// The client gives up: nothing is ever said.
+		if (fault?.kind === "hang") return Promise.resolve();
+		const spoilt = spoil(answer, fault);
 		return send(
 			request,
 			response,
@@ -158,8 +171,8 @@ class Hub {
 			{
 				status: (status) => this.#ledger.status(origin, status),
 				count: (first) =>
-					this.#ledger.body(origin, first === null || counted === null ? null : { path: counted, first }),
-				fault: fault?.kind === "status" ? null : fault,
+					this.#ledger.body(origin, first === null || counted === null ? null : { path: counted, first, fault: name }),
+				fault,
 				bytesPerSecond: origin === "cdn" ? this.#options.bytesPerSecond : null,
 			},
 		);
@@ -182,6 +195,12 @@ class Hub {
 			const wanted = faultsSchema.safeParse(value);
 			if (!wanted.success) return json({ error: z.prettifyError(wanted.error) }, {}, 400);
 			this.#faults.set(wanted.data);
+			return json({});
+		}
+		if (path === "/_test/chance") {
+			const wanted = chanceSchema.safeParse(value);
+			if (!wanted.success) return json({ error: z.prettifyError(wanted.error) }, {}, 400);
+			this.#faults.setChance(wanted.data);
 			return json({});
 		}
 		return pageNotFound();

@@ -3,7 +3,7 @@ import { shardParts } from "../../pipelines/datasets/dataset.js";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { FINDINGS, type FindingCode } from "../../schemas/codes.js";
 import { LakeError } from "../../schemas/errors.js";
-import type { Fault } from "../hub/faults.js";
+import type { FaultOrder } from "../hub/faults.js";
 import { DEFECTS } from "./defects.js";
 import type { MetadataDamage } from "./metadata.js";
 import { countFinding, fileNameOf, type PlantedDefect, rowsOf, type ShardPlan } from "./plan.js";
@@ -207,7 +207,7 @@ function plantedFatal(shard: string, code: FindingCode, variant: string, note: s
 }
 
 /** Wrong in the first download and in the whole one that must follow. */
-function wrongBytes(path: string): Fault {
+function wrongBytes(path: string): FaultOrder {
 	return { match: { route: "cdn", path }, times: 2, kind: "wrong-bytes", bytes: 1000 };
 }
 

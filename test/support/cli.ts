@@ -64,7 +64,7 @@ const Document = z.looseObject({
 	state: z.string().optional(),
 	number: z.int().nullish(),
 	snapshot: z.string().nullish(),
-	shards: z.array(z.object({ shard: z.string(), state: z.string(), code: z.string().nullable() })).optional(),
+	shards: z.array(z.looseObject({ shard: z.string(), state: z.string(), code: z.string().nullable() })).optional(),
 	bytes_downloaded: z.int().optional(),
 	problems: z.array(z.unknown()).optional(),
 	error: z.object({ code: z.string(), message: z.string(), hint: z.string(), path: z.string().nullable() }).nullable(),

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { nextHop, nextLink, refusal, waitSeconds } from "../../infra/adapters/sources/hub-http.js";
+import { refusal, waitSeconds } from "../../infra/adapters/sources/hub-errors.js";
+import { nextHop, nextLink } from "../../infra/adapters/sources/hub-http.js";
 import { hubToken } from "../../infra/adapters/sources/hub-token.js";
 import { tempDir } from "../support/root.js";
 
@@ -24,7 +25,7 @@ describe("a refusal of the Hub is told apart by the protocol's own signs", () =>
 		["missing entry", 404, { "x-error-code": "EntryNotFound" }, file, "HUB_ENTRY_NOT_FOUND", false],
 		["disabled", 403, disabled, dataset, "HUB_DISABLED", false],
 		["a web server's own 404", 404, html, dataset, "HUB_NOT_THE_HUB", false],
-		["a proxy that wants a password", 407, {}, dataset, "HUB_NOT_THE_HUB", false],
+		["a proxy that wants a password", 407, {}, dataset, "HUB_PROXY_FAILED", false],
 		["404 without a code", 404, json, dataset, "HUB_NOT_FOUND", false],
 		["403 without a code", 403, json, dataset, "HUB_GATED", false],
 		["too many requests", 429, {}, dataset, "HUB_RATE_LIMITED", true],
@@ -32,13 +33,13 @@ describe("a refusal of the Hub is told apart by the protocol's own signs", () =>
 		["server error, as HTML", 502, html, dataset, "HUB_UNAVAILABLE", true],
 		["another client error", 418, json, dataset, "HUB_UNAVAILABLE", false],
 	])("%s", (_, status, headers, subject, code, retry) => {
-		const error = refusal({ status, headers, elsewhere: false }, subject, endpoint, false);
+		const error = refusal({ status, headers, elsewhere: false, host: endpoint.host }, subject, endpoint, false);
 		expect({ code: error.code, retry: error.retry }).toEqual({ code, retry });
 		expect(error.message).toContain("hub.example");
 	});
 
 	test("the file store's refusals may be bettered by a new address", () => {
-		const error = refusal({ status: 416, headers: {}, elsewhere: true }, file, endpoint, false);
+		const error = refusal({ status: 416, headers: {}, elsewhere: true, host: "cdn.test" }, file, endpoint, false);
 		expect({ code: error.code, retry: error.retry, path: error.path }).toEqual({
 			code: "HUB_UNAVAILABLE",
 			retry: true,

@@ -2,11 +2,12 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { readLatest, recordBytes, type StoredSnapshot } from "../../pipelines/lake.js";
-import { sweepParts } from "../../pipelines/mirror/download.js";
+import { sweepParts } from "../../pipelines/mirror/part-owner.js";
 import type { MirrorPlan, MirrorRequest } from "../../pipelines/mirror/plan-mirror.js";
 import { planMirror, receiptsOf } from "../../pipelines/mirror/plan-mirror.js";
 import { settleLake } from "../../pipelines/mirror/publish.js";
 import type { ImagePool } from "../../pipelines/ports.js";
+import { tellRetries } from "../../pipelines/retry.js";
 import { scratchError } from "../../pipelines/scratch-error.js";
 import type { Options } from "../../schemas/config.js";
 import { LakeError } from "../../schemas/errors.js";
@@ -20,7 +21,7 @@ import { type MirrorOutcome, runMirror } from "../run-mirror.js";
 import { failuresText, findingsText, shardsText, splitsText, sumFindings } from "../summary.js";
 import { lazyTables, requireLakeFolder, requireScratch } from "../surroundings.js";
 import { countedText, durationText, sizeText } from "../text.js";
-import { archives, codecVersion, type LakeStore, openImages, openSource, openStore } from "../wire.js";
+import { archives, codecVersion, type LakeStore, openImages, openSource, openStore, retryPolicy } from "../wire.js";
 
 const dataset = imageRewardDb;
 
@@ -61,7 +62,9 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		const onFetched = (bytes: number): void => {
 			metadataBytes += bytes;
 		};
-		const planTools = { dataset, source, store, tables, clock: systemClock, scratch, onFetched };
+		const onRetry = tellRetries(note);
+		const retry = retryPolicy(options);
+		const planTools = { dataset, source, store, tables, clock: systemClock, scratch, retry, onRetry, onFetched };
 		const plan = await planMirror(request, planTools, signal);
 		tellPlan(plan, context);
 		const todo = plan.shards.filter(({ action }) => action === "process");

@@ -7,7 +7,7 @@ import { systemClock } from "../clock.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { lazyTables, requireLakeFolder, requireScratch } from "../surroundings.js";
 import { countedText, durationText, sizeText, tableText } from "../text.js";
-import { openSource, openStore } from "../wire.js";
+import { openSource, openStore, retryPolicy } from "../wire.js";
 import { mirrorRequest } from "./mirror.js";
 
 /** Images a second that two cores check, at 0.4 MB each; the time of a plan without a better figure. */
@@ -33,6 +33,7 @@ export async function plan({ options, env, log, signal, say }: CommandContext): 
 			tables,
 			clock: systemClock,
 			scratch: own,
+			retry: retryPolicy(options),
 			onFetched: () => {},
 		};
 		const planned = await planMirror(request, tools, signal);

@@ -1,29 +1,34 @@
-import { Agent, type Dispatcher, request } from "undici";
+import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
+import { type Dispatcher, request } from "undici";
 import type { z } from "zod";
 import type { Clock, Progress } from "../../../pipelines/ports.js";
-import { LakeError, systemCode } from "../../../schemas/errors.js";
+import { Retries, type RetryPolicy, tellRetries } from "../../../pipelines/retry.js";
+import { LakeError } from "../../../schemas/errors.js";
+import {
+	connectionError,
+	type Headers,
+	header,
+	isHtml,
+	named,
+	notTheHub,
+	refusal,
+	type Subject,
+	unavailable,
+} from "./hub-errors.js";
+import { openNetwork } from "./network.js";
+import { AddressGuard } from "./private-address.js";
+import type { Proxies } from "./proxy.js";
 
-/** Requests to the Hub: redirects by hand, errors told apart, retry. */
+/** Requests to the Hub: redirects by hand, errors told apart, waits that are asked for, retry. */
 
 const MAX_HOPS = 5;
-const MAX_RETRIES = 5;
-/** Longest time in seconds that the Hub's own wish to wait is obeyed within one call. */
-const MAX_WAIT = 3600;
 /** A page of a listing is far below; anything larger is no answer of the Hub's API. */
 const MAX_JSON_BYTES = 64 << 20;
+/** Difference in seconds between two clocks that is worth telling. */
+const SKEW = 300;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-const PLAIN = { "accept-encoding": "identity", "user-agent": "imagereward-lake" };
-const CERTIFICATE = /^(CERT_|ERR_TLS_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
-
-export type Headers = Record<string, string | string[] | undefined>;
-
-/** What a request is about; for messages. */
-export interface Subject {
-	repo: string;
-	revision: string;
-	/** Path of the file asked for; null where the request is about the dataset as a whole. */
-	file: string | null;
-}
+/** A store's answer must come as it is: compressed, its ranges would be none of the file's. */
+const PLAIN = { "accept-encoding": "identity", "cache-control": "no-transform", "user-agent": "imagereward-lake" };
 
 /** The last answer of a chain of redirects. */
 export interface HubAnswer {
@@ -32,6 +37,8 @@ export interface HubAnswer {
 	body: Dispatcher.ResponseData["body"];
 	/** Whether a host other than the endpoint's gave it: the store of large files. */
 	elsewhere: boolean;
+	/** Name and port of whoever gave it. */
+	host: string;
 	/** `X-Repo-Commit`, `X-Linked-Etag` (bare), `X-Linked-Size`, as the endpoint itself gave them on the way. */
 	linked: { commit: string | null; etag: string | null; size: number | null };
 }
@@ -42,10 +49,16 @@ export interface HubHttpOptions {
 	token: string | null;
 	clock: Clock;
 	note: Progress["note"];
+	/** Of the API's answers; default RETRY_POLICY. */
+	retry?: RetryPolicy;
 	/** Longest silence in seconds before and within an answer; default 30. */
 	idleSeconds?: number;
 	/** Longest time in seconds to connect; default 10. */
 	connectSeconds?: number;
+	/** Default: none. */
+	proxies?: Proxies | null;
+	/** Whether redirects may lead to private addresses, though the endpoint has none; default no. */
+	allowPrivate?: boolean;
 }
 
 export interface Ask {
@@ -55,130 +68,6 @@ export interface Ask {
 	headers?: Record<string, string>;
 	/** Stop at a redirect that leaves the endpoint, and give that answer. */
 	stayHome?: boolean;
-}
-
-export function header(headers: Headers, name: string): string | null {
-	const value = headers[name];
-	return Array.isArray(value) ? value.join(", ") : (value ?? null);
-}
-
-/** Seconds that a refusal asks to wait, or null: `RateLimit: "…";r=0;t=…` (draft-ietf-httpapi-ratelimit-headers-09), else `Retry-After`. */
-export function waitSeconds(headers: Headers): number | null {
-	let wait: number | null = null;
-	for (const item of (header(headers, "ratelimit") ?? "").split(",")) {
-		const [, remaining] = /;\s*r=(\d+)/.exec(item) ?? [];
-		const [, reset] = /;\s*t=(\d+)/.exec(item) ?? [];
-		// One second more: the window's end is told in whole seconds.
-		if (Number(remaining) === 0 && reset !== undefined) wait = Math.max(wait ?? 0, Number(reset) + 1);
-	}
-	const after = header(headers, "retry-after")?.trim();
-	if (wait !== null || !after) return wait;
-	if (/^\d+$/.test(after)) return Number(after);
-	// Against the answer's own date, so that a wrong clock on this machine changes nothing.
-	const seconds = (Date.parse(after) - Date.parse(header(headers, "date") ?? new Date().toUTCString())) / 1000;
-	return Number.isNaN(seconds) ? null : Math.max(0, seconds);
-}
-
-function named(subject: Subject): string {
-	const dataset = `dataset ${subject.repo} at ${subject.revision}`;
-	return subject.file === null ? dataset : `${subject.file} of ${dataset}`;
-}
-
-export function notTheHub(endpoint: URL, subject: Subject, why: string): LakeError {
-	return new LakeError(
-		"HUB_NOT_THE_HUB",
-		`What answered at ${endpoint.host} about ${named(subject)} is not the Hub: ${why}.`,
-		subject.file === null ? {} : { path: subject.file },
-	);
-}
-
-/** An answer that another attempt may better. */
-export function unavailable(endpoint: URL, subject: Subject, why: string, details = {}): LakeError {
-	const path = subject.file === null ? {} : { path: subject.file };
-	return new LakeError("HUB_UNAVAILABLE", `The Hub at ${endpoint.host} failed on ${named(subject)}: ${why}.`, {
-		...path,
-		...details,
-	});
-}
-
-type Refusal = Pick<HubAnswer, "status" | "headers" | "elsewhere">;
-
-/** The error of an answer with a status of 400 or more, told apart as `hf_raise_for_status` of huggingface_hub does. */
-export function refusal(answer: Refusal, subject: Subject, endpoint: URL, hasToken: boolean): LakeError {
-	const { status, headers } = answer;
-	const id = header(headers, "x-request-id") ?? header(headers, "x-amzn-trace-id") ?? header(headers, "x-amz-cf-id");
-	const details = {
-		...(subject.file === null ? {} : { path: subject.file }),
-		...(id === null ? {} : { cause: new Error(`status ${status}, request ${id.slice(0, 100)}`) }),
-	};
-	const wait = waitSeconds(headers);
-	const waiting = { ...details, ...(wait === null ? {} : { waitSeconds: wait }) };
-	if (status === 429) {
-		const long = wait === null ? "a while" : `${Math.ceil(wait)} s`;
-		return new LakeError("HUB_RATE_LIMITED", `The Hub at ${endpoint.host} asks to wait ${long}.`, waiting);
-	}
-	if (status === 408 || status >= 500) return unavailable(endpoint, subject, `status ${status}`, waiting);
-	if (answer.elsewhere) return unavailable(endpoint, subject, `its file store answered ${status}`, waiting);
-	return denied(answer, subject, endpoint, hasToken, details);
-}
-
-function denied(answer: Refusal, subject: Subject, endpoint: URL, hasToken: boolean, details: object): LakeError {
-	const { status, headers } = answer;
-	const { repo, revision, file } = subject;
-	const code = header(headers, "x-error-code");
-	// These two texts are the protocol's only sign of what they say; huggingface_hub compares them too.
-	const said = header(headers, "x-error-message");
-	const at = `The Hub at ${endpoint.host}`;
-	const page = `${endpoint.origin}/datasets/${repo}`;
-	if (said === "Access to this resource is disabled.")
-		return new LakeError("HUB_DISABLED", `${at} has disabled dataset ${repo}.`, details);
-	if (code === "GatedRepo") {
-		const hint = hasToken
-			? `Accept the terms at ${page} with the account that the token belongs to.`
-			: `Accept the terms at ${page}, then set HF_TOKEN.`;
-		return new LakeError("HUB_GATED", `Dataset ${repo} at ${endpoint.host} is gated, and access is not granted.`, {
-			...details,
-			hint,
-		});
-	}
-	if (code === "RevisionNotFound")
-		return new LakeError(
-			"HUB_REVISION_NOT_FOUND",
-			`Dataset ${repo} at ${endpoint.host} has no revision ${revision}.`,
-			details,
-		);
-	if (code === "EntryNotFound" && file !== null)
-		return new LakeError(
-			"HUB_ENTRY_NOT_FOUND",
-			`${at} lists ${file} in ${repo} at ${revision}, but lacks it.`,
-			details,
-		);
-	if (status === 401 && said === "Invalid credentials in Authorization header")
-		return new LakeError("HUB_TOKEN_INVALID", `${at} refuses the token.`, details);
-	if (code === "RepoNotFound" || status === 401)
-		return new LakeError(
-			"HUB_NOT_FOUND",
-			`${at} has no dataset ${repo} that ${hasToken ? "this token" : "everybody"} may see.`,
-			{
-				...details,
-				...(hasToken ? { hint: "Check the name in --source, and that the token's account has access." } : {}),
-			},
-		);
-	if (isHtml(headers) || status === 407) return notTheHub(endpoint, subject, `it answered ${status} and no error code`);
-	if (status === 403)
-		return new LakeError("HUB_GATED", `${at} refuses access to dataset ${repo}.`, {
-			...details,
-			hint: `Look at ${page}; set HF_TOKEN to a token that may read it.`,
-		});
-	if (status === 404 || status === 410) {
-		if (file === null) return new LakeError("HUB_NOT_FOUND", `${at} has no dataset ${repo} at ${revision}.`, details);
-		return new LakeError("HUB_ENTRY_NOT_FOUND", `${at} lists ${file} in ${repo}, but lacks it.`, details);
-	}
-	return unavailable(endpoint, subject, `status ${status}`, { ...details, retry: false });
-}
-
-export function isHtml(headers: Headers): boolean {
-	return /^\s*text\/html\b/i.test(header(headers, "content-type") ?? "");
 }
 
 /** Where a redirect leads. Throws HUB_REDIRECT_REFUSED for what is not followed; the address itself may be signed, so only its host is named. */
@@ -204,12 +93,7 @@ export function nextLink(headers: Headers): string | null {
 	return null;
 }
 
-/** Seconds before the n-th retry in a row: 1, doubled up to 8, and up to a quarter more so that workers do not come all at once. */
-function backoff(failures: number): number {
-	return Math.min(8, 2 ** (failures - 1)) * (1 + Math.random() / 4);
-}
-
-async function textOf(body: HubAnswer["body"]): Promise<string | null> {
+async function bytesOf(body: HubAnswer["body"]): Promise<Buffer | null> {
 	const parts: Buffer[] = [];
 	let bytes = 0;
 	for await (const part of body as AsyncIterable<Buffer>) {
@@ -217,12 +101,26 @@ async function textOf(body: HubAnswer["body"]): Promise<string | null> {
 		if (bytes > MAX_JSON_BYTES) return null;
 		parts.push(part);
 	}
-	return Buffer.concat(parts).toString("utf8");
+	return Buffer.concat(parts);
 }
 
-function parseJson(text: string | null): unknown {
+const DECODERS = { gzip: gunzipSync, "x-gzip": gunzipSync, deflate: inflateSync, br: brotliDecompressSync };
+
+/** A text that something on the way may have compressed, though nobody asked for it. Undefined where it cannot be read. */
+function decoded(bytes: Buffer, headers: Headers): string | undefined {
+	const coding = (header(headers, "content-encoding") ?? "identity").trim().toLowerCase();
+	const decode = coding in DECODERS ? DECODERS[coding as keyof typeof DECODERS] : null;
 	try {
-		return text === null ? undefined : JSON.parse(text);
+		const plain = decode === null ? bytes : decode(bytes, { maxOutputLength: MAX_JSON_BYTES });
+		return plain.toString("utf8");
+	} catch {
+		return undefined;
+	}
+}
+
+function parseJson(text: string | undefined): unknown {
+	try {
+		return text === undefined ? undefined : JSON.parse(text);
 	} catch {
 		return undefined;
 	}
@@ -251,16 +149,21 @@ function endpointUrl(endpoint: string): URL {
 export class HubHttp {
 	readonly endpoint: URL;
 	private readonly credentials: Record<string, string>;
-	private readonly dispatcher: Agent;
+	private readonly dispatcher: Dispatcher;
+	private readonly guard: AddressGuard;
+	/** Until when, by the clock, a host wants no request, by its name. */
+	private readonly held = new Map<string, number>();
+	private clocksCompared = false;
 
 	constructor(private readonly options: HubHttpOptions) {
 		this.endpoint = endpointUrl(options.endpoint);
 		this.credentials = authorization(options.token);
-		const idle = (options.idleSeconds ?? 30) * 1000;
-		this.dispatcher = new Agent({
-			headersTimeout: idle,
-			bodyTimeout: idle,
-			connect: { timeout: (options.connectSeconds ?? 10) * 1000 },
+		this.guard = new AddressGuard({ home: this.endpoint.hostname, allowPrivate: options.allowPrivate ?? false });
+		this.dispatcher = openNetwork({
+			guard: this.guard,
+			proxies: options.proxies ?? null,
+			idle: (options.idleSeconds ?? 30) * 1000,
+			connect: (options.connectSeconds ?? 10) * 1000,
 		});
 	}
 
@@ -271,63 +174,95 @@ export class HubHttp {
 
 	/** One attempt. Resolves with 2xx, with 403 of another host than the endpoint, and with `stayHome` with a 3xx. */
 	async open(url: URL, ask: Ask): Promise<HubAnswer> {
+		const trail = { url };
 		let answer: HubAnswer;
 		try {
-			answer = await this.follow(url, ask);
+			answer = await this.follow(trail, ask);
 		} catch (error) {
-			throw this.explain(error, ask);
+			throw this.explain(error, ask, trail.url.host);
 		}
-		const { status, elsewhere } = answer;
+		this.compareClocks(answer.headers);
+		const { status, elsewhere, host } = answer;
 		if (status < 400 || (elsewhere && status === 403)) return answer;
 		discard(answer.body);
-		throw refusal(answer, ask.subject, this.endpoint, this.options.token !== null);
+		const error = refusal(answer, ask.subject, this.endpoint, this.options.token !== null);
+		if (error.code === "HUB_RATE_LIMITED" && error.waitSeconds !== null) this.hold(host, error.waitSeconds);
+		throw error;
 	}
 
 	/** A JSON answer of the API, retried; `next` is the next page's address on the endpoint, or null. */
 	async json<T>(url: URL, schema: z.ZodType<T>, ask: Ask): Promise<{ value: T; next: URL | null }> {
-		const { text, headers } = await this.retry(async () => {
-			const answer = await this.open(url, ask);
-			try {
-				return { text: await textOf(answer.body), headers: answer.headers };
-			} catch (error) {
-				throw this.explain(error, ask);
-			}
-		}, ask.signal);
-		const parsed = schema.safeParse(parseJson(text));
-		if (!parsed.success) throw notTheHub(this.endpoint, ask.subject, "its answer is not what the Hub's API gives");
+		const { value, headers } = await this.retry(() => this.jsonOnce(url, schema, ask), ask.signal);
 		const link = nextLink(headers);
-		return { value: parsed.data, next: link === null ? null : pageUrl(link, url, this.endpoint, ask.subject) };
+		return { value, next: link === null ? null : pageUrl(link, url, this.endpoint, ask.subject) };
 	}
 
-	/** Runs an attempt again while its error says that this can help: five times, and as often as the Hub asks to wait. */
+	private async jsonOnce<T>(url: URL, schema: z.ZodType<T>, ask: Ask): Promise<{ value: T; headers: Headers }> {
+		const { endpoint } = this;
+		const answer = await this.open(url, { ...ask, stayHome: true });
+		const { status, headers, body, host } = answer;
+		if (REDIRECTS.has(status)) {
+			const to = nextHop(url, header(headers, "location"), endpoint, ask.subject).host;
+			throw notTheHub(endpoint, ask.subject, `it sends on to another host, ${to}`);
+		}
+		let bytes: Buffer | null;
+		try {
+			bytes = await bytesOf(body);
+		} catch (error) {
+			throw this.explain(error, ask, host);
+		}
+		if (bytes === null) throw notTheHub(endpoint, ask.subject, "its answer never ends");
+		if (isHtml(headers)) throw notTheHub(endpoint, ask.subject, "it sent a web page");
+		const found = parseJson(decoded(bytes, headers));
+		if (found === undefined && /\bjson\b/i.test(header(headers, "content-type") ?? "")) {
+			throw unavailable(endpoint, ask.subject, "its answer is cut short or damaged");
+		}
+		const parsed = schema.safeParse(found);
+		if (!parsed.success) throw notTheHub(endpoint, ask.subject, "its answer is not what the Hub's API gives");
+		return { value: parsed.data, headers };
+	}
+
+	/** Runs an attempt again while its error says that this can help. */
 	async retry<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
-		let failures = 0;
-		let waited = 0;
+		const { clock, note, retry: policy } = this.options;
+		const retries = new Retries({ policy, clock, signal, onRetry: tellRetries(note) });
 		for (;;) {
 			try {
 				return await attempt();
 			} catch (error) {
-				signal.throwIfAborted();
-				if (!(error instanceof LakeError) || !error.retry) throw error;
-				// A wait that the Hub asked for is no failure.
-				if (error.code !== "HUB_RATE_LIMITED" || !error.waitSeconds) failures++;
-				const seconds = error.waitSeconds ?? backoff(failures);
-				waited += seconds;
-				if (failures > MAX_RETRIES || waited > MAX_WAIT) throw error;
-				this.options.note("warn", `${error.message} Trying again in ${Math.ceil(seconds)} s.`, { code: error.code });
-				await this.options.clock.sleep(seconds, signal);
+				await retries.after(error);
 			}
 		}
 	}
 
-	/** The network's errors as LakeErrors, an abort as its reason; anything else as it is. */
-	explain(error: unknown, ask: Ask): unknown {
+	/** The network's errors as LakeErrors, an abort as its reason; anything else as it is. `host` was spoken to. */
+	explain(error: unknown, ask: Ask, host: string): unknown {
 		if (ask.signal.aborted) return ask.signal.reason;
-		const code = systemCode(error);
-		if (error instanceof LakeError || code === null) return error;
-		return unavailable(this.endpoint, ask.subject, `the connection failed (${code})`, {
-			cause: error,
-			retry: !CERTIFICATE.test(code),
+		return connectionError(error, this.endpoint, ask.subject, host);
+	}
+
+	/** No request goes to the host before so many seconds have passed, whatever it is about. */
+	private hold(host: string, seconds: number): void {
+		const until = this.options.clock.now() + seconds;
+		this.held.set(host, Math.max(until, this.held.get(host) ?? until));
+	}
+
+	private async whileHeld(host: string, signal: AbortSignal): Promise<void> {
+		const seconds = (this.held.get(host) ?? 0) - this.options.clock.now();
+		if (this.held.has(host) && seconds > 0) await this.options.clock.sleep(seconds, signal);
+	}
+
+	/** Says once where this machine's clock is wrong. Nothing here depends on it. */
+	private compareClocks(headers: Headers): void {
+		const there = Date.parse(header(headers, "date") ?? "");
+		// An answer from a cache bears the time at which it was made.
+		if (this.clocksCompared || Number.isNaN(there) || header(headers, "age") !== null) return;
+		this.clocksCompared = true;
+		const seconds = Math.round((Date.now() - there) / 1000);
+		if (Math.abs(seconds) < SKEW) return;
+		const how = `${Math.abs(seconds)} s ${seconds > 0 ? "ahead of" : "behind"}`;
+		this.options.note("warn", `This machine's clock is ${how} that of ${this.endpoint.host}.`, {
+			skew_seconds: seconds,
 		});
 	}
 
@@ -336,11 +271,13 @@ export class HubHttp {
 	}
 
 	/** Follows redirects; the token goes to the endpoint's origin only, and never again once that was left. */
-	private async follow(first: URL, ask: Ask): Promise<HubAnswer> {
+	private async follow(trail: { url: URL }, ask: Ask): Promise<HubAnswer> {
 		const linked: HubAnswer["linked"] = { commit: null, etag: null, size: null };
-		let url = first;
+		let { url } = trail;
 		let elsewhere = false;
 		for (let hop = 0; hop <= MAX_HOPS; hop++) {
+			trail.url = url;
+			await this.whileHeld(url.host, ask.signal);
 			const answer = await request(url, {
 				dispatcher: this.dispatcher,
 				method: ask.method ?? "GET",
@@ -349,12 +286,14 @@ export class HubHttp {
 			});
 			const { statusCode: status, headers, body } = answer;
 			if (!elsewhere) collect(linked, headers);
-			if (!REDIRECTS.has(status)) return { status, headers, body, elsewhere, linked };
+			if (!REDIRECTS.has(status)) return { status, headers, body, elsewhere, host: url.host, linked };
 			// Read to its end whatever follows, so that the connection can serve again.
 			discard(body);
-			url = nextHop(url, header(headers, "location"), this.endpoint, ask.subject);
+			const from = url;
+			url = nextHop(from, header(headers, "location"), this.endpoint, ask.subject);
 			elsewhere ||= url.origin !== this.endpoint.origin;
-			if (elsewhere && ask.stayHome) return { status, headers, body, elsewhere: false, linked };
+			if (elsewhere && ask.stayHome) return { status, headers, body, elsewhere: false, host: from.host, linked };
+			this.guard.checkHost(url.hostname);
 		}
 		throw new LakeError(
 			"HUB_REDIRECT_REFUSED",

@@ -3,17 +3,10 @@ import { allShards, type Dataset } from "../../../pipelines/datasets/dataset.js"
 import type { Listing, ShardInput, Source, SourceFile } from "../../../pipelines/ports.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { Sha256, type Split } from "../../../schemas/records.js";
-import {
-	type Ask,
-	type HubAnswer,
-	HubHttp,
-	type HubHttpOptions,
-	header,
-	isHtml,
-	notTheHub,
-	type Subject,
-	unavailable,
-} from "./hub-http.js";
+import { Bandwidth } from "./bandwidth.js";
+import { notTheHub } from "./hub-errors.js";
+import { type Pin, readHubFile } from "./hub-file.js";
+import { HubHttp, type HubHttpOptions } from "./hub-http.js";
 
 /** A listing has a thousand entries a page; a Hub that never ends is none. */
 const MAX_PAGES = 1000;
@@ -41,19 +34,14 @@ const TreePage = z.array(
 	}),
 );
 
-/** What a revision stood for when it was resolved; everything later is asked for at this commit. */
-interface Pin {
-	repo: string;
-	commit: string;
-	committedAt: string | null;
-}
-
 export interface HubSourceOptions extends HubHttpOptions {
 	/** `zai-org/ImageRewardDB`; a former name is followed to the present one. */
 	repo: string;
 	/** Branch, tag or commit. */
 	revision: string;
 	dataset: Dataset;
+	/** Of all downloads together, in bytes a second; default: no limit. */
+	bandwidth?: number | undefined;
 }
 
 function encodePath(path: string): string {
@@ -78,58 +66,6 @@ function wantedShards(files: Map<string, SourceFile>, dataset: Dataset, wanted: 
 		shards.set(shard, { form: "zip", file, sha256: file.sha256, bytes: file.bytes });
 	}
 	return shards;
-}
-
-/** Throws unless the endpoint's own headers say that this is the listed file. */
-function checkLinked(linked: HubAnswer["linked"], file: SourceFile, pin: Pin, endpoint: URL, subject: Subject): void {
-	if (linked.commit === null) throw notTheHub(endpoint, subject, "its answer names no commit");
-	const hash = file.sha256 ?? file.gitOid;
-	const differs: string[] = [];
-	if (linked.commit !== pin.commit) differs.push(`commit ${linked.commit} instead of ${pin.commit}`);
-	if (linked.etag !== null && hash !== null && linked.etag !== hash) differs.push(`hash ${linked.etag}, not ${hash}`);
-	if (linked.size !== null && linked.size !== file.bytes) differs.push(`${linked.size} bytes, not ${file.bytes}`);
-	if (differs.length > 0) {
-		const message = `The Hub at ${endpoint.host} lists ${file.path} otherwise than it serves it: ${differs.join(", ")}.`;
-		throw new LakeError("SOURCE_CHANGED", message, { path: file.path });
-	}
-}
-
-/**
- * Whether the body begins at `offset` (true) or at 0 (false). Throws when the answer cannot be the rest of the file;
- * `Content-Range` and lengths are those of RFC 9110.
- */
-function startsAtOffset(answer: HubAnswer, file: SourceFile, offset: number, endpoint: URL, subject: Subject): boolean {
-	const { status, headers } = answer;
-	if (isHtml(headers)) throw notTheHub(endpoint, subject, "it sent a web page");
-	const ranged = status === 206;
-	if ((!ranged && status !== 200) || (ranged && offset === 0)) {
-		throw unavailable(endpoint, subject, `it answered ${status} to a request for bytes from ${offset} on`);
-	}
-	const coding = header(headers, "content-encoding") ?? "identity";
-	if (coding !== "identity") throw unavailable(endpoint, subject, "the bytes were compressed on the way");
-	if (ranged) {
-		const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(header(headers, "content-range") ?? "") ?? [];
-		if (Number(start) !== offset || (total !== "*" && Number(total) !== file.bytes)) {
-			throw unavailable(endpoint, subject, `it sent another range than the bytes from ${offset} on`);
-		}
-	}
-	const length = header(headers, "content-length");
-	const expected = file.bytes - (ranged ? offset : 0);
-	if (length !== null && Number(length) !== expected) {
-		throw unavailable(endpoint, subject, `it announced ${length} bytes where ${expected} were due`);
-	}
-	return ranged || offset === 0;
-}
-
-/** The body, as long as is due. Of a longer one the due part comes before the error. */
-async function* exactly(body: HubAnswer["body"], due: number, endpoint: URL, subject: Subject): AsyncGenerator<Buffer> {
-	let left = due;
-	for await (const chunk of body as AsyncIterable<Buffer>) {
-		if (left > 0) yield chunk.length <= left ? chunk : chunk.subarray(0, left);
-		left -= chunk.length;
-		if (left < 0) throw unavailable(endpoint, subject, `it sent more than the ${due} bytes that were due`);
-	}
-	if (left > 0) throw unavailable(endpoint, subject, `it sent ${due - left} of the ${due} bytes that were due`);
 }
 
 /** The revision's commit, its date and the repository's present name, in one request (two, where the repository was renamed). */
@@ -196,6 +132,7 @@ async function tree(http: HubHttp, pin: Pin, revision: string, signal: AbortSign
 class HubSource implements Source {
 	readonly name: string;
 	private readonly http: HubHttp;
+	private readonly bandwidth: Bandwidth | null;
 	private readonly explicitCommit: boolean;
 	private pin: Pin | null;
 	private files: Map<string, SourceFile> | null = null;
@@ -204,6 +141,7 @@ class HubSource implements Source {
 		const { repo, revision } = options;
 		const commit = Commit.safeParse(revision.toLowerCase());
 		this.http = new HubHttp(options);
+		this.bandwidth = options.bandwidth === undefined ? null : new Bandwidth(options.bandwidth, options.clock);
 		this.name = `hf://${repo}@${revision}`;
 		this.explicitCommit = commit.success;
 		this.pin = commit.success ? { repo, commit: commit.data, committedAt: null } : null;
@@ -239,23 +177,12 @@ class HubSource implements Source {
 	}
 
 	async *read(file: SourceFile, offset: number, signal: AbortSignal, restart: () => void): AsyncGenerator<Buffer> {
-		const { http, pin } = this;
+		const { http, pin, bandwidth } = this;
 		if (pin === null) throw new LakeError("INTERNAL", "The Hub was read before it was listed.");
-		const subject = { repo: pin.repo, revision: pin.commit, file: file.path };
-		const ask = { subject, signal, headers: offset > 0 ? { range: `bytes=${offset}-` } : {} };
-		let body: HubAnswer["body"] | null = null;
-		try {
-			const answer = await openFile(http, fileUrl(http, pin, file.path), ask);
-			body = answer.body;
-			checkLinked(answer.linked, file, pin, http.endpoint, subject);
-			const resumed = startsAtOffset(answer, file, offset, http.endpoint, subject);
-			if (!resumed) restart();
-			yield* exactly(body, file.bytes - (resumed ? offset : 0), http.endpoint, subject);
-		} catch (error) {
-			throw http.explain(error, ask);
-		} finally {
-			// Destroyed, not drained: what is left may be most of a shard, and its errors interest nobody.
-			body?.on("error", () => undefined).destroy();
+		const url = fileUrl(http, pin, file.path);
+		for await (const chunk of readHubFile(http, { url, file, pin, offset, signal, restart })) {
+			await bandwidth?.take(chunk.length, signal);
+			yield chunk;
 		}
 	}
 
@@ -270,14 +197,4 @@ class HubSource implements Source {
  */
 export function createHubSource(options: HubSourceOptions): Source {
 	return new HubSource(options);
-}
-
-/** A signed address may have run out between its making and its use: then it is asked for anew, once. */
-async function openFile(http: HubHttp, url: URL, ask: Ask): Promise<HubAnswer> {
-	for (let round = 0; round < 2; round++) {
-		const answer = await http.open(url, ask);
-		if (answer.status !== 403) return answer;
-		answer.body.dump().catch(() => undefined);
-	}
-	throw unavailable(http.endpoint, ask.subject, "its file store refuses the signed address");
 }
