@@ -73,7 +73,7 @@ async function attempt({ source, file, part, options, count }: Job): Promise<voi
 			await part.restart();
 			options.onRestart?.();
 		}
-		await part.append(chunk);
+		part.append(chunk);
 		count(chunk.length);
 		options.onBytes(chunk.length);
 	}
@@ -116,7 +116,6 @@ async function complete(job: Job): Promise<string> {
 	const { file, part, options } = job;
 	for (let round = 1; ; round++) {
 		await fetchRest(job);
-		await part.flush();
 		const verdict = judge(file, part);
 		if ("sha256" in verdict) return verdict.sha256;
 		// Worth nothing to anybody, so not kept for a resume.
@@ -157,7 +156,7 @@ export async function download(source: Source, file: SourceFile, options: Downlo
 		letGo(own);
 		if (options.signal.aborted) throw options.signal.reason;
 		const full = ["ENOSPC", "EDQUOT"].includes(systemCode(error) ?? "");
-		throw full ? noSpace(options.scratch, file, file.bytes - (part?.written ?? 0), null, error) : error;
+		throw full ? noSpace(options.scratch, file, file.bytes - (part?.size ?? 0), null, error) : error;
 	}
 }
 

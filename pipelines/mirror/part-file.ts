@@ -1,26 +1,20 @@
 import { createHash, type Hash } from "node:crypto";
+import { writeSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import type { SourceFile } from "../ports.js";
 
-/** Bytes that may wait for the disk before the network has to. */
-const QUEUE_BYTES = 8 << 20;
-/** A write at least, but for the last: at a chunk a write (64 KiB) writing costs twice the CPU. */
-const WRITE_BYTES = 1 << 20;
-/** Chunks a write at most: the system's IOV_MAX. */
-const WRITE_CHUNKS = 1024;
 const READ_BYTES = 1 << 20;
-/** A part file, written in order while the next bytes are hashed. */
+
+/**
+ * A part file, hashed while it is written. Bytes are written where they arrive, at once: they only go into the system's
+ * memory, and are still in the processor's cache. Measured for 330 KB: 0.07 ms, against 0.4 ms by another thread. A disk
+ * that cannot keep up holds this thread for a moment, and with it the network, which is what it should do.
+ */
 export class Part {
-	/** Bytes hashed, and on disk or on the way there. */
+	/** Bytes hashed and written. */
 	size = 0;
 	private sha256 = createHash("sha256");
 	private git: Hash | null = null;
-	private waiting: Buffer[] = [];
-	private waitingBytes = 0;
-	/** Bytes in the file. */
-	written = 0;
-	private writing: Promise<void> | null = null;
-	private failure: unknown = null;
 
 	private constructor(
 		private readonly handle: FileHandle,
@@ -43,31 +37,19 @@ export class Part {
 			this.update(buffer.subarray(0, bytesRead));
 			onBytes(bytesRead);
 		}
-		this.written = this.size;
 	}
 
-	/** Takes the next bytes; waits only when the disk is far behind. Throws what an earlier write met. */
-	async append(chunk: Buffer): Promise<void> {
-		this.waiting.push(chunk);
-		this.waitingBytes += chunk.length;
-		if (this.waitingBytes >= WRITE_BYTES) this.writing ??= this.drain(WRITE_BYTES);
+	/** Takes the next bytes; the caller may use their memory again. Throws the system's error: then they are not counted. */
+	append(chunk: Buffer): void {
+		for (let at = 0; at < chunk.length; ) {
+			at += writeSync(this.handle.fd, chunk, at, chunk.length - at, this.size + at);
+		}
 		this.update(chunk);
-		if (this.waitingBytes > QUEUE_BYTES) await this.writing;
-		if (this.failure !== null) throw this.failure;
-	}
-
-	/** Waits until every byte taken is in the file. */
-	async flush(): Promise<void> {
-		await this.writing;
-		await this.drain(1);
-		if (this.failure !== null) throw this.failure;
 	}
 
 	async restart(): Promise<void> {
-		await this.flush();
 		await this.handle.truncate(0);
 		this.size = 0;
-		this.written = 0;
 		this.resetHashes();
 	}
 
@@ -76,11 +58,8 @@ export class Part {
 		return { sha256: this.sha256.digest("hex"), git: this.git?.digest("hex") ?? null };
 	}
 
-	/** Closes the file with every byte taken in it, as far as the disk allowed. */
-	async close(): Promise<void> {
-		await this.writing;
-		await this.drain(1);
-		await this.handle.close();
+	close(): Promise<void> {
+		return this.handle.close();
 	}
 
 	private resetHashes(): void {
@@ -92,23 +71,5 @@ export class Part {
 		this.sha256.update(bytes);
 		this.git?.update(bytes);
 		this.size += bytes.length;
-	}
-
-	/** Writes while at least so many bytes wait. Never rejects: the next `append` or `flush` throws the failure. */
-	private async drain(atLeast: number): Promise<void> {
-		try {
-			while (this.failure === null && this.waitingBytes >= atLeast) {
-				const chunks = this.waiting.splice(0, WRITE_CHUNKS);
-				const due = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-				const { bytesWritten } = await this.handle.writev(chunks, this.written);
-				this.written += bytesWritten;
-				this.waitingBytes -= bytesWritten;
-				// A short write: the disk is nearly full, and the next one says so.
-				if (bytesWritten < due) this.waiting.unshift(Buffer.concat(chunks).subarray(bytesWritten));
-			}
-		} catch (error) {
-			this.failure = error;
-		}
-		this.writing = null;
 	}
 }

@@ -15,6 +15,9 @@ const PASSED = [
 	"SYSTEMROOT",
 ];
 
+/** Objects of one image thread that wait for the disk at once. The file system answers many of them by one write of its journal. */
+const SYNCS_A_THREAD = 16;
+
 /** How a host ended. `hung`: it was ended here, for saying nothing. */
 export interface HostEnd {
 	wasReady: boolean;
@@ -44,7 +47,7 @@ export class HostProcess {
 	/** `silence`: milliseconds without an answer, while one is due, after which the host is ended. */
 	constructor(options: HostOptions, silence: number, events: HostEvents) {
 		this.#silence = silence;
-		const env: NodeJS.ProcessEnv = { UV_THREADPOOL_SIZE: String(4 + 2 * options.threads) };
+		const env: NodeJS.ProcessEnv = { UV_THREADPOOL_SIZE: String(SYNCS_A_THREAD * options.threads) };
 		for (const name of PASSED) if (process.env[name] !== undefined) env[name] = process.env[name];
 		this.#child = fork(new URL("./host.js", import.meta.url), [JSON.stringify(options)], {
 			serialization: "advanced",

@@ -22,8 +22,8 @@ export interface ImagePoolOptions {
 	note?: Progress["note"];
 }
 
-/** Tasks with the host at once, for each thread: some waiting, one being decoded, twelve being written, some answered. */
-const TASKS_A_THREAD = 32;
+/** Tasks with the host at once, for each thread: eight waiting or being decoded, 32 being written, some answered. */
+const TASKS_A_THREAD = 64;
 const DEFAULT_BUDGET = 320_000_000;
 const SILENCE_MS = 10 * 60 * 1000;
 const MAX_STARTS = 3;
