@@ -62,7 +62,8 @@ export interface Source {
 	localPath(file: SourceFile): string | null;
 	/**
 	 * The file's bytes from `offset` on, at the listing's commit, in one attempt. Throws a LakeError that
-	 * says whether a retry can help; `restart` is called before the first byte when the answer begins at 0.
+	 * says whether a retry can help; `restart` is called before the first byte when the answer begins at 0. A buffer is
+	 * valid until the next one is asked for.
 	 */
 	read(file: SourceFile, offset: number, signal: AbortSignal, restart: () => void): AsyncIterable<Buffer>;
 	close(): Promise<void>;

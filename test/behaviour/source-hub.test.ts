@@ -82,7 +82,10 @@ function open(endpoint: string, options: Partial<HubSourceOptions> = {}): Source
 
 async function bytes(source: Source, file: SourceFile, offset = 0, restart = () => {}): Promise<Buffer> {
 	const chunks: Buffer[] = [];
-	for await (const chunk of source.read(file, offset, never, restart)) chunks.push(chunk);
+	for await (const chunk of source.read(file, offset, never, restart)) {
+		// A buffer is valid until the next one is asked for.
+		chunks.push(Buffer.from(chunk));
+	}
 	return Buffer.concat(chunks);
 }
 

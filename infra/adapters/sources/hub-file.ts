@@ -34,7 +34,7 @@ const SNIFFED = 512;
 export async function* readHubFile(http: HubHttp, wanted: Wanted): AsyncGenerator<Buffer> {
 	const { url, file, pin, offset, signal, restart } = wanted;
 	const subject = { repo: pin.repo, revision: pin.commit, file: file.path };
-	const ask = { subject, signal, headers: offset > 0 ? { range: `bytes=${offset}-` } : {} };
+	const ask = { subject, signal, large: true, headers: offset > 0 ? { range: `bytes=${offset}-` } : {} };
 	const answer = await openFile(http, url, ask);
 	try {
 		checkLinked(answer.linked, file, pin, http.endpoint, subject);
@@ -51,7 +51,8 @@ export async function* readHubFile(http: HubHttp, wanted: Wanted): AsyncGenerato
 		throw http.explain(error, ask, answer.host);
 	} finally {
 		// Destroyed, not drained: what is left may be most of a shard, and its errors interest nobody.
-		answer.body.on("error", () => undefined).destroy();
+		if ("on" in answer.body) answer.body.on("error", () => undefined);
+		answer.body.destroy();
 	}
 }
 

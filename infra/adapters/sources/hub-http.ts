@@ -4,6 +4,7 @@ import type { z } from "zod";
 import type { Clock, Progress } from "../../../pipelines/ports.js";
 import { Retries, type RetryPolicy, tellRetries } from "../../../pipelines/retry.js";
 import { LakeError } from "../../../schemas/errors.js";
+import { type DirectAnswer, type DirectBody, getDirectly } from "./direct-get.js";
 import {
 	connectionError,
 	type Headers,
@@ -15,7 +16,7 @@ import {
 	type Subject,
 	unavailable,
 } from "./hub-errors.js";
-import { openNetwork } from "./network.js";
+import { openNetwork, proxyFor } from "./network.js";
 import { AddressGuard } from "./private-address.js";
 import type { Proxies } from "./proxy.js";
 
@@ -34,7 +35,7 @@ const PLAIN = { "accept-encoding": "identity", "cache-control": "no-transform", 
 export interface HubAnswer {
 	status: number;
 	headers: Headers;
-	body: Dispatcher.ResponseData["body"];
+	body: Dispatcher.ResponseData["body"] | DirectBody;
 	/** Whether a host other than the endpoint's gave it: the store of large files. */
 	elsewhere: boolean;
 	/** Name and port of whoever gave it. */
@@ -66,6 +67,8 @@ export interface Ask {
 	signal: AbortSignal;
 	method?: "GET" | "HEAD";
 	headers?: Record<string, string>;
+	/** A large body is wanted: from another host than the endpoint it comes over a connection of its own. */
+	large?: boolean;
 	/** Stop at a redirect that leaves the endpoint, and give that answer. */
 	stayHome?: boolean;
 }
@@ -154,17 +157,16 @@ export class HubHttp {
 	/** Until when, by the clock, a host wants no request, by its name. */
 	private readonly held = new Map<string, number>();
 	private clocksCompared = false;
+	private readonly times: { idle: number; connect: number };
+	/** Hosts whose answers need a full HTTP client. */
+	private readonly framing = new Set<string>();
 
 	constructor(private readonly options: HubHttpOptions) {
 		this.endpoint = endpointUrl(options.endpoint);
 		this.credentials = authorization(options.token);
 		this.guard = new AddressGuard({ home: this.endpoint.hostname, allowPrivate: options.allowPrivate ?? false });
-		this.dispatcher = openNetwork({
-			guard: this.guard,
-			proxies: options.proxies ?? null,
-			idle: (options.idleSeconds ?? 30) * 1000,
-			connect: (options.connectSeconds ?? 10) * 1000,
-		});
+		this.times = { idle: (options.idleSeconds ?? 30) * 1000, connect: (options.connectSeconds ?? 10) * 1000 };
+		this.dispatcher = openNetwork({ ...this.times, guard: this.guard, proxies: options.proxies ?? null });
 	}
 
 	/** An address below the endpoint; `path` begins with `/` and is encoded. */
@@ -270,6 +272,29 @@ export class HubHttp {
 		return this.dispatcher.destroy();
 	}
 
+	private request(url: URL, ask: Ask, elsewhere: boolean): Promise<Dispatcher.ResponseData> {
+		return request(url, {
+			dispatcher: this.dispatcher,
+			method: ask.method ?? "GET",
+			headers: { ...PLAIN, ...ask.headers, ...(elsewhere ? {} : this.credentials) },
+			signal: ask.signal,
+		});
+	}
+
+	/** Null where it must be asked for otherwise: through a proxy, or since the host frames bodies in its own way. */
+	private async directly(url: URL, ask: Ask): Promise<DirectAnswer | null> {
+		const { proxies } = this.options;
+		if (this.framing.has(url.host) || (proxies && proxyFor(proxies, url) !== null)) return null;
+		const answer = await getDirectly(url, {
+			...this.times,
+			headers: { ...PLAIN, ...ask.headers },
+			signal: ask.signal,
+			lookup: this.guard.lookup,
+		});
+		if (answer === null) this.framing.add(url.host);
+		return answer;
+	}
+
 	/** Follows redirects; the token goes to the endpoint's origin only, and never again once that was left. */
 	private async follow(trail: { url: URL }, ask: Ask): Promise<HubAnswer> {
 		const linked: HubAnswer["linked"] = { commit: null, etag: null, size: null };
@@ -278,12 +303,8 @@ export class HubHttp {
 		for (let hop = 0; hop <= MAX_HOPS; hop++) {
 			trail.url = url;
 			await this.whileHeld(url.host, ask.signal);
-			const answer = await request(url, {
-				dispatcher: this.dispatcher,
-				method: ask.method ?? "GET",
-				headers: { ...PLAIN, ...ask.headers, ...(elsewhere ? {} : this.credentials) },
-				signal: ask.signal,
-			});
+			const answer =
+				(elsewhere && ask.large ? await this.directly(url, ask) : null) ?? (await this.request(url, ask, elsewhere));
 			const { statusCode: status, headers, body } = answer;
 			if (!elsewhere) collect(linked, headers);
 			if (!REDIRECTS.has(status)) return { status, headers, body, elsewhere, host: url.host, linked };

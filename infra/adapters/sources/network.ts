@@ -73,7 +73,7 @@ class ProxyNetwork extends Dispatcher {
 	}
 }
 
-function proxyFor(proxies: Proxies, url: URL): URL | null {
+export function proxyFor(proxies: Proxies, url: URL): URL | null {
 	return proxies.isExempt(url) ? null : url.protocol === "https:" ? proxies.https : proxies.http;
 }
 
