@@ -14,12 +14,12 @@ export const RETRY_POLICY: RetryPolicy = { retries: 5, wait: 1 };
 
 /** Longest time in seconds that the other side's own wish to wait is obeyed without progress. */
 const MAX_WAIT = 3600;
-/** What a moment seldom mends: whoever looks on should be told soon. */
-const SELDOM: Partial<Record<ErrorCode, number>> = { HUB_NOT_THE_HUB: 2, HUB_LFS_POINTER: 2 };
 
 export interface RetriesOptions {
 	/** Default: RETRY_POLICY. */
 	policy?: RetryPolicy | undefined;
+	/** Of an error that a moment seldom mends, how often it is met by another attempt. */
+	seldom?: Partial<Record<ErrorCode, number>>;
 	clock: Clock;
 	signal: AbortSignal;
 	/** An attempt failed; the next one comes after so many seconds. */
@@ -30,6 +30,7 @@ export interface RetriesOptions {
 export class Retries {
 	private readonly policy: RetryPolicy;
 	private failures = 0;
+	private readonly met = new Map<ErrorCode, number>();
 	private waited = 0;
 
 	constructor(private readonly options: RetriesOptions) {
@@ -39,20 +40,23 @@ export class Retries {
 	/** There was progress, which gives all retries back. */
 	renew(): void {
 		this.failures = 0;
+		this.met.clear();
 		this.waited = 0;
 	}
 
 	/** Resolves when the next attempt is due. Throws the error where there is none, and the reason of an abort. */
 	async after(error: unknown): Promise<void> {
-		const { clock, signal, onRetry } = this.options;
+		const { clock, signal, seldom = {}, onRetry } = this.options;
 		signal.throwIfAborted();
 		if (!(error instanceof LakeError) || !error.retry) throw error;
 		// A wait that the other side asked for is no failure.
 		if (error.code !== "HUB_RATE_LIMITED" || !error.waitSeconds) this.failures++;
 		const seconds = error.waitSeconds ?? this.backoff();
 		this.waited += seconds;
-		const most = Math.min(this.policy.retries, SELDOM[error.code] ?? Number.POSITIVE_INFINITY);
-		if (this.failures > most || this.waited > MAX_WAIT) throw error;
+		const met = (this.met.get(error.code) ?? 0) + 1;
+		this.met.set(error.code, met);
+		const over = this.failures > this.policy.retries || met > (seldom[error.code] ?? met);
+		if (over || this.waited > MAX_WAIT) throw error;
 		onRetry(error, seconds);
 		await clock.sleep(seconds, signal);
 	}

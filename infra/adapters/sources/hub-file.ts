@@ -37,6 +37,7 @@ export async function* readHubFile(http: HubHttp, wanted: Wanted): AsyncGenerato
 	const ask = { subject, signal, large: true, headers: offset > 0 ? { range: `bytes=${offset}-` } : {} };
 	const answer = await openFile(http, url, ask);
 	try {
+		if (isHtml(answer.headers)) throw notTheHub(http.endpoint, subject, "it sent a web page");
 		checkLinked(answer.linked, file, pin, http.endpoint, subject);
 		const resumed = startsAtOffset(answer, file, offset, http.endpoint, subject);
 		const from = resumed ? offset : 0;
@@ -87,7 +88,6 @@ function checkLinked(linked: HubAnswer["linked"], file: SourceFile, pin: Pin, en
  */
 function startsAtOffset(answer: HubAnswer, file: SourceFile, offset: number, endpoint: URL, subject: Subject): boolean {
 	const { status, headers } = answer;
-	if (isHtml(headers)) throw notTheHub(endpoint, subject, "it sent a web page");
 	const ranged = status === 206;
 	if ((!ranged && status !== 200) || (ranged && offset === 0)) {
 		throw unavailable(endpoint, subject, `it answered ${status} to a request for bytes from ${offset} on`);

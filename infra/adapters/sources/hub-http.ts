@@ -227,7 +227,9 @@ export class HubHttp {
 	/** Runs an attempt again while its error says that this can help. */
 	async retry<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
 		const { clock, note, retry: policy } = this.options;
-		const retries = new Retries({ policy, clock, signal, onRetry: tellRetries(note) });
+		// At its first words somebody looks on, who should soon be told that this is not the Hub.
+		const seldom = { HUB_NOT_THE_HUB: 2 };
+		const retries = new Retries({ policy, seldom, clock, signal, onRetry: tellRetries(note) });
 		for (;;) {
 			try {
 				return await attempt();
