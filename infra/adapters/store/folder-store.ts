@@ -271,12 +271,12 @@ async function linkOnce(aside: string, file: string, path: string): Promise<bool
 	}
 }
 
-async function namesIn(folder: string): Promise<string[]> {
+export async function namesIn(folder: string): Promise<string[]> {
 	return (await readdir(folder).catch(nullIfAbsent)) ?? [];
 }
 
 /** Removes what a dead process left, and what one of another machine has not touched for long. */
-async function dropLeftOver(path: string, owner: string): Promise<void> {
+export async function dropLeftOver(path: string, owner: string): Promise<void> {
 	const state = ownerState(owner);
 	if (state === "alive") return;
 	if (state === "elsewhere") {
