@@ -22,6 +22,9 @@ const flag = z.preprocess((value) => {
 
 const nonEmpty = z.string().min(1, "must not be empty");
 
+/** How a store on S3 shall encrypt; absent: as its bucket says. */
+const S3_ENCRYPTIONS = ["AES256", "aws:kms", "aws:kms:dsse"] as const;
+
 /** Where from, where to, and how: the options that the commands share. Absent ones are undefined. */
 export const Options = z.object({
 	source: nonEmpty.default("hf://zai-org/ImageRewardDB@main"),
@@ -42,6 +45,8 @@ export const Options = z.object({
 	prune: flag.default(false),
 	new_settings: flag.default(false),
 	single_writer: flag.default(false),
+	s3_sse: z.enum(S3_ENCRYPTIONS).optional(),
+	s3_sse_kms_key_id: nonEmpty.optional(),
 	rehash: flag.default(false),
 	json: flag.default(false),
 	deep: flag.default(false),

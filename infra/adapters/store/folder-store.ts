@@ -17,6 +17,7 @@ const ELSEWHERE_MS = 7 * 24 * 3600 * 1000;
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]);
 
 export interface FolderStore extends Store {
+	readonly kind: "folder";
 	/** Absolute path of the folder where this process's image threads stage objects; it need not exist. */
 	readonly stageFolder: string;
 }
@@ -35,6 +36,7 @@ export function openFolderStore(folder: string): FolderStore {
 let asideCount = 0;
 
 class Folder implements FolderStore {
+	readonly kind = "folder";
 	readonly name: string;
 	readonly stageFolder: string;
 	readonly #root: string;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { Clock, Progress } from "../../../../pipelines/ports.js";
 import { isTransient, type Place, storeError } from "./errors.js";
@@ -35,6 +36,8 @@ export class Calls {
 		this.#clock = clock;
 		this.#signal = signal;
 		this.#note = note;
+		// Every request under way listens to it.
+		setMaxListeners(0, signal);
 	}
 
 	get signal(): AbortSignal {
