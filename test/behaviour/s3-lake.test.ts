@@ -45,8 +45,7 @@ describeServer("a lake on S3", () => {
 			if (number === 2) await world.change("train", 2);
 			expect(await folder.mirror()).toMatchObject({ code: 0 });
 			expect(documentOf(await lake.mirror())).toMatchObject({ state: "published", number });
-			expect(await lake.digest()).toBe(digestOf(folder.path));
-			expect(await lake.pinned()).toBe(number);
+			expect(await lake.look()).toEqual({ number, digest: digestOf(folder.path) });
 		}
 		expect((await lake.keys()).filter((key) => key.startsWith(".irlake/"))).toEqual([".irlake/lake.json"]);
 	}, 120_000);

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CopyObjectCommand, GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { faultEnv } from "../faults/fault.js";
@@ -45,9 +45,20 @@ export class S3Lake {
 		return (await this.start(["verify", ...args])).ended;
 	}
 
+	/** Folders of objects that were staged and never published. */
+	staged(): string[] {
+		const folder = join(this.scratch, "staged");
+		return existsSync(folder) ? readdirSync(folder) : [];
+	}
+
 	/** Every key below the prefix, as paths of the lake. */
 	async keys(): Promise<string[]> {
-		const found: string[] = [];
+		return (await this.sizes()).map(({ path }) => path);
+	}
+
+	/** Every key below the prefix with its size in bytes, sorted. */
+	async sizes(): Promise<{ path: string; bytes: number }[]> {
+		const found: { path: string; bytes: number }[] = [];
 		let token: string | undefined;
 		do {
 			const page = await this.server.client.send(
@@ -57,10 +68,12 @@ export class S3Lake {
 					...(token === undefined ? {} : { ContinuationToken: token }),
 				}),
 			);
-			for (const { Key = "" } of page.Contents ?? []) found.push(Key.slice(this.prefix.length + 1));
+			for (const { Key = "", Size = 0 } of page.Contents ?? []) {
+				found.push({ path: Key.slice(this.prefix.length + 1), bytes: Size });
+			}
 			token = page.NextContinuationToken;
 		} while (token !== undefined);
-		return found.sort();
+		return found.sort((a, b) => (a.path < b.path ? -1 : 1));
 	}
 
 	/** Copies every key into a fresh folder, so that whatever reads a lake in a folder can read it. */
@@ -75,9 +88,10 @@ export class S3Lake {
 		return folder;
 	}
 
-	/** One SHA-256 over all keys but `.irlake/`. */
-	async digest(): Promise<string> {
-		return digestOf(await this.download());
+	/** What a pinned reader sees, and one SHA-256 over all keys but `.irlake/`; throws where the snapshot is not whole. */
+	async look(): Promise<{ number: number; digest: string }> {
+		const folder = await this.download();
+		return { number: readPinned(folder), digest: digestOf(folder) };
 	}
 
 	/** What a reader pinned to `latest.json` sees: the snapshot's number, 0 of none; throws where it is not whole. */
@@ -87,12 +101,14 @@ export class S3Lake {
 
 	/** A copy, scratch folder not included. */
 	async copy(prefix: string): Promise<S3Lake> {
-		const copy = new S3Lake(this.world, this.server, prefix);
+		for (const path of await this.keys()) await this.copyTo(prefix, path);
+		return new S3Lake(this.world, this.server, prefix);
+	}
+
+	/** Copies one key of the lake below another prefix. */
+	async copyTo(prefix: string, path: string): Promise<void> {
 		const { bucket: Bucket, client } = this.server;
-		for (const path of await this.keys()) {
-			const source = { Bucket, Key: `${prefix}/${path}`, CopySource: `${Bucket}/${this.prefix}/${path}` };
-			await client.send(new CopyObjectCommand(source));
-		}
-		return copy;
+		const CopySource = encodeURI(`${Bucket}/${this.prefix}/${path}`);
+		await client.send(new CopyObjectCommand({ Bucket, Key: `${prefix}/${path}`, CopySource }));
 	}
 }

@@ -9,6 +9,7 @@ export interface Passing {
 	key: string;
 	query: URLSearchParams;
 	headers: IncomingMessage["headers"];
+	body: Buffer;
 }
 
 /**
@@ -24,8 +25,8 @@ export type Fate =
 	| { delayMs: number }
 	/** Called when it was carried out, before its answer is passed on. */
 	| { after: () => Promise<unknown> }
-	/** Headers that are taken away, as a server does that does not know them. */
-	| { without: string[] };
+	/** What another kind of server would do with it, and its answer's headers. */
+	| { instead: () => Promise<Record<string, string>> };
 
 export type Judge = (request: Passing) => Fate | Promise<Fate>;
 
@@ -77,12 +78,12 @@ export class S3Proxy {
 		const key = decodeURIComponent(url.pathname).split("/").slice(2).join("/");
 		const { method = "GET", headers } = incoming;
 		this.seen.push(`${method} ${key}${url.search === "" ? "" : ` ${url.search}`}`);
-		const fate = await this.judge({ method, key, query: url.searchParams, headers });
+		const fate = await this.judge({ method, key, query: url.searchParams, headers, body });
 		if (fate === "reset") return void incoming.socket.destroy();
 		if (typeof fate === "object" && "status" in fate) return answerError(outgoing, fate, method);
 		if (typeof fate === "object" && "delayMs" in fate) await new Promise((wake) => setTimeout(wake, fate.delayMs));
-		const dropped = typeof fate === "object" && "without" in fate ? fate.without : [];
-		const answer = await this.#forward(incoming, body, dropped);
+		if (typeof fate === "object" && "instead" in fate) return void outgoing.writeHead(200, await fate.instead()).end();
+		const answer = await this.#forward(incoming, body);
 		const content = await buffer(answer);
 		if (fate === "lose") return void incoming.socket.destroy();
 		if (fate === "hold") return;
@@ -91,11 +92,10 @@ export class S3Proxy {
 		outgoing.end(content);
 	}
 
-	async #forward(incoming: IncomingMessage, body: Buffer, dropped: string[]): Promise<IncomingMessage> {
+	async #forward(incoming: IncomingMessage, body: Buffer): Promise<IncomingMessage> {
 		const headers = { ...incoming.headers };
 		// Answered by this server already.
 		delete headers.expect;
-		for (const name of dropped) delete headers[name];
 		const { hostname, port } = this.#upstream;
 		const { method, url } = incoming;
 		const sent = request({ hostname, port, method, path: url, headers, agent: this.#agent });
