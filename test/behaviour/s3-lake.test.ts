@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { digestOf } from "../faults/lake.js";
 import { World } from "../faults/world.js";
 import { documentOf } from "../support/cli.js";
-import { describeS3, S3Server } from "../support/s3.js";
+import { describeS3 } from "../support/describe-s3.js";
+import { S3Server } from "../support/s3.js";
 import { S3Lake } from "../support/s3-lake.js";
 import { S3Proxy } from "../support/s3-proxy.js";
 

@@ -10,8 +10,9 @@ import { MemoryStore } from "../../infra/adapters/store/memory-store.js";
 import { ScratchStage } from "../../infra/adapters/store/scratch-stage.js";
 import type { ObjectStage, Store } from "../../pipelines/ports.js";
 import { LakeError } from "../../schemas/errors.js";
+import { describeS3 } from "../support/describe-s3.js";
 import { tempDir } from "../support/root.js";
-import { describeS3, S3Server } from "../support/s3.js";
+import { S3Server } from "../support/s3.js";
 import { openTestStore } from "../support/s3-store.js";
 import { isSealed } from "./sealed.js";
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Random } from "../sample/random.js";
 import type { CliProcess } from "../support/cli.js";
-import { describeS3, S3Server } from "../support/s3.js";
+import { describeS3 } from "../support/describe-s3.js";
+import { S3Server } from "../support/s3.js";
 import { S3Lake } from "../support/s3-lake.js";
 import { S3Proxy } from "../support/s3-proxy.js";
 import type { Fault } from "./fault.js";

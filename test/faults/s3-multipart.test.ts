@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { PART_BYTES } from "../../infra/adapters/store/s3/uploads.js";
 import { type CliEnd, documentOf } from "../support/cli.js";
-import { describeS3, S3Server } from "../support/s3.js";
+import { describeS3 } from "../support/describe-s3.js";
+import { S3Server } from "../support/s3.js";
 import { S3Lake } from "../support/s3-lake.js";
 import { type Fate, type Passing, S3Proxy } from "../support/s3-proxy.js";
 import { World } from "./world.js";

@@ -8,8 +8,9 @@ import type { Store } from "../../pipelines/ports.js";
 import { Latest, type Receipt, type Snapshot } from "../../schemas/records.js";
 import { DEFAULT_SETTINGS } from "../../schemas/settings.js";
 import { TABLE_NAMES } from "../../schemas/tables.js";
+import { describeS3 } from "../support/describe-s3.js";
 import { tempDir } from "../support/root.js";
-import { describeS3, S3Server } from "../support/s3.js";
+import { S3Server } from "../support/s3.js";
 import { openTestStore } from "../support/s3-store.js";
 import { receipt } from "../unit/values.js";
 

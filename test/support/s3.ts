@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from "@aws-sdk/client-s3";
-import { describe } from "@jest/globals";
 import { runProgram } from "../consumers/run-program.js";
 import { ROOT, tempDir } from "./root.js";
 
@@ -22,14 +21,6 @@ let made: Promise<string | null> | undefined;
 export function s3Missing(): Promise<string | null> {
 	made ??= runProgram(SCRIPT, ["install", S3_KIND]).then(({ code, stderr }) => (code === 0 ? null : stderr.trim()));
 	return made;
-}
-
-/** `describe` for tests that need the server: skipped, saying why, where it cannot be had; failing with REQUIRE_SERVICES=1. */
-export async function describeS3(): Promise<typeof describe | typeof describe.skip> {
-	const reason = await s3Missing();
-	if (reason === null || process.env.REQUIRE_SERVICES === "1") return describe;
-	process.stderr.write(`${reason}\nNo S3 server: its tests are skipped.\n`);
-	return describe.skip;
 }
 
 /** A running server with a bucket of this suite's own. */
