@@ -105,6 +105,13 @@ describeServer("S3", () => {
 		expect(await second.verify()).toMatchObject({ code: 0 });
 	}, 120_000);
 
+	test("bytes altered on their way are refused by the server, and sent again", async () => {
+		const { met } = firstPut(/\.(webp|parquet|json)$/, { altered: true });
+		const end = await lake.mirror();
+		expect(met.length).toBeGreaterThan(20);
+		await expectUndisturbed(end, lake);
+	}, 120_000);
+
 	test("409 ConditionalRequestConflict is tried again", async () => {
 		const { met } = firstPut(RECORD, { status: 409, code: "ConditionalRequestConflict" });
 		const end = await lake.mirror();

@@ -23,6 +23,8 @@ export type Fate =
 	| "hold"
 	| { status: number; code: string }
 	| { delayMs: number }
+	/** The body's last byte is another when it arrives. */
+	| { altered: true }
 	/** Called when it was carried out, before its answer is passed on. */
 	| { after: () => Promise<unknown> }
 	/** What another kind of server would do with it, and its answer's headers. */
@@ -83,6 +85,8 @@ export class S3Proxy {
 		if (typeof fate === "object" && "status" in fate) return answerError(outgoing, fate, method);
 		if (typeof fate === "object" && "delayMs" in fate) await new Promise((wake) => setTimeout(wake, fate.delayMs));
 		if (typeof fate === "object" && "instead" in fate) return void outgoing.writeHead(200, await fate.instead()).end();
+		const last = body.length - 1;
+		if (typeof fate === "object" && "altered" in fate) body[last] = (body[last] ?? 0) ^ 1;
 		const answer = await this.#forward(incoming, body);
 		const content = await buffer(answer);
 		if (fate === "lose") return void incoming.socket.destroy();

@@ -1,3 +1,4 @@
+import { statSync, unlinkSync } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Readable } from "node:stream";
@@ -185,12 +186,12 @@ class InBucket implements S3Store {
 	async #publishObject(key: string, index: ObjectIndex): Promise<void> {
 		const file = join(this.stageFolder, basename(key));
 		try {
-			const { size } = await stat(file);
+			const { size } = statSync(file);
 			if (index.size(key) !== size) {
 				await this.#uploads.put(key, file, size, checksumByName(key));
 				index.add(key, size);
 			}
-			await rm(file, { force: true });
+			unlinkSync(file);
 		} catch (error) {
 			if (systemCode(error) !== "ENOENT") throw error;
 			if (index.size(key) !== undefined) return;

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { createReadStream, readFileSync } from "node:fs";
 import {
 	AbortMultipartUploadCommand,
 	ListMultipartUploadsCommand,
@@ -40,7 +39,8 @@ export class Uploads {
 	async put(path: string, file: string, bytes: number, checksum: string | null): Promise<void> {
 		if (bytes > PART_BYTES) return this.#gate.run(PART_BYTES * PARTS_AT_ONCE, () => this.#putLarge(path, file));
 		await this.#gate.run(bytes, async () => {
-			const content = await readFile(file);
+			// Written a moment ago, so it comes from memory, and sooner than another thread could be asked for it.
+			const content = readFileSync(file);
 			await this.#bucket.put(path, content, checksum ?? checksumOf(content));
 		});
 	}
