@@ -4,7 +4,7 @@ LAKE ?= ./lake
 SUBSET ?= 1k
 IRLAKE := node bin/irlake.js
 
-.PHONY: help setup demo test quick bench backfill hub sample lint docs clean
+.PHONY: help setup demo test test-minio quick bench backfill hub sample lint docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -22,9 +22,15 @@ dist/.ready: node_modules/.ready $(shell find schemas pipelines workers infra te
 demo: setup ## make samples, serve them as the Hub does, mirror them, query the lake
 	@infra/scripts/demo.sh
 
-test: setup ## all tests; python and its packages are set up first
+test: setup ## all tests; python, its packages and an S3 server are set up first
 	@infra/scripts/python-env.sh >/dev/null || echo "note: no Python environment; its tests are skipped"
+	@infra/scripts/s3-server.sh install versitygw >/dev/null || echo "note: no S3 server; its tests are skipped"
 	@infra/scripts/test.sh
+
+test-minio: setup ## the S3 tests against MinIO
+	@infra/scripts/python-env.sh >/dev/null || echo "note: no Python environment; its tests are skipped"
+	@infra/scripts/s3-server.sh install minio >/dev/null || echo "note: no MinIO; its tests are skipped"
+	@IRLAKE_TEST_S3=minio infra/scripts/test.sh /s3- conformance/store.test
 
 quick: setup ## the tests that need no Python and no other process
 	@NODE_OPTIONS=--experimental-vm-modules npx jest dist/test/unit dist/test/conformance

@@ -329,13 +329,19 @@ export const ERRORS = {
 		exit: 2,
 		retry: false,
 		meaning: "The kind of lake, or its format, is not supported by this release.",
-		todo: "Give --lake a folder; upgrade irlake if the lake is newer.",
+		todo: "Give --lake a folder or s3://bucket/prefix; upgrade irlake if the lake is newer.",
 	},
 	LAKE_UNWRITABLE: {
 		exit: 2,
 		retry: false,
 		meaning: "The lake refuses access.",
 		todo: "Check the folder's owner and permissions.",
+	},
+	LAKE_UNAVAILABLE: {
+		exit: 1,
+		retry: true,
+		meaning: "The lake's store could not be reached, or answered with an error, again and again.",
+		todo: "Check the network and AWS_ENDPOINT_URL_S3, then run again: finished shards are kept.",
 	},
 	LAKE_DAMAGED: {
 		exit: 1,

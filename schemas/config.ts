@@ -42,6 +42,9 @@ const flag = z.preprocess((value) => {
 
 const nonEmpty = z.string().min(1, "must not be empty");
 
+/** How a store on S3 shall encrypt; absent: as its bucket says. */
+const S3_ENCRYPTIONS = ["AES256", "aws:kms", "aws:kms:dsse"] as const;
+
 /** Where from, where to, and how: the options that the commands share. Absent ones are undefined. */
 export const Options = z.object({
 	source: nonEmpty.default("hf://zai-org/ImageRewardDB@main"),
@@ -70,6 +73,8 @@ export const Options = z.object({
 	idle_timeout: secondsFrom(0.1, 3600).default(30),
 	allow_private_redirects: flag.default(false),
 	single_writer: flag.default(false),
+	s3_sse: z.enum(S3_ENCRYPTIONS).optional(),
+	s3_sse_kms_key_id: nonEmpty.optional(),
 	rehash: flag.default(false),
 	json: flag.default(false),
 	deep: flag.default(false),

@@ -13,7 +13,7 @@ const flags = {
 		"--source <uri>",
 		"hf://owner/name@revision or file:///dir (default: hf://zai-org/ImageRewardDB@main)",
 	),
-	lake: new Option("--lake <folder>", "the lake (default: ./lake)"),
+	lake: new Option("--lake <place>", "a folder, or s3://bucket/prefix (default: ./lake)"),
 	subset: new Option("--subset <name>", "1k, 2k, 4k or 8k (default: 8k)"),
 	split: new Option("--split <name...>", "train, validation or test; several may be given"),
 	shards: new Option("--shards <list>", "such as train_1,train_7-9"),
@@ -34,6 +34,8 @@ const flags = {
 	idleTimeout: new Option("--idle-timeout <seconds>", "silence after which a connection is given up (default: 30)"),
 	allowPrivateRedirects: new Option("--allow-private-redirects", "follow the Hub to addresses of your own network"),
 	singleWriter: new Option("--single-writer", "the store may lack conditional writes"),
+	s3Sse: new Option("--s3-sse <kind>", "AES256, aws:kms or aws:kms:dsse: how a lake on S3 is encrypted"),
+	s3SseKmsKeyId: new Option("--s3-sse-kms-key-id <id>", "the key for aws:kms"),
 	rehash: new Option("--rehash", "hash a local source again, whatever is remembered"),
 	json: new Option("--json", "one JSON document on stdout"),
 	deep: new Option("--deep", "decode every image again"),
@@ -43,8 +45,8 @@ type Flag = keyof typeof flags;
 
 const WHERE: Flag[] = ["source", "lake", "subset", "split", "shards", "scratch", "rehash"];
 const SETTINGS: Flag[] = ["image", "quality", "maxSide", "verify", "onBadImage", "newSettings", "prune"];
-const RUN: Flag[] = ["concurrency", "onShardFailure", "maxRejectRatio", "singleWriter"];
 const NETWORK: Flag[] = ["bandwidth", "retries", "retryWait", "idleTimeout", "allowPrivateRedirects"];
+const RUN: Flag[] = ["concurrency", "onShardFailure", "maxRejectRatio", "singleWriter", "s3Sse", "s3SseKmsKeyId"];
 
 function command(name: string, about: string, options: Flag[], examples: string[]): Command {
 	const made = new Command(name).description(about);
@@ -92,6 +94,8 @@ function program(): Command {
 				"irlake mirror --shards test_1,test_2 --on-shard-failure skip",
 				"irlake mirror --source file:///data/ImageRewardDB --lake /lake",
 				"irlake mirror --bandwidth 20MB --retries 50 --idle-timeout 60",
+				"AWS_PROFILE=me irlake mirror --subset 1k --lake s3://bucket/imagereward",
+				"AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 irlake mirror --lake s3://b/lake",
 			],
 		).action(async (given: Record<string, unknown>) => {
 			const { mirror } = await import("./commands/mirror.js");
@@ -124,7 +128,7 @@ function program(): Command {
 		command(
 			"rollback",
 			"publish a new snapshot with the content of snapshot N",
-			["lake"],
+			["lake", "singleWriter", "s3Sse", "s3SseKmsKeyId"],
 			["irlake rollback 3 --lake ./lake"],
 		)
 			.argument("<number>", "the snapshot's number")

@@ -88,17 +88,30 @@ export function parseSource(text: string): SourceAddress {
 	});
 }
 
-/** The lake's folder. Throws LAKE_UNSUPPORTED for storage that this release does not know. */
-export function parseLake(text: string): string {
+/** Where a lake is: a folder of this machine, or below a prefix of a bucket ("": the whole bucket). */
+export type LakeAddress = { kind: "folder"; folder: string } | { kind: "s3"; bucket: string; prefix: string };
+
+const S3_ADDRESS = /^s3:\/\/([A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9])(?:\/([^?#\\]*))?$/;
+/** Of a key's 1,024 bytes, the lake's own paths need up to 200. */
+const LONGEST_PREFIX = 800;
+
+/** Throws LAKE_UNSUPPORTED for storage that this release does not know, USAGE for an address on S3 that cannot be. */
+export function parseLake(text: string): LakeAddress {
 	const folder = folderOf(text);
-	if (folder !== null) return folder;
-	if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
-		throw new LakeError(
-			"LAKE_UNSUPPORTED",
-			`--lake cannot be ${JSON.stringify(withoutCredentials(text))}: only folders so far`,
-		);
+	if (folder !== null) return { kind: "folder", folder };
+	if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return { kind: "folder", folder: resolve(text) };
+	const shown = JSON.stringify(withoutCredentials(text));
+	if (!text.startsWith("s3://")) throw new LakeError("LAKE_UNSUPPORTED", `--lake cannot be ${shown}`);
+	const [, bucket, path = ""] = S3_ADDRESS.exec(text) ?? [];
+	const prefix = path.replace(/\/+$/, "");
+	const steps = prefix === "" ? [] : prefix.split("/");
+	const odd = steps.some((step) => step === "" || step === "." || step === "..");
+	if (bucket === undefined || odd || Buffer.byteLength(prefix) > LONGEST_PREFIX || /\p{Cc}/u.test(prefix)) {
+		throw new LakeError("USAGE", `--lake cannot be ${shown}`, {
+			hint: "Give s3://bucket or s3://bucket/prefix; credentials come from AWS_PROFILE or AWS_ACCESS_KEY_ID and the like.",
+		});
 	}
-	return resolve(text);
+	return { kind: "s3", bucket, prefix };
 }
 
 /** The folder of a `file:///` address; null for anything else, and for one that cannot be read. */

@@ -10,7 +10,8 @@ import { type LakeStore, openTables } from "./wire.js";
 /** What commands look at before they begin. Nothing is made here: wrong usage leaves no trace. */
 
 /** A folder that holds other things must not become a lake by a slip of the hand. Throws LAKE_NOT_A_LAKE. */
-export async function requireLakeFolder(store: LakeStore): Promise<void> {
+export async function requireLake(store: LakeStore): Promise<void> {
+	if (store.kind === "s3") return store.requireLake();
 	const path = store.name;
 	try {
 		const names = await readdir(path);

@@ -42,3 +42,8 @@ export function tableText(rows: (string | number)[][], indent = "  "): string {
 	});
 	return lines.join("\n");
 }
+
+/** A place in the lake as a person would write it, be the lake a folder or an address. */
+export function placeText(lake: string, path: string): string {
+	return `${lake.replace(/\/+$/, "")}/${path}`;
+}

@@ -1,15 +1,17 @@
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { openLoose } from "../infra/adapters/archive/loose.js";
 import { readJsonMember } from "../infra/adapters/archive/member.js";
 import { openZip } from "../infra/adapters/archive/zip.js";
 import type { FolderStore } from "../infra/adapters/store/folder-store.js";
+import type { S3Store } from "../infra/adapters/store/s3-store.js";
 import type { Dataset } from "../pipelines/datasets/dataset.js";
 import type { ArchiveReader, Clock, ImagePool, Progress, Source, TableFiles } from "../pipelines/ports.js";
 import type { RetryPolicy } from "../pipelines/retry.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
-import { parseLake, parseSource } from "./options.js";
+import { systemClock } from "./clock.js";
+import { parseLake, parseSource, scratchFolder } from "./options.js";
 
 /** What a source is opened with. */
 type SourceOptions = Pick<
@@ -18,7 +20,7 @@ type SourceOptions = Pick<
 >;
 
 /** Where the lake is, and where its image threads stage objects. */
-export type LakeStore = FolderStore;
+export type LakeStore = FolderStore | S3Store;
 
 /** Chooses the adapters. Each is imported when it is first wanted: `--help` needs none of them. */
 
@@ -63,9 +65,47 @@ function hubEndpoint(env: NodeJS.ProcessEnv): string {
 	throw new LakeError("USAGE", "HF_ENDPOINT is no http or https address", { hint: "Unset it, or give https://host." });
 }
 
-export async function openStore(options: Pick<Options, "lake">): Promise<LakeStore> {
-	const { openFolderStore } = await import("../infra/adapters/store/folder-store.js");
-	return openFolderStore(parseLake(options.lake));
+/** What a store on the network needs beside the options. */
+export interface StoreTools {
+	/** Ends uploads, listings and long reads. */
+	signal: AbortSignal;
+	note: Progress["note"];
+	env: NodeJS.ProcessEnv;
+}
+
+type StoreOptions = Pick<Options, "lake"> &
+	Partial<Pick<Options, "scratch" | "single_writer" | "s3_sse" | "s3_sse_kms_key_id">>;
+
+/** Writes nothing, and of a folder asks nothing either. */
+export async function openStore(options: StoreOptions, tools: Partial<StoreTools> = {}): Promise<LakeStore> {
+	const address = parseLake(options.lake);
+	if (address.kind === "folder") {
+		const { openFolderStore } = await import("../infra/adapters/store/folder-store.js");
+		return openFolderStore(address.folder);
+	}
+	const { signal = new AbortController().signal, note = () => {}, env = process.env } = tools;
+	const encryption = s3Encryption(options);
+	const { openS3Store } = await import("../infra/adapters/store/s3-store.js");
+	return openS3Store({
+		...address,
+		encryption,
+		scratch: resolve(scratchFolder({ scratch: options.scratch }, env)),
+		singleWriter: options.single_writer ?? false,
+		env,
+		clock: systemClock,
+		signal,
+		note,
+	});
+}
+
+/** Throws USAGE for a key that the asked encryption has no use for. */
+function s3Encryption({ s3_sse, s3_sse_kms_key_id }: StoreOptions): {
+	ServerSideEncryption?: NonNullable<Options["s3_sse"]>;
+	SSEKMSKeyId?: string;
+} {
+	if (s3_sse_kms_key_id === undefined) return s3_sse === undefined ? {} : { ServerSideEncryption: s3_sse };
+	if (s3_sse === "AES256") throw new LakeError("USAGE", "--s3-sse-kms-key-id cannot stand beside --s3-sse AES256");
+	return { ServerSideEncryption: s3_sse ?? "aws:kms", SSEKMSKeyId: s3_sse_kms_key_id };
 }
 
 export async function openTables(scratch: string): Promise<TableFiles> {
@@ -76,7 +116,8 @@ export async function openTables(scratch: string): Promise<TableFiles> {
 /** Image threads on all cores. @param store where good images are staged; null when nothing is kept */
 export async function openImages(store: LakeStore | null, note: Progress["note"]): Promise<ImagePool> {
 	const { createImagePool } = await import("../infra/adapters/images/pool.js");
-	const stage = store ? { kind: "folder" as const, folder: store.stageFolder } : null;
+	const kind = store?.kind === "s3" ? "scratch" : "folder";
+	const stage = store ? ({ kind, folder: store.stageFolder } as const) : null;
 	return createImagePool({ threads: availableParallelism(), stage, note });
 }
 

@@ -1,4 +1,8 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { DEFAULT_SETTINGS } from "../../schemas/settings.js";
 import type { ImagePool, ImageResult, Store } from "../ports.js";
 import type { Report } from "./report.js";
@@ -19,11 +23,19 @@ export interface ObjectRow {
 	dhash: string | null;
 }
 
+/** What an object is checked with. */
+export interface ObjectTools {
+	store: Store;
+	/** Null: it is only hashed. */
+	images: ImagePool | null;
+	/** Folder for objects of a store elsewhere, while they are decoded. */
+	work: string;
+}
+
 /** Size and SHA-256 of one object; with a pool it is decoded too, and original bytes must give the recorded pixels. */
 export async function checkObject(
 	row: ObjectRow,
-	store: Store,
-	images: ImagePool | null,
+	{ store, images, work }: ObjectTools,
 	report: Report,
 	signal: AbortSignal,
 ): Promise<void> {
@@ -35,21 +47,39 @@ export async function checkObject(
 		return report.add("OBJECT_SIZE", path, `it has ${found.bytes} bytes, not ${row.bytes}`);
 	}
 	report.checked.bytes += row.bytes;
-	const local = store.localPath(path);
-	if (images && local !== null && row.bytes <= DECODED_BYTES) {
-		const original = row.sha256 === row.source_sha256;
-		const ref = { kind: "file" as const, path: local, bytes: row.bytes };
-		const task = { ref, check: original ? ("image" as const) : ("stored" as const), keep: false };
-		const result = await images.run(task, DEFAULT_SETTINGS, signal);
-		if (result.sha256 !== row.sha256) return report.add("OBJECT_HASH", path, hashDetail(result.sha256, row.sha256));
-		report.checked.decoded++;
-		comparePixels(row, result, report);
-		return;
+	if (images && row.bytes <= DECODED_BYTES) {
+		const local = store.localPath(path);
+		if (local !== null) return decodeObject(row, local, images, report, signal);
+		const copy = join(work, `object-${randomUUID()}`);
+		try {
+			await pipeline(await store.read(path), createWriteStream(copy), { signal });
+			return await decodeObject(row, copy, images, report, signal);
+		} finally {
+			await rm(copy, { force: true });
+		}
 	}
 	const hash = createHash("sha256");
 	for await (const chunk of await store.read(path)) hash.update(chunk as Buffer);
 	const sha256 = hash.digest("hex");
 	if (sha256 !== row.sha256) report.add("OBJECT_HASH", path, hashDetail(sha256, row.sha256));
+}
+
+async function decodeObject(
+	row: ObjectRow,
+	file: string,
+	images: ImagePool,
+	report: Report,
+	signal: AbortSignal,
+): Promise<void> {
+	const original = row.sha256 === row.source_sha256;
+	const ref = { kind: "file" as const, path: file, bytes: row.bytes };
+	const task = { ref, check: original ? ("image" as const) : ("stored" as const), keep: false };
+	const result = await images.run(task, DEFAULT_SETTINGS, signal);
+	if (result.sha256 !== row.sha256) {
+		return report.add("OBJECT_HASH", row.object_key, hashDetail(result.sha256, row.sha256));
+	}
+	report.checked.decoded++;
+	comparePixels(row, result, report);
 }
 
 function hashDetail(found: string | null, expected: string): string {

@@ -108,7 +108,7 @@ async function checkObjects(
 	async function work(): Promise<void> {
 		for (const row of rows) {
 			signal.throwIfAborted();
-			await checkObject(row, tools.store, tools.images, report, signal);
+			await checkObject(row, tools, report, signal);
 			tools.onObject(row.bytes);
 		}
 	}

@@ -3,21 +3,32 @@ import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { FolderStage } from "../../infra/adapters/store/folder-stage.js";
 import { openFolderStore } from "../../infra/adapters/store/folder-store.js";
 import { MemoryStore } from "../../infra/adapters/store/memory-store.js";
+import { ScratchStage } from "../../infra/adapters/store/scratch-stage.js";
 import type { ObjectStage, Store } from "../../pipelines/ports.js";
 import { LakeError } from "../../schemas/errors.js";
+import { describeS3 } from "../support/describe-s3.js";
 import { tempDir } from "../support/root.js";
+import { S3Server } from "../support/s3.js";
+import { openTestStore } from "../support/s3-store.js";
 import { isSealed } from "./sealed.js";
+
+const describeServer = await describeS3();
+let server: S3Server;
+beforeAll(async () => {
+	if (describeServer === describe) server = await S3Server.start();
+}, 120_000);
+afterAll(() => server?.stop());
 
 interface Subject {
 	store: Store;
 	stage: ObjectStage;
 }
 
-const SUBJECTS: Record<string, (folder: string) => Subject> = {
+const SUBJECTS: Record<string, (folder: string) => Subject | Promise<Subject>> = {
 	folder: (folder) => {
 		const store = openFolderStore(join(folder, "a lake", "below"));
 		return { store, stage: new FolderStage(store.stageFolder) };
@@ -25,6 +36,10 @@ const SUBJECTS: Record<string, (folder: string) => Subject> = {
 	memory: () => {
 		const store = new MemoryStore();
 		return { store, stage: store };
+	},
+	S3: async (folder) => {
+		const store = await openTestStore(server, folder);
+		return { store, stage: new ScratchStage(store.stageFolder) };
 	},
 };
 
@@ -50,150 +65,151 @@ beforeEach(() => {
 });
 afterEach(() => local.remove());
 
-describe.each(Object.keys(SUBJECTS))("%s store", (kind) => {
-	let subject: Subject;
-	let store: Store;
-	beforeEach(() => {
-		subject = (SUBJECTS[kind] as (typeof SUBJECTS)[string])(local.path);
-		store = subject.store;
-	});
+for (const kind of Object.keys(SUBJECTS))
+	(kind === "S3" ? describeServer : describe)(`${kind} store`, () => {
+		let subject: Subject;
+		let store: Store;
+		beforeEach(async () => {
+			subject = await (SUBJECTS[kind] as (typeof SUBJECTS)[string])(local.path);
+			store = subject.store;
+		});
 
-	test("an empty store has nothing", async () => {
-		expect(await store.get("latest.json")).toBeNull();
-		expect(await store.stat("tables/images/x.parquet")).toBeNull();
-		expect(await paths(store, "")).toEqual([]);
-		expect(await paths(store, "objects")).toEqual([]);
-		expect(await codeOf(store.read("latest.json"))).toBe("LAKE_DAMAGED");
-		await store.dropStaged();
-	});
+		test("an empty store has nothing", async () => {
+			expect(await store.get("latest.json")).toBeNull();
+			expect(await store.stat("tables/images/x.parquet")).toBeNull();
+			expect(await paths(store, "")).toEqual([]);
+			expect(await paths(store, "objects")).toEqual([]);
+			expect(await codeOf(store.read("latest.json"))).toBe("LAKE_DAMAGED");
+			await store.dropStaged();
+		});
 
-	test("put-if-absent: the first content stays", async () => {
-		expect(await store.putIfAbsent("a/b/c.json", text("one"))).toBe(true);
-		expect(await store.putIfAbsent("a/b/c.json", text("two"))).toBe(false);
-		expect(await store.get("a/b/c.json")).toEqual(text("one"));
-		expect(await store.stat("a/b/c.json")).toEqual({ path: "a/b/c.json", bytes: 3 });
-	});
+		test("put-if-absent: the first content stays", async () => {
+			expect(await store.putIfAbsent("a/b/c.json", text("one"))).toBe(true);
+			expect(await store.putIfAbsent("a/b/c.json", text("two"))).toBe(false);
+			expect(await store.get("a/b/c.json")).toEqual(text("one"));
+			expect(await store.stat("a/b/c.json")).toEqual({ path: "a/b/c.json", bytes: 3 });
+		});
 
-	test("put-if-absent: of fifty at once, exactly one is told true, and its content is there", async () => {
-		const all = Array.from({ length: 50 }, (_, i) => text(`writer ${i}`));
-		const answers = await Promise.all(all.map((content) => store.putIfAbsent("tables/log/0.json", content)));
-		expect(answers.filter((answer) => answer)).toHaveLength(1);
-		expect(await store.get("tables/log/0.json")).toEqual(all[answers.indexOf(true)]);
-	});
+		test("put-if-absent: of fifty at once, exactly one is told true, and its content is there", async () => {
+			const all = Array.from({ length: 50 }, (_, i) => text(`writer ${i}`));
+			const answers = await Promise.all(all.map((content) => store.putIfAbsent("tables/log/0.json", content)));
+			expect(answers.filter((answer) => answer)).toHaveLength(1);
+			expect(await store.get("tables/log/0.json")).toEqual(all[answers.indexOf(true)]);
+		});
 
-	test("replace: only over what the caller saw", async () => {
-		expect(await store.replace("latest.json", text("1"), text("0"))).toBe(false);
-		expect(await store.get("latest.json")).toBeNull();
-		expect(await store.replace("latest.json", text("1"), null)).toBe(true);
-		expect(await store.replace("latest.json", text("2"), null)).toBe(false);
-		expect(await store.replace("latest.json", text("2"), text("1"))).toBe(true);
-		expect(await store.replace("latest.json", text("3"), text("1"))).toBe(false);
-		expect(await store.get("latest.json")).toEqual(text("2"));
-	});
+		test("replace: only over what the caller saw", async () => {
+			expect(await store.replace("latest.json", text("1"), text("0"))).toBe(false);
+			expect(await store.get("latest.json")).toBeNull();
+			expect(await store.replace("latest.json", text("1"), null)).toBe(true);
+			expect(await store.replace("latest.json", text("2"), null)).toBe(false);
+			expect(await store.replace("latest.json", text("2"), text("1"))).toBe(true);
+			expect(await store.replace("latest.json", text("3"), text("1"))).toBe(false);
+			expect(await store.get("latest.json")).toEqual(text("2"));
+		});
 
-	test("replace: of twenty at once over one content, exactly one succeeds", async () => {
-		await store.replace("latest.json", text("0"), null);
-		const answers = await Promise.all(
-			Array.from({ length: 20 }, (_, i) => store.replace("latest.json", text(`next ${i}`), text("0"))),
-		);
-		expect(answers.filter((answer) => answer)).toHaveLength(1);
-		expect(await store.get("latest.json")).toEqual(text(`next ${answers.indexOf(true)}`));
-	});
+		test("replace: of twenty at once over one content, exactly one succeeds", async () => {
+			await store.replace("latest.json", text("0"), null);
+			const answers = await Promise.all(
+				Array.from({ length: 20 }, (_, i) => store.replace("latest.json", text(`next ${i}`), text("0"))),
+			);
+			expect(answers.filter((answer) => answer)).toHaveLength(1);
+			expect(await store.get("latest.json")).toEqual(text(`next ${answers.indexOf(true)}`));
+		});
 
-	test("replace: a reader sees one whole record after another, never less", async () => {
-		const record = (number: number) => text(JSON.stringify({ number, filler: "x".repeat(200_000), end: number }));
-		await store.replace("latest.json", record(0), null);
-		let writing = true;
-		let newest = 0;
-		let reads = 0;
-		const reader = (async () => {
-			while (writing || reads === 0) {
-				const content = await store.get("latest.json");
-				const seen = JSON.parse(String(content)) as { number: number; end: number };
-				expect(seen.end).toBe(seen.number);
-				expect(seen.number).toBeGreaterThanOrEqual(newest);
-				newest = seen.number;
-				reads += 1;
-				await new Promise((resolve) => setImmediate(resolve));
+		test("replace: a reader sees one whole record after another, never less", async () => {
+			const record = (number: number) => text(JSON.stringify({ number, filler: "x".repeat(200_000), end: number }));
+			await store.replace("latest.json", record(0), null);
+			let writing = true;
+			let newest = 0;
+			let reads = 0;
+			const reader = (async () => {
+				while (writing || reads === 0) {
+					const content = await store.get("latest.json");
+					const seen = JSON.parse(String(content)) as { number: number; end: number };
+					expect(seen.end).toBe(seen.number);
+					expect(seen.number).toBeGreaterThanOrEqual(newest);
+					newest = seen.number;
+					reads += 1;
+					await new Promise((resolve) => setImmediate(resolve));
+				}
+			})();
+			for (let i = 1; i <= 60; i++) expect(await store.replace("latest.json", record(i), record(i - 1))).toBe(true);
+			writing = false;
+			await reader;
+			expect(await store.get("latest.json")).toEqual(record(60));
+		});
+
+		test("list: every file below a folder, by size, and no other folder's", async () => {
+			for (const path of ["t/a/1.json", "t/a/2/3.json", "t/ab/4.json", "latest.json"])
+				await store.putIfAbsent(path, text(path));
+			expect(await paths(store, "")).toEqual(["latest.json", "t/a/1.json", "t/a/2/3.json", "t/ab/4.json"]);
+			expect(await paths(store, "t/a")).toEqual(["t/a/1.json", "t/a/2/3.json"]);
+			expect(await paths(store, "t/a/")).toEqual(["t/a/1.json", "t/a/2/3.json"]);
+			for await (const file of store.list("t")) expect(file.bytes).toBe(file.path.length);
+		});
+
+		test("list: the writers' own folder only when asked for by name", async () => {
+			await store.putIfAbsent(".irlake/lake.json", text("{}"));
+			await store.putIfAbsent("latest.json", text("{}"));
+			expect(await paths(store, "")).toEqual(["latest.json"]);
+			expect(await paths(store, ".irlake")).toContain(".irlake/lake.json");
+		});
+
+		test("read: streams a whole file", async () => {
+			const content = Buffer.alloc(300_000, "0123456789");
+			await store.putIfAbsent("big.bin", content);
+			const parts: Buffer[] = [];
+			for await (const part of await store.read("big.bin")) parts.push(part as Buffer);
+			expect(Buffer.concat(parts).equals(content)).toBe(true);
+		});
+
+		test("putFile: a file under its content's name, once or twice", async () => {
+			for (let i = 0; i < 2; i++) {
+				const file = join(local.path, `local-${i}.parquet`);
+				writeFileSync(file, "PAR1 and more");
+				await store.putFile("tables/images/split=test/shard=1/0123.parquet", file);
 			}
-		})();
-		for (let i = 1; i <= 60; i++) expect(await store.replace("latest.json", record(i), record(i - 1))).toBe(true);
-		writing = false;
-		await reader;
-		expect(await store.get("latest.json")).toEqual(record(60));
-	});
+			expect(await store.get("tables/images/split=test/shard=1/0123.parquet")).toEqual(text("PAR1 and more"));
+		});
 
-	test("list: every file below a folder, by size, and no other folder's", async () => {
-		for (const path of ["t/a/1.json", "t/a/2/3.json", "t/ab/4.json", "latest.json"])
-			await store.putIfAbsent(path, text(path));
-		expect(await paths(store, "")).toEqual(["latest.json", "t/a/1.json", "t/a/2/3.json", "t/ab/4.json"]);
-		expect(await paths(store, "t/a")).toEqual(["t/a/1.json", "t/a/2/3.json"]);
-		expect(await paths(store, "t/a/")).toEqual(["t/a/1.json", "t/a/2/3.json"]);
-		for await (const file of store.list("t")) expect(file.bytes).toBe(file.path.length);
-	});
+		test("publishObjects: staged objects appear, again and again without harm", async () => {
+			const keys = ["aa/aa01", "aa/aa02", "bb/bb01"].map((name) => `objects/sha256/${name}.webp`);
+			for (const key of keys) await subject.stage.stage(key, text(key));
+			expect(await paths(store, "objects")).toEqual([]);
+			await store.publishObjects([...keys, ...keys]);
+			expect(await paths(store, "objects")).toEqual(keys);
+			await subject.stage.stage(keys[0] as string, text(keys[0] as string));
+			await Promise.all([store.publishObjects(keys), store.publishObjects(keys)]);
+			for (const key of keys) expect(await store.get(key)).toEqual(text(key));
+		});
 
-	test("list: the writers' own folder only when asked for by name", async () => {
-		await store.putIfAbsent(".irlake/lake.json", text("{}"));
-		await store.putIfAbsent("latest.json", text("{}"));
-		expect(await paths(store, "")).toEqual(["latest.json"]);
-		expect(await paths(store, ".irlake")).toContain(".irlake/lake.json");
-	});
+		test("publishObjects: an object that is nowhere is an error", async () => {
+			expect(await codeOf(store.publishObjects(["objects/sha256/cc/cc01.webp"]))).toBe("LAKE_DAMAGED");
+		});
 
-	test("read: streams a whole file", async () => {
-		const content = Buffer.alloc(300_000, "0123456789");
-		await store.putIfAbsent("big.bin", content);
-		const parts: Buffer[] = [];
-		for await (const part of await store.read("big.bin")) parts.push(part as Buffer);
-		expect(Buffer.concat(parts).equals(content)).toBe(true);
-	});
+		test("dropStaged: what was never published is gone, what was published stays", async () => {
+			const [kept, dropped] = ["objects/sha256/aa/aa01.webp", "objects/sha256/aa/aa02.webp"];
+			for (const key of [kept, dropped]) await subject.stage.stage(key, text(key));
+			await store.publishObjects([kept]);
+			await store.dropStaged();
+			expect(await codeOf(store.publishObjects([dropped]))).toBe("LAKE_DAMAGED");
+			expect(await paths(store, "objects")).toEqual([kept]);
+			await subject.stage.stage(dropped, text(dropped));
+			await store.publishObjects([dropped]);
+			expect(await store.get(dropped)).toEqual(text(dropped));
+		});
 
-	test("putFile: a file under its content's name, once or twice", async () => {
-		for (let i = 0; i < 2; i++) {
-			const file = join(local.path, `local-${i}.parquet`);
-			writeFileSync(file, "PAR1 and more");
-			await store.putFile("tables/images/split=test/shard=1/0123.parquet", file);
-		}
-		expect(await store.get("tables/images/split=test/shard=1/0123.parquet")).toEqual(text("PAR1 and more"));
+		test.each(["../x", "/etc/passwd", "a/../../x", "a\\b", "a//b", "", "a/.", "nul\0"])(
+			"the path %j is refused",
+			async (path) => {
+				expect(await codeOf(store.get(path))).toBe("INTERNAL");
+				expect(await codeOf(store.stat(path))).toBe("INTERNAL");
+				expect(await codeOf(store.putIfAbsent(path, text("x")))).toBe("INTERNAL");
+				expect(await codeOf(store.replace(path, text("x"), null))).toBe("INTERNAL");
+				expect(await codeOf(store.publishObjects([path]))).toBe("INTERNAL");
+			},
+		);
 	});
-
-	test("publishObjects: staged objects appear, again and again without harm", async () => {
-		const keys = ["aa/aa01", "aa/aa02", "bb/bb01"].map((name) => `objects/sha256/${name}.webp`);
-		for (const key of keys) await subject.stage.stage(key, text(key));
-		expect(await paths(store, "objects")).toEqual([]);
-		await store.publishObjects([...keys, ...keys]);
-		expect(await paths(store, "objects")).toEqual(keys);
-		await subject.stage.stage(keys[0] as string, text(keys[0] as string));
-		await Promise.all([store.publishObjects(keys), store.publishObjects(keys)]);
-		for (const key of keys) expect(await store.get(key)).toEqual(text(key));
-	});
-
-	test("publishObjects: an object that is nowhere is an error", async () => {
-		expect(await codeOf(store.publishObjects(["objects/sha256/cc/cc01.webp"]))).toBe("LAKE_DAMAGED");
-	});
-
-	test("dropStaged: what was never published is gone, what was published stays", async () => {
-		const [kept, dropped] = ["objects/sha256/aa/aa01.webp", "objects/sha256/aa/aa02.webp"];
-		for (const key of [kept, dropped]) await subject.stage.stage(key, text(key));
-		await store.publishObjects([kept]);
-		await store.dropStaged();
-		expect(await codeOf(store.publishObjects([dropped]))).toBe("LAKE_DAMAGED");
-		expect(await paths(store, "objects")).toEqual([kept]);
-		await subject.stage.stage(dropped, text(dropped));
-		await store.publishObjects([dropped]);
-		expect(await store.get(dropped)).toEqual(text(dropped));
-	});
-
-	test.each(["../x", "/etc/passwd", "a/../../x", "a\\b", "a//b", "", "a/.", "nul\0"])(
-		"the path %j is refused",
-		async (path) => {
-			expect(await codeOf(store.get(path))).toBe("INTERNAL");
-			expect(await codeOf(store.stat(path))).toBe("INTERNAL");
-			expect(await codeOf(store.putIfAbsent(path, text("x")))).toBe("INTERNAL");
-			expect(await codeOf(store.replace(path, text("x"), null))).toBe("INTERNAL");
-			expect(await codeOf(store.publishObjects([path]))).toBe("INTERNAL");
-		},
-	);
-});
 
 describe("folder store", () => {
 	const children: ChildProcess[] = [];

@@ -138,16 +138,33 @@ describe("addresses", () => {
 
 	test("a refused address does not show the credentials in it", () => {
 		expect(refusal(() => parseSource("https://user:secret@host/x")).message).not.toContain("secret");
-		expect(refusal(() => parseLake("s3://user:secret@bucket/x"))).toMatchObject({ code: "LAKE_UNSUPPORTED" });
+		expect(refusal(() => parseLake("s3://user:secret@bucket/x"))).toMatchObject({ code: "USAGE" });
+		expect(refusal(() => parseLake("gs://user:secret@bucket/x"))).toMatchObject({ code: "LAKE_UNSUPPORTED" });
+		expect(refusal(() => parseLake("gs://user:secret@bucket/x")).message).not.toContain("secret");
 		expect(refusal(() => parseLake("s3://user:secret@bucket/x")).message).not.toContain("secret");
 	});
 
 	test("a lake is a folder, as a path or as an address", () => {
-		expect(parseLake("file:///data/lake")).toBe("/data/lake");
-		expect(parseLake("lake")).toBe(resolve("lake"));
+		expect(parseLake("file:///data/lake")).toEqual({ kind: "folder", folder: "/data/lake" });
+		expect(parseLake("lake")).toEqual({ kind: "folder", folder: resolve("lake") });
 		expect(refusal(() => parseLake("file://host/lake")).code).toBe("LAKE_UNSUPPORTED");
 		expect(refusal(() => parseLake("file:///a%2Fb")).code).toBe("LAKE_UNSUPPORTED");
 	});
+
+	test.each([
+		["s3://bucket", "bucket", ""],
+		["s3://bucket/", "bucket", ""],
+		["s3://my.bucket-1/a/b c/ü/", "my.bucket-1", "a/b c/ü"],
+	])("a lake on S3: %s", (text, bucket, prefix) => {
+		expect(parseLake(text)).toEqual({ kind: "s3", bucket, prefix });
+	});
+
+	test.each(["s3://", "s3:///a", "s3://b", "s3://bucket//a", "s3://bucket/../a", "s3://bucket/a?b", "s3://bu cket/a"])(
+		"%s is no lake on S3",
+		(text) => {
+			expect(refusal(() => parseLake(text))).toMatchObject({ code: "USAGE" });
+		},
+	);
 
 	test("scratch is the flag's, else under XDG_CACHE_HOME, else under the home folder", () => {
 		expect(scratchFolder({ scratch: "/s" }, { XDG_CACHE_HOME: "/x" })).toBe("/s");

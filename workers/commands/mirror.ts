@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { readLatest, recordBytes, type StoredSnapshot } from "../../pipelines/lake.js";
 import { sweepParts } from "../../pipelines/mirror/part-owner.js";
@@ -19,8 +18,8 @@ import { openProgress, type RunProgress } from "../progress.js";
 import { type CommandContext, type CommandResult, errorDocument, FAILED } from "../run-command.js";
 import { type MirrorOutcome, runMirror } from "../run-mirror.js";
 import { failuresText, findingsText, shardsText, splitsText, sumFindings } from "../summary.js";
-import { lazyTables, requireLakeFolder, requireScratch } from "../surroundings.js";
-import { countedText, durationText, sizeText } from "../text.js";
+import { lazyTables, requireLake, requireScratch } from "../surroundings.js";
+import { countedText, durationText, placeText, sizeText } from "../text.js";
 import { archives, codecVersion, type LakeStore, openImages, openSource, openStore, retryPolicy } from "../wire.js";
 
 const dataset = imageRewardDb;
@@ -46,11 +45,11 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	const { options, env, log, signal } = context;
 	const started = performance.now();
 	const request = mirrorRequest(options);
-	const store = await openStore(options);
-	await requireLakeFolder(store);
-	const scratch = await requireScratch(options, env);
 	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
 		log[level](fields ?? {}, message);
+	const store = await openStore(options, { signal, note, env });
+	await requireLake(store);
+	const scratch = await requireScratch(options, env);
 	const source = await openSource(options, dataset, scratch, { clock: systemClock, note }, env);
 	const tables = lazyTables(scratch);
 	let metadataBytes = 0;
@@ -69,7 +68,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		tellPlan(plan, context);
 		const todo = plan.shards.filter(({ action }) => action === "process");
 		progress = openProgress(context, context.drawn, todo.length);
-		if (!plan.upToDate) await claimFolder(store);
+		if (!plan.upToDate) await claimLake(store);
 		if (todo.length > 0) images = await openImages(store, note);
 		const shardTools = {
 			...planTools,
@@ -105,8 +104,9 @@ const noImages: ImagePool = {
 	close: async () => {},
 };
 
-/** Gives a new lake its id. */
-async function claimFolder(store: LakeStore): Promise<void> {
+/** Gives a new lake its id. A store that cannot be written to safely is refused here, before anything is fetched. */
+async function claimLake(store: LakeStore): Promise<void> {
+	if (store.kind === "s3") await store.prepareWrites();
 	if (await store.get(".irlake/lake.json")) return;
 	await store.putIfAbsent(".irlake/lake.json", recordBytes({ format: LAKE_FORMAT, id: randomUUID() }));
 }
@@ -211,5 +211,5 @@ function sayClosing({ say, options }: CommandContext, told: Closing): void {
 		say(`\ncounted, beside what the dataset's card says of a whole split\n${splitsText(dataset, receipts)}`);
 	if (Object.keys(findings).length === 0) return;
 	say(`\nfindings\n${findingsText(findings)}`);
-	if (newest) say(`  each row, with its reason: ${join(options.lake, "tables/quarantine")}`);
+	if (newest) say(`  each row, with its reason: ${placeText(options.lake, "tables/quarantine")}`);
 }

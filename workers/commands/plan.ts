@@ -5,7 +5,7 @@ import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { planMirror } from "../../pipelines/mirror/plan-mirror.js";
 import { systemClock } from "../clock.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
-import { lazyTables, requireLakeFolder, requireScratch } from "../surroundings.js";
+import { lazyTables, requireLake, requireScratch } from "../surroundings.js";
 import { countedText, durationText, sizeText, tableText } from "../text.js";
 import { openSource, openStore, retryPolicy } from "../wire.js";
 import { mirrorRequest } from "./mirror.js";
@@ -16,11 +16,11 @@ const MEASURED_BYTES_PER_SECOND = 80e6;
 /** `irlake plan`: what a mirror would do. Leaves nothing behind: what it must read lies in a folder that it removes. */
 export async function plan({ options, env, log, signal, say }: CommandContext): Promise<CommandResult> {
 	const request = mirrorRequest(options);
-	const store = await openStore(options);
-	await requireLakeFolder(store);
-	const scratch = await requireScratch(options, env);
 	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
 		log[level](fields ?? {}, message);
+	const store = await openStore(options, { signal, note, env });
+	await requireLake(store);
+	const scratch = await requireScratch(options, env);
 	const world = { clock: systemClock, note, dryRun: true };
 	const source = await openSource(options, imageRewardDb, scratch, world, env);
 	const own = await mkdtemp(join(tmpdir(), "irlake-plan-"));
@@ -40,7 +40,7 @@ export async function plan({ options, env, log, signal, say }: CommandContext): 
 		const todo = planned.shards.filter(({ action }) => action === "process");
 		const bytes = todo.reduce((sum, { input }) => sum + input.bytes, 0);
 		const seconds = bytes / MEASURED_BYTES_PER_SECOND;
-		const free = { scratch: await freeBytes(scratch), lake: await freeBytes(store.name) };
+		const free = { scratch: await freeBytes(scratch), lake: store.kind === "s3" ? null : await freeBytes(store.name) };
 		say(`source  ${planned.listing.uri}${planned.listing.commit ? ` at ${planned.listing.commit.slice(0, 12)}` : ""}`);
 		say(`lake    ${options.lake}${planned.base ? `, snapshot ${planned.base.number}` : ", new"}\n`);
 		const rows = planned.shards.map(({ shard, action, reason, input }) => [
@@ -56,7 +56,8 @@ export async function plan({ options, env, log, signal, say }: CommandContext): 
 			const shards = `${todo.length} of ${countedText(planned.shards.length, "shard")}`;
 			say(`${shards} to do: ${sizeText(bytes)}, about ${durationText(seconds)}`);
 		}
-		say(`free: ${sizeText(free.scratch)} in ${scratch}, ${sizeText(free.lake)} for the lake`);
+		const forLake = free.lake === null ? "" : `, ${sizeText(free.lake)} for the lake`;
+		say(`free: ${sizeText(free.scratch)} in ${scratch}${forLake}`);
 		const document = {
 			up_to_date: planned.upToDate,
 			source: { uri: planned.listing.uri, commit: planned.listing.commit, committed_at: planned.listing.committedAt },

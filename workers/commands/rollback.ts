@@ -5,11 +5,18 @@ import type { CommandContext, CommandResult } from "../run-command.js";
 import { openStore } from "../wire.js";
 
 /** `irlake rollback N`: a new snapshot with the content of snapshot N. */
-export async function rollback({ options, say }: CommandContext, argument: string): Promise<CommandResult> {
+export async function rollback(
+	{ options, env, log, signal, say }: CommandContext,
+	argument: string,
+): Promise<CommandResult> {
 	if (!/^[1-9]\d{0,8}$/.test(argument)) {
 		throw new LakeError("USAGE", `rollback needs a snapshot's number, not ${JSON.stringify(argument)}`);
 	}
-	const store = await openStore(options);
+	const store = await openStore(options, {
+		signal,
+		env,
+		note: (level, message, fields) => log[level](fields ?? {}, message),
+	});
 	if (!(await readLatestSnapshot(store))) throw new LakeError("LAKE_NOT_FOUND", `there is no lake in ${options.lake}`);
 	const published = await rollBack(store, Number(argument));
 	const newest = published ?? (await readLatestSnapshot(store));

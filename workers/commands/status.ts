@@ -1,16 +1,15 @@
-import { join } from "node:path";
 import { allShards } from "../../pipelines/datasets/dataset.js";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { readLatestSnapshot } from "../../pipelines/lake.js";
 import { claimedSnapshot } from "../../pipelines/mirror/publish.js";
 import type { Snapshot } from "../../schemas/records.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
-import { countedText, sizeText, tableText } from "../text.js";
+import { countedText, placeText, sizeText, tableText } from "../text.js";
 import { openStore } from "../wire.js";
 
 /** `irlake status`: the lake's snapshots, counts and missing shards. */
-export async function status({ options, say }: CommandContext): Promise<CommandResult> {
-	const store = await openStore(options);
+export async function status({ options, env, signal, say }: CommandContext): Promise<CommandResult> {
+	const store = await openStore(options, { signal, env });
 	const latest = await readLatestSnapshot(store);
 	if (!latest) {
 		say(`${options.lake}: no lake here yet`);
@@ -34,7 +33,7 @@ export async function status({ options, say }: CommandContext): Promise<CommandR
 		`${countedText(counts.shards, "shard")}, ${countedText(counts.rows_published, "image")} ` +
 			`(${sizeText(counts.objects_bytes)}), ${countedText(counts.prompts, "prompt")}, ${countedText(counts.pairs, "pair")}`,
 	);
-	const where = counts.rows_rejected > 0 ? `: see ${join(options.lake, "tables/quarantine")}` : "";
+	const where = counts.rows_rejected > 0 ? `: see ${placeText(options.lake, "tables/quarantine")}` : "";
 	say(`${countedText(counts.rows_rejected, "row")} rejected${where}\n`);
 	const rows = snapshots.map(({ snapshot }) => [
 		`${snapshot.number}`,

@@ -13,10 +13,10 @@ const SHOWN = 20;
 /** `irlake verify`: audits a lake against its own records. */
 export async function verify(context: CommandContext): Promise<CommandResult> {
 	const { options, env, log, signal, say } = context;
-	const store = await openStore(options);
-	const scratch = await requireScratch(options, env);
 	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
 		log[level](fields ?? {}, message);
+	const store = await openStore(options, { signal, note, env });
+	const scratch = await requireScratch(options, env);
 	const tables = lazyTables(scratch);
 	const images = options.deep ? await openImages(null, note) : null;
 	const progress = openProgress(context, context.drawn, 1);

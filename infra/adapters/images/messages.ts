@@ -6,8 +6,8 @@ import { LakeError } from "../../../schemas/errors.js";
 import type { Settings } from "../../../schemas/settings.js";
 import type { DecoderChoice } from "./decode.js";
 
-/** Where objects are staged; null where nothing is ever kept. */
-export type StageOptions = { kind: "folder"; folder: string } | null;
+/** Where objects are staged: in a lake's folder, or on the scratch disk for a lake elsewhere. Null where nothing is ever kept. */
+export type StageOptions = { kind: "folder" | "scratch"; folder: string } | null;
 
 export interface HostOptions {
 	threads: number;

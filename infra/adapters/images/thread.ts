@@ -3,6 +3,7 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { ObjectStage } from "../../../pipelines/ports.js";
 import { FolderStage } from "../store/folder-stage.js";
+import { ScratchStage } from "../store/scratch-stage.js";
 import { Budget } from "./budget.js";
 import { loadFastDecoder } from "./decode.js";
 import { Judge } from "./judge.js";
@@ -97,7 +98,8 @@ function failed(job: Job, error: unknown): Answer {
 async function main(port: MessagePort, options: ThreadOptions): Promise<void> {
 	const fast = await loadFastDecoder(options.decoder, options.libwebp);
 	const judge = new Judge(fast, new Budget(options.budget, options.budgetBytes));
-	const stage = options.stage === null ? null : new FolderStage(options.stage.folder);
+	const Stage = options.stage?.kind === "scratch" ? ScratchStage : FolderStage;
+	const stage = options.stage === null ? null : new Stage(options.stage.folder);
 	const thread = new ImageThread(port, judge, stage);
 	port.on("message", (jobs: ToThread) => thread.take(jobs));
 	const started: FromThread = { started: fast?.name ?? "arbiter" };

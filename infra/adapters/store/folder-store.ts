@@ -17,6 +17,7 @@ const ELSEWHERE_MS = 7 * 24 * 3600 * 1000;
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]);
 
 export interface FolderStore extends Store {
+	readonly kind: "folder";
 	/** Absolute path of the folder where this process's image threads stage objects; it need not exist. */
 	readonly stageFolder: string;
 }
@@ -35,6 +36,7 @@ export function openFolderStore(folder: string): FolderStore {
 let asideCount = 0;
 
 class Folder implements FolderStore {
+	readonly kind = "folder";
 	readonly name: string;
 	readonly stageFolder: string;
 	readonly #root: string;
@@ -271,12 +273,12 @@ async function linkOnce(aside: string, file: string, path: string): Promise<bool
 	}
 }
 
-async function namesIn(folder: string): Promise<string[]> {
+export async function namesIn(folder: string): Promise<string[]> {
 	return (await readdir(folder).catch(nullIfAbsent)) ?? [];
 }
 
 /** Removes what a dead process left, and what one of another machine has not touched for long. */
-async function dropLeftOver(path: string, owner: string): Promise<void> {
+export async function dropLeftOver(path: string, owner: string): Promise<void> {
 	const state = ownerState(owner);
 	if (state === "alive") return;
 	if (state === "elsewhere") {

@@ -1,0 +1,259 @@
+import { statSync, unlinkSync } from "node:fs";
+import { rm, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Readable } from "node:stream";
+import type { Clock, Progress, Store, StoredFile } from "../../../pipelines/ports.js";
+import { LakeError, systemCode } from "../../../schemas/errors.js";
+import { ownerId } from "../owner.js";
+import { eachOf } from "./durable.js";
+import { checkPath } from "./folder-paths.js";
+import { dropLeftOver, namesIn } from "./folder-store.js";
+import { Bucket, checksumOf, type Encryption } from "./s3/bucket.js";
+import { Calls } from "./s3/calls.js";
+import { openClient } from "./s3/client.js";
+import { conditionsWork } from "./s3/conditions.js";
+import { isAbsent, isRefusedCondition } from "./s3/errors.js";
+import { checksumByName, ObjectIndex } from "./s3/object-index.js";
+import { readObject } from "./s3/read.js";
+import { PART_BYTES, Uploads } from "./s3/uploads.js";
+
+const PRIVATE = ".irlake/";
+/** Objects under way at once, for each shard being published. */
+const OBJECTS_AT_ONCE = 32;
+
+export interface S3StoreOptions {
+	bucket: string;
+	/** Without slashes at its ends; empty where the lake is the whole bucket. */
+	prefix: string;
+	/** Absolute path of this machine's scratch folder; objects are staged below it. */
+	scratch: string;
+	encryption: Encryption;
+	/** Go on where the server lacks conditional writes. */
+	singleWriter: boolean;
+	env: NodeJS.ProcessEnv;
+	clock: Clock;
+	/** Ends uploads, listings and long reads; records under way are let finish. */
+	signal: AbortSignal;
+	note: Progress["note"];
+}
+
+export interface S3Store extends Store {
+	readonly kind: "s3";
+	/** Absolute path of the folder where this process's image threads stage objects; it need not exist. */
+	readonly stageFolder: string;
+	/** Throws LAKE_NOT_FOUND (no bucket), LAKE_UNWRITABLE (no access), LAKE_NOT_A_LAKE (other files are there). */
+	requireLake(): Promise<void>;
+	/** Tries the server's conditional writes out, once; throws LAKE_UNSUPPORTED. Every write waits for it too. */
+	prepareWrites(): Promise<void>;
+}
+
+/**
+ * A lake in an S3 bucket, at Amazon or any compatible server. Objects and parquet are put without condition, since their
+ * names are their content's; records by `If-None-Match` and `If-Match`. A lost answer is settled by reading back.
+ *
+ * Throws LAKE_NOT_FOUND (no bucket), LAKE_UNWRITABLE (refused), LAKE_UNAVAILABLE (no answer, again and again),
+ * LAKE_UNSUPPORTED (no conditional writes), NO_SPACE, INTERNAL (a path outside the lake), and the signal's reason.
+ */
+export async function openS3Store(options: S3StoreOptions): Promise<S3Store> {
+	const { bucket, prefix } = options;
+	const { client, endpoint } = await openClient(options.env);
+	const store = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}`;
+	const calls = new Calls(client, { store, bucket, endpoint }, options);
+	return new InBucket(store, new Bucket(calls, bucket, prefix, options.encryption), options);
+}
+
+class InBucket implements S3Store {
+	readonly kind = "s3";
+	readonly name: string;
+	readonly stageFolder: string;
+	readonly #bucket: Bucket;
+	readonly #calls: Calls;
+	readonly #uploads: Uploads;
+	readonly #options: S3StoreOptions;
+	/** Whether the server keeps to conditions; asked once, before the first write. */
+	#conditions: Promise<boolean> | null = null;
+	#warned = false;
+	/** The lake's objects, listed once, when the first are published. */
+	#index: Promise<ObjectIndex> | null = null;
+
+	constructor(name: string, bucket: Bucket, options: S3StoreOptions) {
+		this.name = name;
+		this.stageFolder = join(options.scratch, "staged", ownerId());
+		this.#bucket = bucket;
+		this.#calls = bucket.calls;
+		this.#uploads = new Uploads(bucket, options.note);
+		this.#options = options;
+	}
+
+	async requireLake(): Promise<void> {
+		await this.#calls.guard("", async () => {
+			if ((await this.#bucket.get("latest.json")) !== null) return;
+			if (!(await this.#hasAny("")) || (await this.#hasAny(".irlake"))) return;
+			const hint = "Give --lake an empty or new prefix.";
+			throw new LakeError("LAKE_NOT_A_LAKE", `${this.name} holds other files and is no lake.`, {
+				path: this.name,
+				hint,
+			});
+		});
+	}
+
+	async prepareWrites(): Promise<void> {
+		await this.#conditional();
+	}
+
+	get(path: string): Promise<Buffer | null> {
+		return this.#calls.guard(path, async () => (await this.#bucket.get(path, { finish: true }))?.content ?? null);
+	}
+
+	stat(path: string): Promise<StoredFile | null> {
+		return this.#calls.guard(path, async () => {
+			const bytes = await this.#bucket.size(path, { finish: true });
+			return bytes === null ? null : { path, bytes };
+		});
+	}
+
+	read(path: string): Promise<Readable> {
+		return readObject(this.#bucket, path);
+	}
+
+	localPath(path: string): null {
+		checkPath(path);
+		return null;
+	}
+
+	async *list(prefix: string): AsyncIterable<StoredFile> {
+		const folder = prefix.replace(/\/$/, "");
+		const pages = this.#bucket.list(folder)[Symbol.asyncIterator]();
+		for (;;) {
+			const page = await this.#calls.guard(folder, () => pages.next());
+			if (page.done) return;
+			for (const file of page.value) if (folder !== "" || !file.path.startsWith(PRIVATE)) yield file;
+		}
+	}
+
+	putIfAbsent(path: string, content: Buffer): Promise<boolean> {
+		return this.#calls.guard(path, async () => {
+			checkPath(path);
+			if (await this.#conditional()) return this.#putRecord(path, content, { IfNoneMatch: "*" });
+			if ((await this.#bucket.size(path)) !== null) return false;
+			return this.#putRecord(path, content, {});
+		});
+	}
+
+	replace(path: string, content: Buffer, seen: Buffer | null): Promise<boolean> {
+		return this.#calls.guard(path, async () => {
+			checkPath(path);
+			const conditional = await this.#conditional();
+			const present = await this.#bucket.get(path, { finish: true });
+			const same = present === null || seen === null ? present === seen : present.content.equals(seen);
+			if (!same) return false;
+			if (!conditional) return this.#putRecord(path, content, {});
+			return this.#putRecord(path, content, present === null ? { IfNoneMatch: "*" } : { IfMatch: present.etag });
+		});
+	}
+
+	async putFile(path: string, localFile: string): Promise<void> {
+		await this.#calls.guard(path, async () => {
+			checkPath(path);
+			await this.#conditional();
+			const { size } = await stat(localFile);
+			if ((await this.#bucket.size(path)) !== size) return this.#uploads.put(path, localFile, size, null);
+			if (size > PART_BYTES) await this.#uploads.sweepKey(path);
+		});
+	}
+
+	async publishObjects(staged: string[]): Promise<void> {
+		for (const key of staged) checkPath(key);
+		await this.#calls.guard("objects", async () => {
+			await this.#conditional();
+			this.#index ??= this.#listObjects();
+			const index = await this.#index;
+			await eachOf(new Set(staged), OBJECTS_AT_ONCE, (key) =>
+				this.#calls.guard(key, () => this.#publishObject(key, index)),
+			);
+		});
+	}
+
+	async dropStaged(): Promise<void> {
+		await rm(this.stageFolder, { recursive: true, force: true });
+		const staged = join(this.#options.scratch, "staged");
+		for (const owner of await namesIn(staged)) await dropLeftOver(join(staged, owner), owner);
+		// Where nothing was written, nothing is changed.
+		if (this.#conditions !== null) await this.#calls.guard("", () => this.#uploads.sweepStale());
+	}
+
+	/** One staged object, unless the lake has it. What another shard of this process has published meanwhile is no longer staged. */
+	async #publishObject(key: string, index: ObjectIndex): Promise<void> {
+		const file = join(this.stageFolder, basename(key));
+		try {
+			const { size } = statSync(file);
+			if (index.size(key) !== size) {
+				await this.#uploads.put(key, file, size, checksumByName(key));
+				index.add(key, size);
+			}
+			unlinkSync(file);
+		} catch (error) {
+			if (systemCode(error) !== "ENOENT") throw error;
+			if (index.size(key) !== undefined) return;
+			throw new LakeError("LAKE_DAMAGED", `The object ${key} is neither staged nor in the lake.`, { path: key });
+		}
+	}
+
+	async #listObjects(): Promise<ObjectIndex> {
+		const index = new ObjectIndex();
+		for await (const page of this.#bucket.list("objects")) for (const { path, bytes } of page) index.add(path, bytes);
+		return index;
+	}
+
+	/** True when this content is stored by this call; false when the condition did not hold. */
+	async #putRecord(
+		path: string,
+		content: Buffer,
+		condition: { IfNoneMatch?: string; IfMatch?: string },
+	): Promise<boolean> {
+		let lost = false;
+		const options = {
+			finish: true,
+			failed: () => {
+				lost = true;
+			},
+		};
+		try {
+			await this.#bucket.put(path, content, checksumOf(content), condition, options);
+			return true;
+		} catch (error) {
+			// Of a swap, 404: the record was removed meanwhile.
+			if (!isRefusedCondition(error) && !isAbsent(error)) throw error;
+			if (!lost) return false;
+			// The answer to an earlier attempt was lost, and it may be what this one met.
+			const present = await this.#bucket.get(path, { finish: true });
+			return present?.content.equals(content) ?? false;
+		}
+	}
+
+	/** Tries the conditions once; a try that failed for another reason is made again by the next write. */
+	async #conditional(): Promise<boolean> {
+		this.#conditions ??= this.#calls.guard(PRIVATE, () => conditionsWork(this.#bucket));
+		const work = await this.#conditions.catch((error: unknown) => {
+			this.#conditions = null;
+			throw error;
+		});
+		if (work) return true;
+		const { singleWriter, note, bucket } = this.#options;
+		const where = `${this.#calls.place.endpoint ?? "S3"}, bucket ${bucket}`;
+		if (!singleWriter) {
+			throw new LakeError("LAKE_UNSUPPORTED", `${where}: conditional writes do not work, so two writers could mix.`, {
+				path: this.name,
+				hint: "Use a store that has them (see docs/s3.md), or see to it that one mirror writes at a time and add --single-writer.",
+			});
+		}
+		if (!this.#warned) note("warn", `${where}: conditional writes do not work; let nobody else write to this lake.`);
+		this.#warned = true;
+		return false;
+	}
+
+	async #hasAny(folder: string): Promise<boolean> {
+		for await (const page of this.#bucket.list(folder, 1)) return page.length > 0;
+		return false;
+	}
+}

@@ -1,0 +1,26 @@
+import { basename, join } from "node:path";
+import { openS3Store, type S3Store, type S3StoreOptions } from "../../infra/adapters/store/s3-store.js";
+import { systemClock } from "../../workers/clock.js";
+import type { S3Server } from "./s3.js";
+
+/** A lake of its own for each scratch folder, in the server's bucket. */
+export async function openTestStore(
+	server: S3Server,
+	scratch: string,
+	options: Partial<S3StoreOptions> = {},
+): Promise<S3Store> {
+	// The SDK reads the process's own variables.
+	Object.assign(process.env, server.env());
+	return openS3Store({
+		bucket: server.bucket,
+		prefix: `conformance/${basename(scratch)}`,
+		scratch: join(scratch, "scratch"),
+		encryption: {},
+		singleWriter: false,
+		env: process.env,
+		clock: systemClock,
+		signal: new AbortController().signal,
+		note: () => {},
+		...options,
+	});
+}
