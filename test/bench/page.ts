@@ -25,7 +25,7 @@ export function benchmarksPage(result: BenchResult, upload: UploadResult | null)
 		"",
 		`${images} different pictures of 512×512 in ${shards} shards, mirrored from a Hub on the loopback interface that runs on`,
 		"the same cores. Interleaved runs, page cache warm, disk synced before each; whole processes from start to end, the C",
-		`loop by its own clock. Medians of ${runs} runs, least and greatest in parentheses. What is compared are ratios: absolute`,
+		`loop by its own clock. Medians of ${runs} ${runs === 1 ? "run" : "runs"}, least and greatest in parentheses. What is compared are ratios: absolute`,
 		"figures are this machine's.",
 		"",
 		`Machine: ${machine.cores} cores, ${machine.cpu}, ${machine.memory_gb} GB; ${machine.system}.`,
@@ -50,9 +50,9 @@ export function benchmarksPage(result: BenchResult, upload: UploadResult | null)
 		"",
 		"## Versions",
 		"",
-		Object.entries(result.versions)
-			.map(([name, version]) => `${name} ${version}`)
-			.join(" · "),
+		"| | |",
+		"|---|---|",
+		...Object.entries(result.versions).map(([name, version]) => `| ${name} | ${version.replace(/^sharp /, "")} |`),
 		"",
 	];
 	return parts.join("\n");
