@@ -35,8 +35,12 @@ test-minio: setup ## the S3 tests against MinIO
 quick: setup ## the tests that need no Python and no other process
 	@NODE_OPTIONS=--experimental-vm-modules npx jest dist/test/unit dist/test/conformance
 
-bench: setup ## speed against a C loop over the same images, and memory
-	@test/bench/build-floor.sh && node dist/test/bench/bench.js
+RUNS ?= 5
+
+bench: setup ## speed beside a C loop, a shell pipeline and a Python script; writes docs/benchmarks.md
+	@node dist/test/bench/bench.js --only all --runs $(RUNS); code=$$?; \
+	if [ -f dist/test/bench/upload.js ]; then node dist/test/bench/upload.js || code=1; fi; \
+	node dist/test/bench/write-page.js && exit $$code
 
 backfill: setup ## mirror from the Hub: make backfill SUBSET=1k LAKE=./lake
 	$(IRLAKE) mirror --subset $(SUBSET) --lake $(LAKE)
