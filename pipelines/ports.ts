@@ -153,6 +153,11 @@ export interface Archive {
 }
 
 export interface ArchiveReader {
+	/**
+	 * Images of a zip that is still being written, by what its members say of themselves: those from offset `from` on that
+	 * end at `to` or before; `next` is where the first of the others begins, null where that cannot be told.
+	 */
+	arrived(zip: string, from: number, to: number): { refs: MemberRef[]; next: number | null };
 	/** Reads the directory. Throws ZIP_CORRUPT, ZIP_UNSAFE. `zip` is the local file of a zip's input. */
 	open(input: ShardInput, zip: string | null, shard: string, signal: AbortSignal): Promise<Archive>;
 	/** The JSON's bytes. Throws JSON_INVALID when they cannot be had. */

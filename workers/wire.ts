@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { openLoose } from "../infra/adapters/archive/loose.js";
 import { readJsonMember } from "../infra/adapters/archive/member.js";
 import { openZip } from "../infra/adapters/archive/zip.js";
+import { arrivedImages } from "../infra/adapters/archive/zip-arrived.js";
 import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
 import type { FolderStore } from "../infra/adapters/store/folder-store.js";
 import type { S3Store } from "../infra/adapters/store/s3-store.js";
@@ -181,6 +182,7 @@ export async function fastDecoder(): Promise<string | null> {
 }
 
 export const archives: ArchiveReader = {
+	arrived: arrivedImages,
 	async open(input, zip, shard, signal) {
 		if (input.form === "unpacked") return openLoose(input.files, input.json);
 		if (zip === null) throw new LakeError("INTERNAL", `${shard}: no local zip to open`);
