@@ -41,7 +41,7 @@ test.each([400, -400])(
 		expect(end).toMatchObject({ code: 0 });
 		// A second, what is left of two, and two silences.
 		expect(seconds).toBeGreaterThan(3);
-		expect(seconds).toBeLessThan(60);
+		expect(seconds).toBeLessThan(100);
 		expect(end.stderr).toMatch(/This machine's clock is 3\d{7} s (ahead of|behind) that of 127\.0\.0\.1:\d+\./);
 		expect(end.stderr.match(/This machine's clock/g)).toHaveLength(1);
 		expect(readPinned(lake.path)).toBe(1);
