@@ -156,6 +156,16 @@ describeServer("S3", () => {
 		await expectUndisturbed(await lake.mirror(), lake);
 	}, 180_000);
 
+	test("34: no space on the scratch disk for objects: exit 1, and the next run ends it", async () => {
+		const fault = { op: "rename", match: "/staged/", nth: 2, lasting: true, do: "ENOSPC", host: true } as const;
+		const end = await lake.mirror({ fault });
+		expect(end.code).toBe(1);
+		expect(documentOf(end).error).toMatchObject({ code: "NO_SPACE", path: expect.stringContaining(lake.scratch) });
+		expect(await lake.pinned()).toBe(0);
+		expect((await lake.keys()).filter((key) => key.startsWith("objects/"))).toEqual([]);
+		await expectUndisturbed(await lake.mirror(), lake);
+	}, 120_000);
+
 	/** A server that takes every put, whatever its condition. */
 	function withoutConditions(): void {
 		proxy.judge = ({ method, key, headers, body }) => {
