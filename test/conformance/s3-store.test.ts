@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { PART_BYTES } from "../../infra/adapters/store/s3/uploads.js";
 import type { S3StoreOptions } from "../../infra/adapters/store/s3-store.js";
 import { describeS3 } from "../support/describe-s3.js";
 import { tempDir } from "../support/root.js";
@@ -31,6 +32,8 @@ describeServer("the store on S3", () => {
 		await proxy.stop();
 		local.remove();
 	});
+
+	const prefixOf = (name: string) => name.slice(`s3://${server.bucket}/`.length);
 
 	/** A store whose requests pass the proxy. */
 	async function disturbed(options: Partial<S3StoreOptions> = {}) {
@@ -74,6 +77,32 @@ describeServer("the store on S3", () => {
 		expect(found.sort()).toEqual(names);
 		expect(proxy.count(/^GET .*list-type=2/)).toBe(2);
 	}, 60_000);
+
+	test.each([
+		["its end says that there is no such upload", { status: 404, code: "NoSuchUpload" }, /^POST .*uploadId/, 6],
+		["its end fails inside an answer of 200", { status: 200, code: "InternalError" }, /^POST .*uploadId/, 3],
+		["a part fails", { status: 500, code: "InternalError" }, /^PUT .*partNumber/, 4],
+	])(
+		"a file in parts is whole in the end: %s",
+		async (_name, fate, matches, parts) => {
+			const store = await disturbed();
+			const content = randomBytes(PART_BYTES * 2 + 1000);
+			const file = join(local.path, "table.parquet");
+			writeFileSync(file, content);
+			let met = false;
+			proxy.judge = ({ method, key, query }) => {
+				if (met || !matches.test(`${method} ${key} ?${query}`)) return "pass";
+				met = true;
+				return fate;
+			};
+			await store.putFile("tables/x/0123.parquet", file);
+			expect(met).toBe(true);
+			expect(proxy.count(/^PUT .*partNumber/)).toBe(parts);
+			expect((await store.get("tables/x/0123.parquet"))?.equals(content)).toBe(true);
+			expect(await server.openUploads(`${prefixOf(store.name)}/tables/x/0123.parquet`)).toEqual([]);
+		},
+		60_000,
+	);
 
 	test("an interruption ends an upload at once, with the signal's reason", async () => {
 		const interrupt = new AbortController();
