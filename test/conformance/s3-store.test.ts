@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/
 import { PART_BYTES } from "../../infra/adapters/store/s3/uploads.js";
 import type { S3StoreOptions } from "../../infra/adapters/store/s3-store.js";
 import { describeS3 } from "../support/describe-s3.js";
+import { startProxy } from "../support/proxy.js";
 import { tempDir } from "../support/root.js";
 import { S3Server } from "../support/s3.js";
 import { S3Proxy } from "../support/s3-proxy.js";
@@ -140,6 +141,22 @@ describeServer("the store on S3", () => {
 		const left: string[] = [];
 		for await (const { path } of store.list(".irlake")) left.push(path);
 		expect(left).toEqual([]);
+	}, 60_000);
+
+	test("requests go through the tunnel of the proxy that the environment names", async () => {
+		const { host, asked, stop } = await startProxy({ credentials: "me:hunter2" });
+		const open = (user: string) =>
+			openTestStore(server, local.path, { env: { ...process.env, HTTP_PROXY: `http://${user}@${host}` } });
+		try {
+			const store = await open("me:hunter2");
+			expect(await store.putIfAbsent("a.json", Buffer.from("{}"))).toBe(true);
+			expect(asked[0]).toBe(`CONNECT ${new URL(server.endpoint).host}`);
+			const error: unknown = await (await open("me:wrong")).get("a.json").catch((reason: unknown) => reason);
+			expect(error).toMatchObject({ code: "LAKE_UNWRITABLE", message: expect.stringContaining("wants credentials") });
+			expect(String(error)).not.toContain("wrong");
+		} finally {
+			await stop();
+		}
 	}, 60_000);
 
 	test("uploads carry the SHA-256 of their bytes", async () => {

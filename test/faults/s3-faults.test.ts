@@ -150,7 +150,7 @@ describeServer("S3", () => {
 		expect(error).toMatchObject({ code: "LAKE_UNAVAILABLE" });
 		expect(error.message).toContain(server.bucket);
 		expect(error.path).toContain(`${lake.address}/tables/pairs/`);
-		expect(end.stderr).toContain("Trying again.");
+		expect(end.stderr).toContain("Trying again in ");
 		lake.endpoint = server.endpoint;
 		expect(await lake.pinned()).toBe(0);
 		await expectUndisturbed(await lake.mirror(), lake);
@@ -186,6 +186,16 @@ describeServer("S3", () => {
 		expect(documentOf(end).error?.message).toContain("conditional writes do not work");
 		expect(documentOf(end).error?.hint).toContain("--single-writer");
 		expect(documentOf(end).bytes_downloaded).toBeLessThan(100_000);
+		expect(await lake.keys()).toEqual([]);
+	}, 120_000);
+
+	test("32: doctor says so", async () => {
+		withoutConditions();
+		const end = await (await lake.start(["doctor", "--shards", "test_1"])).ended;
+		expect(end.code).toBe(1);
+		const { checks } = JSON.parse(end.stdout) as { checks: { name: string; state: string }[] };
+		const failed = checks.filter(({ state }) => state === "failed").map(({ name }) => name);
+		expect(failed).toEqual(["lake_conditions"]);
 		expect(await lake.keys()).toEqual([]);
 	}, 120_000);
 

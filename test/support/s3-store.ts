@@ -20,6 +20,7 @@ export async function openTestStore(
 		singleWriter: false,
 		env: process.env,
 		clock: systemClock,
+		retry: { retries: 7, wait: 0.05 },
 		signal: new AbortController().signal,
 		note: () => {},
 		...options,
