@@ -182,6 +182,8 @@ class InBucket implements S3Store {
 	}
 
 	async dropStaged(): Promise<void> {
+		// The next run of a long-lived process lists anew: a vacuum may have come between.
+		this.#index = null;
 		await rm(this.stageFolder, { recursive: true, force: true });
 		const staged = join(this.#options.scratch, "staged");
 		for (const owner of await namesIn(staged)) await dropLeftOver(join(staged, owner), owner);
