@@ -7,7 +7,7 @@ import { type Proxies, readProxies } from "../../sources/proxy.js";
 const SILENCE_MS = 60_000;
 const CONNECT_MS = 10_000;
 /** Connections kept open; more than the objects under way at once. */
-const SOCKETS = 64;
+const SOCKETS = 80;
 
 /**
  * A client by the SDK's own rules: its whole credential chain, `AWS_ENDPOINT_URL_S3`, `AWS_REGION`, `AWS_PROFILE`; and
