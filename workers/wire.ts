@@ -6,15 +6,15 @@ import { openZip } from "../infra/adapters/archive/zip.js";
 import { arrivedImages } from "../infra/adapters/archive/zip-arrived.js";
 import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
 import type { FolderStore } from "../infra/adapters/store/folder-store.js";
-import type { S3Store } from "../infra/adapters/store/s3-store.js";
+import type { S3Store, S3StoreOptions } from "../infra/adapters/store/s3-store.js";
 import type { Dataset } from "../pipelines/datasets/dataset.js";
 import type { HubReply } from "../pipelines/doctor/access.js";
 import type { ArchiveReader, Clock, ImagePool, Progress, Source, TableFiles, TryRoom } from "../pipelines/ports.js";
-import type { RetryPolicy } from "../pipelines/retry.js";
+import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import { systemClock } from "./clock.js";
-import { parseLake, parseSource, scratchFolder } from "./options.js";
+import { type LakeAddress, parseLake, parseSource, scratchFolder } from "./options.js";
 
 /** How a Hub is reached. */
 type HubOptions = Pick<Options, "allow_private_redirects" | "idle_timeout" | "retries" | "retry_wait">;
@@ -108,7 +108,7 @@ export interface StoreTools {
 }
 
 type StoreOptions = Pick<Options, "lake"> &
-	Partial<Pick<Options, "scratch" | "single_writer" | "s3_sse" | "s3_sse_kms_key_id">>;
+	Partial<Pick<Options, "scratch" | "single_writer" | "s3_sse" | "s3_sse_kms_key_id" | "retries" | "retry_wait">>;
 
 /** Writes nothing, and of a folder asks nothing either. */
 export async function openStore(options: StoreOptions, tools: Partial<StoreTools> = {}): Promise<LakeStore> {
@@ -117,19 +117,27 @@ export async function openStore(options: StoreOptions, tools: Partial<StoreTools
 		const { openFolderStore } = await import("../infra/adapters/store/folder-store.js");
 		return openFolderStore(address.folder);
 	}
-	const { signal = new AbortController().signal, note = () => {}, env = process.env } = tools;
-	const encryption = s3Encryption(options);
 	const { openS3Store } = await import("../infra/adapters/store/s3-store.js");
-	return openS3Store({
+	return openS3Store(s3Options(address, options, tools));
+}
+
+/** Throws USAGE. */
+function s3Options(
+	address: Extract<LakeAddress, { kind: "s3" }>,
+	options: StoreOptions,
+	{ signal = new AbortController().signal, note = () => {}, env = process.env }: Partial<StoreTools>,
+): S3StoreOptions {
+	return {
 		...address,
-		encryption,
+		encryption: s3Encryption(options),
 		scratch: resolve(scratchFolder({ scratch: options.scratch }, env)),
 		singleWriter: options.single_writer ?? false,
 		env,
 		clock: systemClock,
+		retry: retryPolicy({ retries: RETRY_POLICY.retries, retry_wait: RETRY_POLICY.wait, ...options }),
 		signal,
 		note,
-	});
+	};
 }
 
 /** Throws USAGE for a key that the asked encryption has no use for. */
@@ -143,9 +151,12 @@ function s3Encryption({ s3_sse, s3_sse_kms_key_id }: StoreOptions): {
 }
 
 /** Room for trying out writes where the lake is, or would be. */
-export async function openTryRoom(options: Pick<Options, "lake">): Promise<TryRoom> {
+export async function openTryRoom(options: StoreOptions): Promise<TryRoom> {
 	const address = parseLake(options.lake);
-	if (address.kind === "s3") throw new LakeError("LAKE_UNSUPPORTED", "writes on S3 are not tried out yet");
+	if (address.kind === "s3") {
+		const { openS3Room } = await import("../infra/adapters/store/s3-room.js");
+		return openS3Room(s3Options(address, options, {}));
+	}
 	const { openFolderRoom } = await import("../infra/adapters/store/folder-room.js");
 	return openFolderRoom(address.folder);
 }

@@ -27,8 +27,10 @@ export interface MirrorRun {
 export interface MirrorRequest {
 	endpoint: string;
 	shards: string;
-	/** Folder for lake and scratch, made empty first; the lake is left in `<folder>/lake`. */
+	/** Folder for lake and scratch, made empty first; the lake is left in `<folder>/lake`, unless it is elsewhere. */
 	folder: string;
+	/** A lake elsewhere, and what is needed to reach it. */
+	remote?: { lake: string; env: NodeJS.ProcessEnv };
 	concurrency: number;
 	sampleEveryMs: number;
 	/** Default: decode. */
@@ -40,7 +42,12 @@ export async function runMirror(request: MirrorRequest): Promise<MirrorRun> {
 	rmSync(request.folder, { recursive: true, force: true });
 	mkdirSync(request.folder, { recursive: true });
 	const args = ["mirror", "--source", "hf://zai-org/ImageRewardDB", "--shards", request.shards, "--json"];
-	args.push("--lake", join(request.folder, "lake"), "--scratch", join(request.folder, "scratch"));
+	args.push(
+		"--lake",
+		request.remote?.lake ?? join(request.folder, "lake"),
+		"--scratch",
+		join(request.folder, "scratch"),
+	);
 	args.push("--concurrency", String(request.concurrency));
 	if (request.verify) args.push("--verify", request.verify);
 	const { value, seconds, cpuSeconds } = await timed(() => runWatched(args, request));
@@ -53,10 +60,10 @@ export async function runMirror(request: MirrorRequest): Promise<MirrorRun> {
 
 async function runWatched(
 	args: string[],
-	{ endpoint, sampleEveryMs }: MirrorRequest,
+	{ endpoint, sampleEveryMs, remote }: MirrorRequest,
 ): Promise<{ code: unknown; document: string; memory: PssPeak }> {
 	const child = spawn(process.execPath, [join(ROOT, "bin/irlake.js"), ...args], {
-		env: cleanEnvironment(endpoint),
+		env: { ...cleanEnvironment(endpoint), ...remote?.env },
 		stdio: ["ignore", "pipe", "inherit"],
 	});
 	const ended = once(child, "exit");
