@@ -104,6 +104,8 @@ export interface StoreTools {
 	signal: AbortSignal;
 	note: Progress["note"];
 	env: NodeJS.ProcessEnv;
+	/** Waits between two tries of a request. */
+	clock: Clock;
 }
 
 type StoreOptions = Pick<Options, "lake"> &
@@ -116,19 +118,33 @@ export async function openStore(options: StoreOptions, tools: Partial<StoreTools
 		const { openFolderStore } = await import("../infra/adapters/store/folder-store.js");
 		return openFolderStore(address.folder);
 	}
-	const { signal = new AbortController().signal, note = () => {}, env = process.env } = tools;
-	const encryption = s3Encryption(options);
 	const { openS3Store } = await import("../infra/adapters/store/s3-store.js");
-	return openS3Store({
-		...address,
-		encryption,
+	return openS3Store({ ...address, ...s3Surroundings(options, tools) });
+}
+
+/** Room for trying out writes where the lake is, or would be. */
+export async function openTryRoom(options: StoreOptions, tools: Partial<StoreTools>): Promise<TryRoom> {
+	const address = parseLake(options.lake);
+	if (address.kind === "folder") {
+		const { openFolderRoom } = await import("../infra/adapters/store/folder-room.js");
+		return openFolderRoom(address.folder);
+	}
+	const { openS3Room } = await import("../infra/adapters/store/s3/room.js");
+	return openS3Room({ ...address, ...s3Surroundings(options, tools) });
+}
+
+/** Throws USAGE. */
+function s3Surroundings(options: StoreOptions, tools: Partial<StoreTools>) {
+	const { signal = new AbortController().signal, note = () => {}, env = process.env, clock = systemClock } = tools;
+	return {
+		encryption: s3Encryption(options),
 		scratch: resolve(scratchFolder({ scratch: options.scratch }, env)),
 		singleWriter: options.single_writer ?? false,
 		env,
-		clock: systemClock,
+		clock,
 		signal,
 		note,
-	});
+	};
 }
 
 /** Throws USAGE for a key that the asked encryption has no use for. */
@@ -139,14 +155,6 @@ function s3Encryption({ s3_sse, s3_sse_kms_key_id }: StoreOptions): {
 	if (s3_sse_kms_key_id === undefined) return s3_sse === undefined ? {} : { ServerSideEncryption: s3_sse };
 	if (s3_sse === "AES256") throw new LakeError("USAGE", "--s3-sse-kms-key-id cannot stand beside --s3-sse AES256");
 	return { ServerSideEncryption: s3_sse ?? "aws:kms", SSEKMSKeyId: s3_sse_kms_key_id };
-}
-
-/** Room for trying out writes where the lake is, or would be. */
-export async function openTryRoom(options: Pick<Options, "lake">): Promise<TryRoom> {
-	const address = parseLake(options.lake);
-	if (address.kind === "s3") throw new LakeError("LAKE_UNSUPPORTED", "writes on S3 are not tried out yet");
-	const { openFolderRoom } = await import("../infra/adapters/store/folder-room.js");
-	return openFolderRoom(address.folder);
 }
 
 export async function openTables(scratch: string): Promise<TableFiles> {
