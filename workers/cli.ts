@@ -147,6 +147,8 @@ function program(): Command {
 				"concurrency",
 				"singleWriter",
 				"allowPrivateRedirects",
+				"s3Sse",
+				"s3SseKmsKeyId",
 			],
 			["irlake doctor --subset 1k", "irlake doctor --source file:///data/ImageRewardDB --lake /lake --json"],
 		).action(async (given: Record<string, unknown>) => {

@@ -105,6 +105,8 @@ export interface StoreTools {
 	signal: AbortSignal;
 	note: Progress["note"];
 	env: NodeJS.ProcessEnv;
+	/** Waits between two tries of a request. */
+	clock: Clock;
 }
 
 type StoreOptions = Pick<Options, "lake"> &
@@ -121,19 +123,31 @@ export async function openStore(options: StoreOptions, tools: Partial<StoreTools
 	return openS3Store(s3Options(address, options, tools));
 }
 
+/** Room for trying out writes where the lake is, or would be. */
+export async function openTryRoom(options: StoreOptions, tools: Partial<StoreTools>): Promise<TryRoom> {
+	const address = parseLake(options.lake);
+	if (address.kind === "folder") {
+		const { openFolderRoom } = await import("../infra/adapters/store/folder-room.js");
+		return openFolderRoom(address.folder);
+	}
+	const { openS3Room } = await import("../infra/adapters/store/s3/room.js");
+	return openS3Room(s3Options(address, options, tools));
+}
+
 /** Throws USAGE. */
 function s3Options(
 	address: Extract<LakeAddress, { kind: "s3" }>,
 	options: StoreOptions,
-	{ signal = new AbortController().signal, note = () => {}, env = process.env }: Partial<StoreTools>,
+	tools: Partial<StoreTools>,
 ): S3StoreOptions {
+	const { signal = new AbortController().signal, note = () => {}, env = process.env, clock = systemClock } = tools;
 	return {
 		...address,
 		encryption: s3Encryption(options),
 		scratch: resolve(scratchFolder({ scratch: options.scratch }, env)),
 		singleWriter: options.single_writer ?? false,
 		env,
-		clock: systemClock,
+		clock,
 		retry: retryPolicy({ retries: RETRY_POLICY.retries, retry_wait: RETRY_POLICY.wait, ...options }),
 		signal,
 		note,
@@ -148,17 +162,6 @@ function s3Encryption({ s3_sse, s3_sse_kms_key_id }: StoreOptions): {
 	if (s3_sse_kms_key_id === undefined) return s3_sse === undefined ? {} : { ServerSideEncryption: s3_sse };
 	if (s3_sse === "AES256") throw new LakeError("USAGE", "--s3-sse-kms-key-id cannot stand beside --s3-sse AES256");
 	return { ServerSideEncryption: s3_sse ?? "aws:kms", SSEKMSKeyId: s3_sse_kms_key_id };
-}
-
-/** Room for trying out writes where the lake is, or would be. */
-export async function openTryRoom(options: StoreOptions): Promise<TryRoom> {
-	const address = parseLake(options.lake);
-	if (address.kind === "s3") {
-		const { openS3Room } = await import("../infra/adapters/store/s3-room.js");
-		return openS3Room(s3Options(address, options, {}));
-	}
-	const { openFolderRoom } = await import("../infra/adapters/store/folder-room.js");
-	return openFolderRoom(address.folder);
 }
 
 export async function openTables(scratch: string): Promise<TableFiles> {
