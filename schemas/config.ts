@@ -40,6 +40,17 @@ const flag = z.preprocess((value) => {
 	return value;
 }, z.boolean("true or false"));
 
+const UNITS: Record<string, number> = { "": 1, KB: 1e3, MB: 1e6, GB: 1e9, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30 };
+
+/** Bytes: `1000000000`, `1GB`, `500MB`, `64MiB`. */
+const size = z.string().transform((text, context) => {
+	const [, digits, unit = ""] = /^(\d+(?:\.\d+)?)\s*([kmg]i?b)?$/i.exec(text.trim()) ?? [];
+	const bytes = Math.floor(Number(digits) * (UNITS[unit.toUpperCase()] ?? 1));
+	if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
+	context.addIssue({ code: "custom", message: "a size such as 1GB or 500MB" });
+	return z.NEVER;
+});
+
 const nonEmpty = z.string().min(1, "must not be empty");
 
 /** How a store on S3 shall encrypt; absent: as its bucket says. */
@@ -78,6 +89,11 @@ export const Options = z.object({
 	rehash: flag.default(false),
 	json: flag.default(false),
 	deep: flag.default(false),
+	snapshot: nonEmpty.default("latest"),
+	out: nonEmpty.optional(),
+	pairs: z.enum(["rows", "embed"]).default("rows"),
+	shard_size: size.default(1e9),
+	overwrite: flag.default(false),
 });
 export type Options = z.infer<typeof Options>;
 

@@ -6,12 +6,21 @@ import { openZip } from "../infra/adapters/archive/zip.js";
 import type { FolderStore } from "../infra/adapters/store/folder-store.js";
 import type { S3Store } from "../infra/adapters/store/s3-store.js";
 import type { Dataset } from "../pipelines/datasets/dataset.js";
-import type { ArchiveReader, Clock, ImagePool, Progress, Source, TableFiles } from "../pipelines/ports.js";
+import type {
+	ArchiveReader,
+	Clock,
+	ExportFiles,
+	ExportTarget,
+	ImagePool,
+	Progress,
+	Source,
+	TableFiles,
+} from "../pipelines/ports.js";
 import type { RetryPolicy } from "../pipelines/retry.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import { systemClock } from "./clock.js";
-import { parseLake, parseSource, scratchFolder } from "./options.js";
+import { parseLake, parseOut, parseSource, scratchFolder } from "./options.js";
 
 /** What a source is opened with. */
 type SourceOptions = Pick<
@@ -111,6 +120,17 @@ function s3Encryption({ s3_sse, s3_sse_kms_key_id }: StoreOptions): {
 export async function openTables(scratch: string): Promise<TableFiles> {
 	const { openTableFiles } = await import("../infra/adapters/duckdb.js");
 	return openTableFiles({ spill: join(scratch, "spill") });
+}
+
+export async function openExportFiles(scratch: string): Promise<ExportFiles> {
+	const { openExportFiles: open } = await import("../infra/adapters/duckdb-export.js");
+	return open(join(scratch, "spill", `export-${process.pid}`));
+}
+
+/** Where `--out` leads. Throws USAGE for storage that this release does not export to. */
+export async function openTarget(out: string): Promise<ExportTarget> {
+	const { openFolderTarget } = await import("../infra/adapters/export/folder-target.js");
+	return openFolderTarget(parseOut(out));
 }
 
 /** Image threads on all cores. @param store where good images are staged; null when nothing is kept */
