@@ -264,6 +264,8 @@ export interface ExportTarget {
 	link(path: string, bytes: number, local: () => Promise<string>): Promise<void>;
 	/** Shows everything, these files last and in this order; replaces an earlier export. */
 	publish(last: string[]): Promise<void>;
+	/** Drops what an export that was killed at its very end left behind. */
+	tidy(): Promise<void>;
 	/** Lets go of the target; what is unfinished stays for the next run. */
 	close(): Promise<void>;
 }

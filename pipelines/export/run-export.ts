@@ -40,6 +40,7 @@ export async function runExport(tools: ExportTools, wanted: ExportWanted, signal
 	const { target } = tools;
 	const existing = await readRecord(target);
 	if (existing && sameKey(existing, wanted.key) && (await isWhole(target, existing))) {
+		await target.tidy();
 		return { state: "up_to_date", record: existing };
 	}
 	if (existing && !sameKey(existing, wanted.key) && !wanted.overwrite) throw differs(existing, target);

@@ -119,6 +119,15 @@ class FolderTarget implements ExportTarget {
 		});
 	}
 
+	tidy(): Promise<void> {
+		return this.#guard(async () => {
+			if ((await readdir(this.#hidden).catch(nullIfAbsent)) === null) return;
+			await this.#take();
+			await rm(this.#hidden, { recursive: true, force: true });
+			this.#begun = false;
+		});
+	}
+
 	async close(): Promise<void> {
 		if (this.#begun) await rm(join(this.#hidden, "owner"), { force: true });
 		this.#begun = false;
