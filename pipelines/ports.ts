@@ -237,7 +237,11 @@ export type ExportCell = string | number | number[] | EmbeddedImage | EmbeddedIm
 /** Writes parquet files with images in them; same rows, same bytes. */
 export interface ExportFiles {
 	/** Writes rows, their cells in the columns' order, as a file of one row group. */
-	writePart(columns: ExportColumn[], rows: ExportCell[][], file: string): Promise<void>;
+	writePart(
+		columns: ExportColumn[],
+		rows: Iterable<ExportCell[]> | AsyncIterable<ExportCell[]>,
+		file: string,
+	): Promise<void>;
 	/** Joins such files, in this order, each a row group of its own; `metadata` goes into the schema under `huggingface`. */
 	join(parts: string[], file: string, metadata: string | null): Promise<void>;
 	close(): Promise<void>;

@@ -59,14 +59,14 @@ export async function openExportFiles(spill: string): Promise<ExportFiles> {
 async function writePart(
 	connection: DuckDBConnection,
 	columns: ExportColumn[],
-	rows: ExportCell[][],
+	rows: Iterable<ExportCell[]> | AsyncIterable<ExportCell[]>,
 	file: string,
 ): Promise<void> {
 	const defined = columns.map(({ name, type }) => `"${name}" ${TYPES[type]}`).join(", ");
 	await connection.run(`CREATE OR REPLACE TEMP TABLE ${TEMP} (${defined})`);
 	const appender = await connection.createAppender(TEMP);
 	try {
-		for (const row of rows) {
+		for await (const row of rows) {
 			columns.forEach(({ type }, at) => {
 				appender.appendValue(value(row[at]), TYPES[type]);
 			});

@@ -20,11 +20,18 @@ export async function writeParquet<Row>(
 			signal.throwIfAborted();
 			const part = `${local}.${at}.part`;
 			parts.push(part);
-			await files.writePart(columns, await Promise.all(group.map(cells)), part);
+			await files.writePart(columns, loaded(group, cells), part);
 		}
 		signal.throwIfAborted();
 		await files.join(parts, local, metadata);
 	} finally {
 		for (const part of parts) await rm(part, { force: true });
 	}
+}
+
+/** How many rows' images are read at once; so many wait, and no more. */
+const AHEAD = 8;
+
+async function* loaded<Row>(group: Row[], cells: (row: Row) => Promise<ExportCell[]>): AsyncIterable<ExportCell[]> {
+	for (let at = 0; at < group.length; at += AHEAD) yield* await Promise.all(group.slice(at, at + AHEAD).map(cells));
 }
