@@ -35,6 +35,9 @@ test-minio: setup ## the S3 tests against MinIO
 quick: setup ## the tests that need no Python and no other process
 	@NODE_OPTIONS=--experimental-vm-modules npx jest dist/test/unit dist/test/conformance
 
+test-spark: setup ## Spark reads the lake as docs/consumers.md says; needs Java, fetches its jars
+	@infra/scripts/test-spark.sh
+
 bench: setup ## speed against a C loop over the same images, and memory
 	@test/bench/build-floor.sh && node dist/test/bench/bench.js
 

@@ -24,14 +24,16 @@ function secondsFrom(least: number, most: number): z.ZodType<number, unknown> {
 
 const UNITS = { "": 1, K: 1e3, M: 1e6, G: 1e9, KI: 2 ** 10, MI: 2 ** 20, GI: 2 ** 30 };
 
+function inBytes(text: string): number {
+	const [, unit = ""] = /([KMG]i?)?B?(?:\/s)?$/i.exec(text) ?? [];
+	return Number.parseFloat(text) * UNITS[unit.toUpperCase() as keyof typeof UNITS];
+}
+
 /** `20MB`, `500KB/s`, `1.5MiB`, `800000`: bytes a second. */
 const bandwidth = z
 	.string()
 	.regex(/^\d+(\.\d+)?\s*([KMG]i?)?B?(\/s)?$/i, "bytes a second, such as 20MB or 500KB/s")
-	.transform((text) => {
-		const [, unit = ""] = /([KMG]i?)?B?(?:\/s)?$/i.exec(text) ?? [];
-		return Number.parseFloat(text) * UNITS[unit.toUpperCase() as keyof typeof UNITS];
-	})
+	.transform(inBytes)
 	.pipe(z.number().min(1000, "at least 1KB/s"));
 
 const flag = z.preprocess((value) => {
@@ -40,16 +42,12 @@ const flag = z.preprocess((value) => {
 	return value;
 }, z.boolean("true or false"));
 
-const UNITS: Record<string, number> = { "": 1, KB: 1e3, MB: 1e6, GB: 1e9, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30 };
-
-/** Bytes: `1000000000`, `1GB`, `500MB`, `64MiB`. */
-const size = z.string().transform((text, context) => {
-	const [, digits, unit = ""] = /^(\d+(?:\.\d+)?)\s*([kmg]i?b)?$/i.exec(text.trim()) ?? [];
-	const bytes = Math.floor(Number(digits) * (UNITS[unit.toUpperCase()] ?? 1));
-	if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
-	context.addIssue({ code: "custom", message: "a size such as 1GB or 500MB" });
-	return z.NEVER;
-});
+/** Bytes: `1GB`, `500MB`, `64MiB`, `1000000000`. */
+const size = z
+	.string()
+	.regex(/^\d+(\.\d+)?\s*([KMG]i?)?B?$/i, "a size such as 1GB or 500MB")
+	.transform(inBytes)
+	.pipe(z.int().min(1));
 
 const nonEmpty = z.string().min(1, "must not be empty");
 

@@ -40,7 +40,7 @@ const flags = {
 	json: new Option("--json", "one JSON document on stdout"),
 	deep: new Option("--deep", "decode every image again"),
 	snapshot: new Option("--snapshot <which>", "a number, a path in the lake, or latest (default: latest)"),
-	out: new Option("--out <folder>", "where the export goes: an empty or new folder"),
+	out: new Option("--out <where>", "an empty or new folder, or s3://bucket/prefix"),
 	pairs: new Option("--pairs <mode>", "of hf: rows names the two rows, embed holds the images (default: rows)"),
 	shardSize: new Option("--shard-size <size>", "of webdataset: most bytes of a tar (default: 1GB)"),
 	overwrite: new Option("--overwrite", "replace another export"),

@@ -114,16 +114,6 @@ export function parseLake(text: string): LakeAddress {
 	return { kind: "s3", bucket, prefix };
 }
 
-/** The folder to export to. Throws USAGE for storage that this release does not export to. */
-export function parseOut(text: string): string {
-	const folder = folderOf(text);
-	if (folder !== null) return folder;
-	if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
-		throw new LakeError("USAGE", `--out cannot be ${JSON.stringify(withoutCredentials(text))}: only folders so far`);
-	}
-	return resolve(text);
-}
-
 /** The folder of a `file:///` address; null for anything else, and for one that cannot be read. */
 function folderOf(text: string): string | null {
 	if (!text.startsWith("file:///")) return null;

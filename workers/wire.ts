@@ -20,7 +20,7 @@ import type { RetryPolicy } from "../pipelines/retry.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import { systemClock } from "./clock.js";
-import { parseLake, parseOut, parseSource, scratchFolder } from "./options.js";
+import { parseLake, parseSource, scratchFolder } from "./options.js";
 
 /** What a source is opened with. */
 type SourceOptions = Pick<
@@ -127,10 +127,20 @@ export async function openExportFiles(scratch: string): Promise<ExportFiles> {
 	return open(join(scratch, "spill", `export-${process.pid}`));
 }
 
-/** Where `--out` leads. Throws USAGE for storage that this release does not export to. */
-export async function openTarget(out: string): Promise<ExportTarget> {
-	const { openFolderTarget } = await import("../infra/adapters/export/folder-target.js");
-	return openFolderTarget(parseOut(out));
+/** Where `--out` leads: a folder, or a prefix of a bucket. Throws USAGE, LAKE_UNSUPPORTED. */
+export async function openTarget(
+	options: StoreOptions,
+	out: string,
+	tools: Partial<StoreTools>,
+): Promise<ExportTarget> {
+	const address = parseLake(out);
+	if (address.kind === "folder") {
+		const { openFolderTarget } = await import("../infra/adapters/export/folder-target.js");
+		return openFolderTarget(address.folder);
+	}
+	const { openStoreTarget } = await import("../infra/adapters/export/store-target.js");
+	const scratch = resolve(scratchFolder({ scratch: options.scratch }, tools.env ?? process.env));
+	return openStoreTarget(await openStore({ ...options, lake: out }, tools), join(scratch, "exports"));
 }
 
 /** Image threads on all cores. @param store where good images are staged; null when nothing is kept */

@@ -141,16 +141,24 @@ class Job implements ExportJob {
 	async imageFile(path: string, image: ImageRow): Promise<void> {
 		const { store, target } = this.#tools;
 		const local = store.localPath(image.object_key);
-		if (local === null) await target.link(path, image.bytes, () => this.#fetch(image));
+		if (local === null) await this.#linkFetched(path, image);
 		else await target.link(path, image.bytes, () => requireSize(local, image, store));
 		this.imageFiles.count += 1;
 		this.imageFiles.bytes += image.bytes;
 	}
 
-	async #fetch(image: ImageRow): Promise<string> {
-		const local = await this.#tools.target.aside();
-		await writeFile(local, await this.bytesOf(image));
-		return local;
+	/** Of a lake elsewhere: the bytes are fetched, and are here no longer than it takes. */
+	async #linkFetched(path: string, image: ImageRow): Promise<void> {
+		const { target } = this.#tools;
+		const fetched = await target.aside();
+		try {
+			await target.link(path, image.bytes, async () => {
+				await writeFile(fetched, await this.bytesOf(image));
+				return fetched;
+			});
+		} finally {
+			await rm(fetched, { force: true });
+		}
 	}
 
 	onImages(count: number): void {

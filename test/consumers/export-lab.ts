@@ -26,12 +26,18 @@ export class ExportLab {
 		this.lake = join(root.path, "lake");
 	}
 
-	/** Makes a sample and mirrors it. */
-	static async open(name: string, sample: SampleOptions & { shards: string[] }): Promise<ExportLab> {
+	/** Makes a sample and mirrors it: `steps` of its shards one after the other, a snapshot each; by default all at once. */
+	static async open(
+		name: string,
+		sample: SampleOptions & { shards: string[] },
+		steps: string[][] = [sample.shards],
+	): Promise<ExportLab> {
 		const lab = new ExportLab(tempDir(name));
 		await makeSample(lab.source, { ...sample, planted: null });
-		const ended = await lab.mirror(lab.source, lab.lake, sample.shards);
-		if (ended.code !== 0) throw new Error(`mirror ended with ${ended.code}: ${ended.stderr}`);
+		for (const shards of steps) {
+			const ended = await lab.mirror(lab.source, lab.lake, shards);
+			if (ended.code !== 0) throw new Error(`mirror ended with ${ended.code}: ${ended.stderr}`);
+		}
 		return lab;
 	}
 
@@ -43,9 +49,9 @@ export class ExportLab {
 		return join(this.#root.path, name);
 	}
 
-	mirror(source: string, lake: string, shards: string[]): Promise<CliEnd> {
+	mirror(source: string, lake: string, shards: string[], env: NodeJS.ProcessEnv = {}): Promise<CliEnd> {
 		const place = ["--lake", lake, "--scratch", this.path("scratch")];
-		return runCli(["mirror", "--source", `file://${source}`, ...place, "--shards", shards.join(",")]);
+		return runCli(["mirror", "--source", `file://${source}`, ...place, "--shards", shards.join(",")], env);
 	}
 
 	#args(format: string, out: string, more: string[]): string[] {
@@ -55,6 +61,18 @@ export class ExportLab {
 
 	async export(format: string, out: string, ...more: string[]): Promise<z.infer<typeof Document>> {
 		const ended = await runCli(this.#args(format, out, more), { LOG_LEVEL: "warn" });
+		return Document.parse(JSON.parse(ended.stdout));
+	}
+
+	/** The same to any address, with its own lake, in other surroundings. */
+	async exportTo(
+		format: string,
+		out: string,
+		args: string[],
+		env: NodeJS.ProcessEnv,
+	): Promise<z.infer<typeof Document>> {
+		const scratch = ["--scratch", this.path("scratch")];
+		const ended = await runCli(["export", format, "--out", out, ...scratch, ...args, "--json"], env);
 		return Document.parse(JSON.parse(ended.stdout));
 	}
 

@@ -1,12 +1,13 @@
 import { constants } from "node:fs";
-import { appendFile, copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import type { ExportTarget, StoredFile } from "../../../pipelines/ports.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
-import { ExportedFile } from "../../../schemas/export.js";
+import type { ExportedFile } from "../../../schemas/export.js";
 import { ownerAlive, ownerId } from "../owner.js";
 import { syncFile, syncFolder } from "../store/durable.js";
-import { inFolder, isAbsent } from "../store/folder-paths.js";
+import { inFolder } from "../store/folder-paths.js";
+import { finished, note, nullIfAbsent, VOUCHING } from "./journal.js";
 
 /**
  * An export in a folder. It is made in a hidden folder inside, which no reader of the formats looks into, and moved out
@@ -17,9 +18,6 @@ const HIDDEN = ".irlake-export";
 /** What an export has at its top: nothing else is ever removed there. */
 const OWN =
 	/^(data|images|README\.md|export\.json|index\.json|(train|valid|test)\.json|metadata-\w+\.parquet|\w+-\d+\.tar)$/;
-
-/** Whoever finds one of these takes the rest for whole. */
-const VOUCHING = new Set(["README.md", "index.json", "export.json"]);
 
 export function openFolderTarget(folder: string): ExportTarget {
 	return new FolderTarget(resolve(folder));
@@ -66,7 +64,7 @@ class FolderTarget implements ExportTarget {
 			await rm(join(this.#hidden, "aside"), { recursive: true, force: true });
 			await mkdir(join(this.#hidden, "aside"), { recursive: true });
 			await mkdir(this.#tree, { recursive: true });
-			return this.#finished();
+			return finished(join(this.#hidden, "done"), (path) => sizeOf(inFolder(this.#tree, path)));
 		});
 	}
 
@@ -81,7 +79,7 @@ class FolderTarget implements ExportTarget {
 			await mkdir(dirname(path), { recursive: true });
 			await syncFile(local);
 			await rename(local, path);
-			await appendFile(join(this.#hidden, "done"), `${JSON.stringify(file)}\n`);
+			await note(join(this.#hidden, "done"), file);
 		});
 	}
 
@@ -173,19 +171,6 @@ class FolderTarget implements ExportTarget {
 		throw new LakeError("OUT_BUSY", `another export into ${this.name} is under way`, { path: this.name });
 	}
 
-	/** What stands in `done` and is there in that size, aside or, where the end was interrupted, in its place. */
-	async #finished(): Promise<Map<string, ExportedFile>> {
-		const text = (await readFile(join(this.#hidden, "done"), "utf8").catch(nullIfAbsent)) ?? "";
-		const found = new Map<string, ExportedFile>();
-		for (const line of text.split("\n")) {
-			const file = parseLine(line);
-			if (!file) continue;
-			const size = await sizeOf(inFolder(this.#tree, file.path));
-			if (size === file.bytes) found.set(file.path, file);
-		}
-		return found;
-	}
-
 	async #guard<T>(work: () => Promise<T>): Promise<T> {
 		try {
 			return await work();
@@ -193,20 +178,6 @@ class FolderTarget implements ExportTarget {
 			throw targetError(error, this.name);
 		}
 	}
-}
-
-/** With a torn end, where the machine stopped while it was written. */
-function parseLine(line: string): ExportedFile | null {
-	try {
-		return ExportedFile.parse(JSON.parse(line));
-	} catch {
-		return null;
-	}
-}
-
-function nullIfAbsent(error: unknown): null {
-	if (isAbsent(error)) return null;
-	throw error;
 }
 
 async function sizeOf(path: string): Promise<number | null> {
