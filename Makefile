@@ -38,8 +38,12 @@ quick: setup ## the tests that need no Python and no other process
 test-spark: setup ## Spark reads the lake as docs/consumers.md says; needs Java, fetches its jars
 	@infra/scripts/test-spark.sh
 
-bench: setup ## speed against a C loop over the same images, and memory
-	@test/bench/build-floor.sh && node dist/test/bench/bench.js
+RUNS ?= 5
+
+bench: setup ## speed beside a C loop, a shell pipeline and a Python script; writes docs/benchmarks.md
+	@node dist/test/bench/bench.js --only all --runs $(RUNS); code=$$?; \
+	if [ -f dist/test/bench/upload.js ]; then node dist/test/bench/upload.js || code=1; fi; \
+	node dist/test/bench/write-page.js && exit $$code
 
 backfill: setup ## mirror from the Hub: make backfill SUBSET=1k LAKE=./lake
 	$(IRLAKE) mirror --subset $(SUBSET) --lake $(LAKE)

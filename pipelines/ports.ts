@@ -107,6 +107,18 @@ export interface ObjectStage {
 	stage(key: string, content: Buffer): Promise<void>;
 }
 
+/** Room in a lake's storage where writes can be tried out; for `doctor`. */
+export interface TryRoom {
+	/** Absolute path, where it is a folder. */
+	folder: string | null;
+	/** A store that begins in the room; each is a writer of its own. */
+	open(): Promise<Store>;
+	/** What the storage's own clock says; null where it tells no time. */
+	now(): Promise<Date | null>;
+	/** Removes the room and all that is in it. */
+	remove(): Promise<void>;
+}
+
 // ── Archive ─────────────────────────────────────────────────────────────────────────────────────
 
 /** Where a member's bytes are; plain data, handed to the image threads. */

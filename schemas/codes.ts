@@ -409,6 +409,18 @@ export const ERRORS = {
 		meaning: "The disk is full, or too small for the next shard.",
 		todo: "Free space, or choose another --scratch or --lake; then run again.",
 	},
+	CHECKS_FAILED: {
+		exit: 1,
+		retry: false,
+		meaning: "irlake doctor found something that a mirror would fail on.",
+		todo: "Mend what each failed check names, then run irlake doctor again.",
+	},
+	CHECK_TIMED_OUT: {
+		exit: 1,
+		retry: true,
+		meaning: "A check of irlake doctor had no answer in time.",
+		todo: "Check the network and network file systems, HTTPS_PROXY and HF_ENDPOINT.",
+	},
 	IMAGE_HOST_FAILED: {
 		exit: 1,
 		retry: true,

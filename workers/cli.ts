@@ -1,12 +1,8 @@
-import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import type { CommandContext, CommandResult } from "./run-command.js";
+import { VERSION } from "./version.js";
 
 /** The command line. Each command's code is imported when it runs, so that `--help` answers at once. */
-
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-	version: string;
-};
 
 const flags = {
 	source: new Option(
@@ -73,7 +69,7 @@ async function run(
 function program(): Command {
 	const irlake = new Command("irlake")
 		.description("Mirrors ImageRewardDB from the Hugging Face Hub into a checked, queryable lake.")
-		.version(version)
+		.version(VERSION)
 		.addHelpText(
 			"after",
 			"\nEvery option is also an environment variable: --lake is IRLAKE_LAKE. Flags win.\n\nExamples:\n  irlake mirror --subset 1k --lake ./lake\n  irlake status --lake ./lake\n",
@@ -160,6 +156,27 @@ function program(): Command {
 				const { exportLake } = await import("./commands/export.js");
 				await run("export", given, (context) => exportLake(context, format));
 			}),
+	);
+	irlake.addCommand(
+		command(
+			"doctor",
+			"check source, lake, disk, memory and versions, and say how to mend each",
+			[
+				"source",
+				"lake",
+				"subset",
+				"split",
+				"shards",
+				"scratch",
+				"concurrency",
+				"singleWriter",
+				"allowPrivateRedirects",
+			],
+			["irlake doctor --subset 1k", "irlake doctor --source file:///data/ImageRewardDB --lake /lake --json"],
+		).action(async (given: Record<string, unknown>) => {
+			const { doctor } = await import("./commands/doctor.js");
+			await run("doctor", given, doctor);
+		}),
 	);
 	return irlake;
 }

@@ -61,6 +61,7 @@ export const FAILED: Record<string, Record<string, unknown>> = {
 		seconds: 0,
 	},
 	rollback: { state: "failed", snapshot: null, number: null, counts: null },
+	doctor: { ok: false, checks: [] },
 	verify: { ok: false, checked: null, problems: [] },
 	export: {
 		state: "failed",

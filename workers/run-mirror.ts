@@ -52,8 +52,8 @@ export async function runMirror(
 		if (!failed && one.action === "reuse") receipts.push(one.receipt);
 	}
 	const todo = plan.shards.filter(({ action }) => action === "process");
-	await inFlight(todo, options.concurrency, signal, async (one, stop) => {
-		const result = await attempt(one, plan, tools, options, stop);
+	await inFlight(todo, options.concurrency, signal, async (one, stop, onArrived) => {
+		const result = await attempt(one, plan, { ...tools, onArrived }, options, stop);
 		if (result.receipt) receipts.push(result.receipt);
 		outcomes.set(one.shard, result.outcome);
 	});
@@ -151,28 +151,41 @@ function concernsShardOnly({ code }: LakeError): boolean {
 	return code in FINDINGS || code.startsWith("SOURCE_") || code === "HUB_ENTRY_NOT_FOUND" || code === "HUB_UNAVAILABLE";
 }
 
-/** Runs `work` over the items, at most `limit` at once; the first error stops the others and is thrown. */
+/**
+ * Runs `work` over the items, at most `limit` at once; the first error stops the others and is thrown. The second lane
+ * starts when the first one's first item is fetched, and so on: all downloads at once would leave the cores without work
+ * for as long as all of them take.
+ */
 async function inFlight<T>(
 	items: T[],
 	limit: number,
 	signal: AbortSignal,
-	work: (item: T, signal: AbortSignal) => Promise<void>,
+	work: (item: T, signal: AbortSignal, fetched: () => void) => Promise<void>,
 ): Promise<void> {
 	const failed = new AbortController();
 	const stop = AbortSignal.any([signal, failed.signal]);
 	const queue = items.values();
-	async function lane(): Promise<void> {
+	async function lane(fetched: () => void): Promise<void> {
 		for (const item of queue) {
 			stop.throwIfAborted();
-			await work(item, stop);
+			await work(item, stop, fetched);
 		}
 	}
+	let before = Promise.resolve();
 	const lanes = Array.from({ length: Math.min(limit, items.length) }, async () => {
+		const turn = before;
+		let fetched = (): void => {};
+		before = new Promise((resolve) => {
+			fetched = resolve;
+		});
+		await turn;
 		try {
-			await lane();
+			await lane(fetched);
 		} catch (error) {
 			failed.abort(error);
 			throw error;
+		} finally {
+			fetched();
 		}
 	});
 	await Promise.allSettled(lanes);

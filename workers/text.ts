@@ -47,3 +47,19 @@ export function tableText(rows: (string | number)[][], indent = "  "): string {
 export function placeText(lake: string, path: string): string {
 	return `${lake.replace(/\/+$/, "")}/${path}`;
 }
+
+/** Lines of at most `width` columns, broken between words; a word that is longer, such as a path, is cut. */
+export function wrapText(text: string, width: number): string[] {
+	const lines: string[] = [];
+	let line = "";
+	for (let word of text.split(" ")) {
+		if (line !== "" && line.length + 1 + word.length <= width) {
+			line += ` ${word}`;
+			continue;
+		}
+		if (line !== "") lines.push(line);
+		for (; word.length > width; word = word.slice(width)) lines.push(word.slice(0, width));
+		line = word;
+	}
+	return [...lines, line];
+}

@@ -3,9 +3,11 @@ import { join, resolve } from "node:path";
 import { openLoose } from "../infra/adapters/archive/loose.js";
 import { readJsonMember } from "../infra/adapters/archive/member.js";
 import { openZip } from "../infra/adapters/archive/zip.js";
+import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
 import type { FolderStore } from "../infra/adapters/store/folder-store.js";
 import type { S3Store } from "../infra/adapters/store/s3-store.js";
 import type { Dataset } from "../pipelines/datasets/dataset.js";
+import type { HubReply } from "../pipelines/doctor/access.js";
 import type {
 	ArchiveReader,
 	Clock,
@@ -15,6 +17,7 @@ import type {
 	Progress,
 	Source,
 	TableFiles,
+	TryRoom,
 } from "../pipelines/ports.js";
 import type { RetryPolicy } from "../pipelines/retry.js";
 import type { Options } from "../schemas/config.js";
@@ -22,14 +25,19 @@ import { LakeError } from "../schemas/errors.js";
 import { systemClock } from "./clock.js";
 import { parseLake, parseSource, scratchFolder } from "./options.js";
 
+/** How a Hub is reached. */
+type HubOptions = Pick<Options, "allow_private_redirects" | "idle_timeout" | "retries" | "retry_wait">;
+
 /** What a source is opened with. */
-type SourceOptions = Pick<
-	Options,
-	"source" | "rehash" | "allow_private_redirects" | "idle_timeout" | "retries" | "retry_wait" | "bandwidth"
->;
+type SourceOptions = HubOptions & Pick<Options, "source" | "rehash" | "bandwidth">;
 
 /** Where the lake is, and where its image threads stage objects. */
 export type LakeStore = FolderStore | S3Store;
+
+interface HubTools {
+	clock: Clock;
+	note: Progress["note"];
+}
 
 /** Chooses the adapters. Each is imported when it is first wanted: `--help` needs none of them. */
 
@@ -37,7 +45,7 @@ export async function openSource(
 	options: SourceOptions,
 	dataset: Dataset,
 	scratch: string,
-	{ dryRun = false, ...tools }: { clock: Clock; note: Progress["note"]; dryRun?: boolean },
+	{ dryRun = false, ...tools }: HubTools & { dryRun?: boolean },
 	env: NodeJS.ProcessEnv,
 ): Promise<Source> {
 	const address = parseSource(options.source);
@@ -47,23 +55,49 @@ export async function openSource(
 		const { rehash } = options;
 		return createFolderSource({ folder: address.folder, dataset, cacheFile, rehash, dryRun, note: tools.note });
 	}
-	const [{ createHubSource }, { hubToken }, { readProxies }] = await Promise.all([
-		import("../infra/adapters/sources/hub.js"),
+	const { createHubSource } = await import("../infra/adapters/sources/hub.js");
+	const http = await hubHttp(options, env);
+	return createHubSource({ ...address, dataset, ...http, ...tools, bandwidth: options.bandwidth });
+}
+
+async function hubHttp(options: HubOptions, env: NodeJS.ProcessEnv) {
+	const [{ hubToken }, { readProxies }] = await Promise.all([
 		import("../infra/adapters/sources/hub-token.js"),
 		import("../infra/adapters/sources/proxy.js"),
 	]);
-	return createHubSource({
-		...{ ...address, dataset, endpoint: hubEndpoint(env), token: hubToken(env), ...tools },
+	return {
+		endpoint: hubEndpoint(env),
+		token: hubToken(env),
 		proxies: readProxies(env),
 		allowPrivate: options.allow_private_redirects,
 		idleSeconds: options.idle_timeout,
 		retry: retryPolicy(options),
-		bandwidth: options.bandwidth,
-	});
+	};
 }
 
 export function retryPolicy(options: Pick<Options, "retries" | "retry_wait">): RetryPolicy {
 	return { retries: options.retries, wait: options.retry_wait };
+}
+
+/** Where the Hub's token comes from; null where the source is no Hub. Throws USAGE. */
+export async function findToken(options: Pick<Options, "source">, env: NodeJS.ProcessEnv): Promise<FoundToken | null> {
+	if (parseSource(options.source).kind === "folder") return null;
+	hubEndpoint(env);
+	const { findHubToken } = await import("../infra/adapters/sources/hub-token.js");
+	return findHubToken(env);
+}
+
+/** One question to the Hub of the source. */
+export async function askHub(
+	options: HubOptions & Pick<Options, "source">,
+	tools: HubTools,
+	env: NodeJS.ProcessEnv,
+	signal: AbortSignal,
+): Promise<HubReply> {
+	const address = parseSource(options.source);
+	if (address.kind === "folder") throw new LakeError("INTERNAL", "a folder was asked as a Hub");
+	const { askHub: ask } = await import("../infra/adapters/sources/hub-access.js");
+	return ask({ ...address, ...(await hubHttp(options, env)), ...tools }, signal);
 }
 
 /** `HF_ENDPOINT`, else the Hub itself. Throws USAGE for what is no http(s) address. */
@@ -117,6 +151,14 @@ function s3Encryption({ s3_sse, s3_sse_kms_key_id }: StoreOptions): {
 	return { ServerSideEncryption: s3_sse ?? "aws:kms", SSEKMSKeyId: s3_sse_kms_key_id };
 }
 
+/** Room for trying out writes where the lake is, or would be. */
+export async function openTryRoom(options: Pick<Options, "lake">): Promise<TryRoom> {
+	const address = parseLake(options.lake);
+	if (address.kind === "s3") throw new LakeError("LAKE_UNSUPPORTED", "writes on S3 are not tried out yet");
+	const { openFolderRoom } = await import("../infra/adapters/store/folder-room.js");
+	return openFolderRoom(address.folder);
+}
+
 export async function openTables(scratch: string): Promise<TableFiles> {
 	const { openTableFiles } = await import("../infra/adapters/duckdb.js");
 	return openTableFiles({ spill: join(scratch, "spill") });
@@ -124,7 +166,7 @@ export async function openTables(scratch: string): Promise<TableFiles> {
 
 export async function openExportFiles(scratch: string): Promise<ExportFiles> {
 	const { openExportFiles: open } = await import("../infra/adapters/duckdb-export.js");
-	return open(join(scratch, "spill", `export-${process.pid}`));
+	return open(join(scratch, "spill"));
 }
 
 /** Where `--out` leads: a folder, or a prefix of a bucket. Throws USAGE, LAKE_UNSUPPORTED. */
@@ -155,6 +197,18 @@ export async function openImages(store: LakeStore | null, note: Progress["note"]
 export async function codecVersion(): Promise<string> {
 	const { CODEC_VERSION } = await import("../infra/adapters/images/sharp.js");
 	return CODEC_VERSION;
+}
+
+/** DuckDB's version; loads it. */
+export async function duckdbVersion(): Promise<string> {
+	const { version } = await import("@duckdb/node-api");
+	return version();
+}
+
+/** Name of the fast decoder that image threads use, or null where the slower one decodes all. */
+export async function fastDecoder(): Promise<string | null> {
+	const { loadFastDecoder } = await import("../infra/adapters/images/decode.js");
+	return (await loadFastDecoder("auto", null))?.name ?? null;
 }
 
 export const archives: ArchiveReader = {

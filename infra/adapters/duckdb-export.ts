@@ -1,4 +1,5 @@
-import { resolve } from "node:path";
+import { rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import {
 	BIGINT,
 	BLOB,
@@ -16,6 +17,7 @@ import {
 } from "@duckdb/node-api";
 import type { EmbeddedImage, ExportCell, ExportColumn, ExportFiles } from "../../pipelines/ports.js";
 import { LakeError } from "../../schemas/errors.js";
+import { ownerId } from "./owner.js";
 
 const TEMP = "rows_to_export";
 const IMAGE = STRUCT({ bytes: BLOB, path: VARCHAR });
@@ -35,11 +37,13 @@ const TYPES: Record<ExportColumn["type"], DuckDBType> = {
  *
  * Images are compressed already: zstd took twice the time and saved nothing.
  */
-export async function openExportFiles(spill: string): Promise<ExportFiles> {
+export async function openExportFiles(spillFolder: string): Promise<ExportFiles> {
+	// Named as the tables' own, which are numbered from 1, so that what a killed process spilled is removed with theirs.
+	const spill = join(resolve(spillFolder), `duckdb-${ownerId()}.0`);
 	const instance = await DuckDBInstance.create(":memory:", {
 		// A group of 48 MB is held about four times while it is joined.
 		memory_limit: "384MB",
-		temp_directory: resolve(spill),
+		temp_directory: spill,
 		threads: "1",
 		autoinstall_known_extensions: "false",
 		autoload_known_extensions: "false",
@@ -48,10 +52,11 @@ export async function openExportFiles(spill: string): Promise<ExportFiles> {
 	const connection = await instance.connect();
 	return {
 		writePart: (columns, rows, file) => guard(file, () => writePart(connection, columns, rows, file)),
-		join: (parts, file, metadata) => guard(file, () => join(connection, parts, file, metadata)),
+		join: (parts, file, metadata) => guard(file, () => joinParts(connection, parts, file, metadata)),
 		async close() {
 			connection.closeSync();
 			instance.closeSync();
+			await rm(spill, { recursive: true, force: true });
 		},
 	};
 }
@@ -79,7 +84,7 @@ async function writePart(
 	await connection.run(`DROP TABLE ${TEMP}`);
 }
 
-async function join(
+async function joinParts(
 	connection: DuckDBConnection,
 	parts: string[],
 	file: string,

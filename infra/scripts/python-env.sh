@@ -1,15 +1,16 @@
 #!/bin/sh
-# Makes the Python virtual environment of the tests' independent readers, unless it is there already.
+# Makes a Python virtual environment, by default that of the tests' independent readers, unless it is there already.
 #
-#   infra/scripts/python-env.sh [DIR]      default: .cache/python in the checkout
+#   infra/scripts/python-env.sh [DIR [REQUIREMENTS]]
 #
-# The last line on stdout is the path of its python. Made anew when test/consumers/requirements.txt or
-# the python that made it changes. Ends with 3 when the environment cannot be had, saying why.
+# default: .cache/python in the checkout, test/consumers/requirements.txt
+# The last line on stdout is the path of its python. Made anew when the requirements or the python that made it
+# change. Ends with 3 when the environment cannot be had, saying why.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
-requirements="$root/test/consumers/requirements.txt"
 dir=${1:-"$root/.cache/python"}
+requirements=${2:-"$root/test/consumers/requirements.txt"}
 
 cannot() {
 	echo "python-env: $1" >&2

@@ -42,9 +42,9 @@ export async function exportHf(job: ExportJob, files: ExportFiles, wanted: HfWan
 		const first = before.get(split) ?? 0;
 		before.set(split, first + shard.rows.length);
 		made.push(...(await writeKind(job, files, shard.shard, ROWS, shard.rows)));
+		job.onImages(shard.rows.length);
 		made.push(...(await writeKind(job, files, shard.shard, GROUPS, shard.prompts)));
 		made.push(...(await writeKind(job, files, shard.shard, pairs, placedPairs(shard, first))));
-		job.onImages(shard.rows.length);
 	}
 	const card = cardText({ ...wanted, kinds: [ROWS, GROUPS, pairs], files: made, counts });
 	const last = await job.file("README.md", (local) => writeFile(local, card));

@@ -34,6 +34,8 @@ export interface ShardTools {
 	/** Of downloads; default RETRY_POLICY. */
 	retry?: RetryPolicy;
 	maxRejectRatio: number;
+	/** Told when the shard's zip is here, and the network free for the next one. */
+	onArrived?: () => void;
 }
 
 /** A shard that failed, with what had been found by then. */
@@ -71,6 +73,7 @@ export async function processShard(
 	try {
 		const fetched = await fetchShard(plan, tools, signal);
 		zip = fetched.downloaded ? fetched.zip : null;
+		tools.onArrived?.();
 		const archive = await tools.archives.open(input, fetched.zip, shard, signal);
 		const jsonPath = `${dataset.folderPath(shard)}/${dataset.jsonName(shard)}`;
 		if (!archive.json)

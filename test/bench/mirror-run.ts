@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { z } from "zod";
 import { ROOT } from "../support/root.js";
+import { type Contender, type Course, cleanEnvironment, timed } from "./contender.js";
 import { type PssPeak, watchPss } from "./pss.js";
+import { countDifferent, lakeValues } from "./values.js";
 
 /** What the benches need of `mirror --json`. */
 const MirrorDocument = z.object({
@@ -17,6 +19,7 @@ const MirrorDocument = z.object({
 export interface MirrorRun {
 	/** Of the whole process, start and publishing included. */
 	wallSeconds: number;
+	cpuSeconds: number;
 	images: number;
 	memory: PssPeak;
 }
@@ -28,12 +31,8 @@ export interface MirrorRequest {
 	folder: string;
 	concurrency: number;
 	sampleEveryMs: number;
-}
-
-/** Variables that would send the run elsewhere or change what it does. */
-function cleanEnvironment(endpoint: string): NodeJS.ProcessEnv {
-	const kept = Object.entries(process.env).filter(([name]) => !/^(IRLAKE_|HF_|HTTPS?_PROXY$)/i.test(name));
-	return { ...Object.fromEntries(kept), HF_ENDPOINT: endpoint, LOG_LEVEL: "warn" };
+	/** Default: decode. */
+	verify?: "structure";
 }
 
 /** Mirrors the shards from a Hub into a fresh lake. Throws unless it published. */
@@ -43,22 +42,62 @@ export async function runMirror(request: MirrorRequest): Promise<MirrorRun> {
 	const args = ["mirror", "--source", "hf://zai-org/ImageRewardDB", "--shards", request.shards, "--json"];
 	args.push("--lake", join(request.folder, "lake"), "--scratch", join(request.folder, "scratch"));
 	args.push("--concurrency", String(request.concurrency));
-	const start = process.hrtime.bigint();
+	if (request.verify) args.push("--verify", request.verify);
+	const { value, seconds, cpuSeconds } = await timed(() => runWatched(args, request));
+	const { code, document, memory } = value;
+	if (code !== 0) throw new Error(`irlake mirror ended with ${code}: ${document}`);
+	const { state, counts } = MirrorDocument.parse(JSON.parse(document));
+	if (state !== "published" || counts === null) throw new Error(`irlake mirror ended as ${state}`);
+	return { wallSeconds: seconds, cpuSeconds, images: counts.rows_published, memory };
+}
+
+async function runWatched(
+	args: string[],
+	{ endpoint, sampleEveryMs }: MirrorRequest,
+): Promise<{ code: unknown; document: string; memory: PssPeak }> {
 	const child = spawn(process.execPath, [join(ROOT, "bin/irlake.js"), ...args], {
-		env: cleanEnvironment(request.endpoint),
+		env: cleanEnvironment(endpoint),
 		stdio: ["ignore", "pipe", "inherit"],
 	});
 	const ended = once(child, "exit");
 	const output = text(child.stdout);
 	await once(child, "spawn");
 	// spawn() has succeeded, so there is a pid.
-	const watch = watchPss(child.pid as number, request.sampleEveryMs);
+	const watch = watchPss(child.pid as number, sampleEveryMs);
 	const [code] = await ended;
-	const wallSeconds = Number(process.hrtime.bigint() - start) / 1e9;
 	const memory = watch.stop();
-	const document = await output;
-	if (code !== 0) throw new Error(`irlake mirror ended with ${code}: ${document}`);
-	const { state, counts } = MirrorDocument.parse(JSON.parse(document));
-	if (state !== "published" || counts === null) throw new Error(`irlake mirror ended as ${state}`);
-	return { wallSeconds, images: counts.rows_published, memory };
+	return { code, document: await output, memory };
+}
+
+/** `irlake mirror` into a fresh lake; `structure` looks at the pictures' containers only. */
+export function mirrorContender(course: Course, concurrency: number, verify: "decode" | "structure"): Contender {
+	const folder = join(course.scratch, "mirror");
+	return {
+		name: verify === "decode" ? "mirror" : "structure",
+		about:
+			verify === "decode"
+				? "irlake mirror: every check, objects, four tables, one published snapshot"
+				: "irlake mirror --verify structure: the same without decoding",
+		async run() {
+			const { endpoint, shards } = course;
+			const made = await runMirror({
+				endpoint,
+				shards: shards.join(","),
+				folder,
+				concurrency,
+				sampleEveryMs: 500,
+				...(verify === "structure" ? { verify } : {}),
+			});
+			const different =
+				verify === "decode" ? countDifferent(course.expected, await lakeValues(join(folder, "lake"))) : 0;
+			rmSync(folder, { recursive: true });
+			return {
+				images: made.images,
+				seconds: made.wallSeconds,
+				cpuSeconds: made.cpuSeconds,
+				peakPssMb: made.memory.peakBytes / 1e6,
+				...(verify === "decode" ? { valuesDifferent: different } : {}),
+			};
+		},
+	};
 }

@@ -47,7 +47,7 @@ function cell(text: string): string {
 	return text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
 }
 
-const COMMANDS = ["plan", "mirror", "status", "verify", "rollback", "export"];
+const COMMANDS = ["plan", "mirror", "status", "verify", "rollback", "export", "doctor"];
 
 /** `docs/commands.md`: what each command's `--help` says, and the exit codes. */
 export function commandsPage(): string {
@@ -72,7 +72,7 @@ prints one document on stdout and nothing else there; logs go to stderr.
 | exit code | meaning |
 |---|---|
 | 0 | published, or already up to date |
-| 1 | failed, nothing published |
+| 1 | failed, nothing published; a failed check of \`doctor\` |
 | 2 | wrong usage or configuration, or a source or lake that does not exist or refuses access; nothing was touched |
 | 3 | published, with shards skipped as asked |
 | 4 | \`verify\` found a difference |

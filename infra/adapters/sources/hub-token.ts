@@ -18,16 +18,35 @@ function expandHome(path: string): string {
 	return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path;
 }
 
+/** A token, and the variable or file that it was found in; `missing` is a file that was named and holds none. */
+export interface FoundToken {
+	token: string | null;
+	origin: string | null;
+	missing: string | null;
+}
+
 /**
  * The Hub's token as the Hub's own clients find it: `HF_TOKEN`, else the file `HF_TOKEN_PATH`, else `$HF_HOME/token`
  * (default `~/.cache/huggingface/token`). `HF_HUB_DISABLE_IMPLICIT_TOKEN` leaves the files alone. Null without one.
  */
-export function hubToken(env: NodeJS.ProcessEnv): string | null {
+export function findHubToken(env: NodeJS.ProcessEnv): FoundToken {
 	const given = env.HF_TOKEN?.trim();
-	if (given) return given;
-	if (YES.has((env.HF_HUB_DISABLE_IMPLICIT_TOKEN ?? "").toLowerCase())) return null;
-	if (env.HF_TOKEN_PATH) return fileToken(expandHome(env.HF_TOKEN_PATH));
+	if (given) return { token: given, origin: "HF_TOKEN", missing: null };
+	if (YES.has((env.HF_HUB_DISABLE_IMPLICIT_TOKEN ?? "").toLowerCase())) {
+		return { token: null, origin: null, missing: null };
+	}
+	const path = env.HF_TOKEN_PATH ? expandHome(env.HF_TOKEN_PATH) : join(hubHome(env), "token");
+	const token = fileToken(path);
+	if (token !== null) return { token, origin: path, missing: null };
+	return { token: null, origin: null, missing: env.HF_TOKEN_PATH ? path : null };
+}
+
+function hubHome(env: NodeJS.ProcessEnv): string {
 	const cache = env.XDG_CACHE_HOME || join(homedir(), ".cache");
-	const home = env.HF_HOME || join(cache, "huggingface");
-	return fileToken(join(expandHome(home), "token"));
+	return expandHome(env.HF_HOME || join(cache, "huggingface"));
+}
+
+/** The token alone; null without one. */
+export function hubToken(env: NodeJS.ProcessEnv): string | null {
+	return findHubToken(env).token;
 }

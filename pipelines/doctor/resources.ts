@@ -1,0 +1,81 @@
+import { failed, ok, type Verdict, warn } from "./check.js";
+import type { SourceSurvey, Wanted } from "./source.js";
+
+/** What a full run takes of disk and memory, against what there is. Sizes in bytes. */
+
+/** A zip of ImageRewardDB, where the source does not tell: 23 GB in 36. */
+const TYPICAL_ZIP = 640e6;
+/** Tables and records beside the objects. */
+const TABLES_SHARE = 0.02;
+/** Spill of the table writer, metadata, findings. */
+const SCRATCH_SPARE = 256e6;
+/** Most that a mirror on two cores was seen to take (`test/bench/memory.ts` fails above it). */
+const MEMORY_OF_TWO = 700e6;
+/** A further image thread with a picture of common size under way. */
+const MEMORY_A_THREAD = 50e6;
+
+export interface DiskNeed {
+	lake: number;
+	scratch: number;
+	/** Whether the sizes are the source's own. */
+	known: boolean;
+}
+
+/**
+ * @param survey null where the source could not be asked
+ * @param present shards that the lake holds already
+ * @param inScratch shards whose zips lie in scratch at once; 0 of a folder
+ */
+export function diskNeed(
+	survey: SourceSurvey | null,
+	wanted: Wanted,
+	present: ReadonlySet<string>,
+	inScratch: number,
+): DiskNeed {
+	const todo = wanted.shards.filter((shard) => !present.has(shard));
+	const sizes = todo.map((shard) => survey?.shards.get(shard) ?? TYPICAL_ZIP).sort((a, b) => b - a);
+	const sum = (some: number[]): number => some.reduce((total, size) => total + size, 0);
+	return {
+		lake: sum(sizes) * (1 + TABLES_SHARE),
+		scratch: todo.length === 0 ? 0 : sum(sizes.slice(0, inScratch)) + SCRATCH_SPARE,
+		known: survey !== null,
+	};
+}
+
+/** A place on a disk. `what`: `scratch`, `lake`. */
+export interface Room {
+	what: string;
+	folder: string;
+	free: number;
+	need: number;
+	/** Needed beside it on the same file system. */
+	beside: number;
+}
+
+export function diskVerdict(room: Room, known: boolean, sizeText: (bytes: number) => string): Verdict {
+	const need = room.need + room.beside;
+	const about = known ? "" : "about ";
+	const both = room.beside > 0 ? ", lake and scratch together," : "";
+	const takes = `a full run${both} takes ${about}${sizeText(need)}`;
+	const detail = `${sizeText(room.free)} free in ${room.folder}; ${takes}`;
+	if (room.free >= need) return ok(detail);
+	return failed(`Only ${detail}.`, `Free space, choose another --${room.what}, or mirror fewer shards (--subset 1k).`);
+}
+
+/** @param available what this process may still take, by the kernel or the container's limit */
+export function memoryVerdict(available: number, threads: number, sizeText: (bytes: number) => string): Verdict {
+	const need = MEMORY_OF_TWO + MEMORY_A_THREAD * Math.max(0, threads - 2);
+	const detail = `${sizeText(available)} available; a mirror with ${threads} image threads takes up to ${sizeText(need)}`;
+	if (available >= need) return ok(detail);
+	const mend = "End other programs, raise the container's limit, or run it on a larger machine.";
+	return available >= need / 2 ? warn(`${detail}.`, mend) : failed(`${detail}.`, mend);
+}
+
+/** Whether `v20.20.2` is at least `>=20.19`. */
+export function nodeVerdict(version: string, engines: string): Verdict {
+	const parts = (text: string): number[] => (text.match(/\d+/g) ?? []).map(Number);
+	const [have, least] = [parts(version), parts(engines)];
+	const at = least.findIndex((part, index) => part !== (have[index] ?? 0));
+	if (at === -1 || (have[at] ?? 0) > (least[at] ?? 0)) return ok(version);
+	return failed(`Node ${version} is older than ${engines}.`, "Install a newer Node.");
+}
