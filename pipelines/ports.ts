@@ -5,7 +5,8 @@ import type { FindingCode } from "../schemas/codes.js";
 import type { ExportedFile } from "../schemas/export.js";
 import type { Split } from "../schemas/records.js";
 import type { MetadataRow } from "../schemas/row.js";
-import type { Settings, StoredFormat } from "../schemas/settings.js";
+import type { Settings } from "../schemas/settings.js";
+import type { StoredFormat } from "../schemas/stored-format.js";
 import type { TableName, TableRow } from "../schemas/tables.js";
 
 // ── Source ──────────────────────────────────────────────────────────────────────────────────────

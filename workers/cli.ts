@@ -145,10 +145,10 @@ function program(): Command {
 			["lake", "out", "snapshot", "subset", "split", "shards", "pairs", "shardSize", "overwrite", "scratch"],
 			[
 				"irlake export hf --out ./hub-repo",
-				"irlake export hf --out ./hub-repo --pairs embed --split test",
+				"irlake export hf --out ./test-pairs --pairs embed --split test",
 				"irlake export webdataset --out ./tars --shard-size 500MB",
 				"irlake export imagereward --out ./training --subset 1k",
-				"irlake export files --out ./unpacked --snapshot 3",
+				"irlake export files --out ./unpacked --snapshot 1",
 			],
 		)
 			.argument("<format>", "hf, webdataset, imagereward or files")

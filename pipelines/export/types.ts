@@ -1,6 +1,6 @@
 import type { ExportedFile, ExportRecord } from "../../schemas/export.js";
 import type { SourceRow } from "../../schemas/row.js";
-import type { StoredFormat } from "../../schemas/settings.js";
+import type { StoredFormat } from "../../schemas/stored-format.js";
 
 /** One good image of a shard: its row, and where its bytes are. */
 export interface ImageRow extends SourceRow {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { z } from "zod";
 import { ROOT } from "../support/root.js";
-import { type Contender, type Course, cleanEnvironment, timed } from "./contender.js";
+import { type Contender, type Course, cleanEnvironment, newFolder, timed } from "./contender.js";
 import { type PssPeak, watchPss } from "./pss.js";
 import { countDifferent, lakeValues } from "./values.js";
 
@@ -71,7 +71,7 @@ async function runWatched(
 
 /** `irlake mirror` into a fresh lake; `structure` looks at the pictures' containers only. */
 export function mirrorContender(course: Course, concurrency: number, verify: "decode" | "structure"): Contender {
-	const folder = join(course.scratch, "mirror");
+	let runs = 0;
 	return {
 		name: verify === "decode" ? "mirror" : "structure",
 		about:
@@ -80,6 +80,7 @@ export function mirrorContender(course: Course, concurrency: number, verify: "de
 				: "irlake mirror --verify structure: the same without decoding",
 		async run() {
 			const { endpoint, shards } = course;
+			const folder = newFolder(course, `mirror-${verify}-${++runs}`);
 			const made = await runMirror({
 				endpoint,
 				shards: shards.join(","),
@@ -90,7 +91,6 @@ export function mirrorContender(course: Course, concurrency: number, verify: "de
 			});
 			const different =
 				verify === "decode" ? countDifferent(course.expected, await lakeValues(join(folder, "lake"))) : 0;
-			rmSync(folder, { recursive: true });
 			return {
 				images: made.images,
 				seconds: made.wallSeconds,
