@@ -1,8 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { z } from "zod";
 import { PARTITION_COLUMNS, TABLES } from "../../schemas/tables.js";
+import { runCli, startCli } from "../support/cli.js";
 import { describeS3 } from "../support/describe-s3.js";
 import { ROOT } from "../support/root.js";
 import { S3Server } from "../support/s3.js";
@@ -102,6 +105,28 @@ describePython("a lake of two snapshots", () => {
 				expect(await lab.exportTo("files", out, args, env)).toMatchObject({ exit_code: 2 });
 				const here = await lab.exportTo("hf", lab.path("from-s3"), args, env);
 				expect(here.files).toEqual(there.files);
+			},
+			LONG,
+		);
+
+		test(
+			"an export killed on its way there vouches for nothing, and goes on to the same bytes",
+			async () => {
+				const args = ["--out", `s3://${server.bucket}/killed`, "--lake", lab.lake, "--scratch", lab.path("killed")];
+				const child = await startCli(["export", "hf", ...args], server.env());
+				const done = () =>
+					lab.names("killed/exports").some((name) => lab.names(`killed/exports/${name}`).includes("done"));
+				while (!done() && child.child.exitCode === null) await setTimeout(2);
+				child.kill("SIGKILL");
+				expect((await child.ended).signal).toBe("SIGKILL");
+				const list = new ListObjectsV2Command({ Bucket: server.bucket, Prefix: "killed/" });
+				const keys = ((await server.client.send(list)).Contents ?? []).map(({ Key }) => Key);
+				expect(keys).toContainEqual(expect.stringContaining("data/rows/"));
+				expect(keys).not.toContain("killed/README.md");
+				expect(keys).not.toContain("killed/export.json");
+				const there = JSON.parse((await runCli(["export", "hf", ...args, "--json"], server.env())).stdout);
+				const here = await lab.export("hf", "not-killed");
+				expect(there).toMatchObject({ state: "exported", files: here.files });
 			},
 			LONG,
 		);
