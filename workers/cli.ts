@@ -35,6 +35,11 @@ const flags = {
 	rehash: new Option("--rehash", "hash a local source again, whatever is remembered"),
 	json: new Option("--json", "one JSON document on stdout"),
 	deep: new Option("--deep", "decode every image again"),
+	snapshot: new Option("--snapshot <which>", "a number, a path in the lake, or latest (default: latest)"),
+	out: new Option("--out <where>", "an empty or new folder, or s3://bucket/prefix"),
+	pairs: new Option("--pairs <mode>", "of hf: rows names the two rows, embed holds the images (default: rows)"),
+	shardSize: new Option("--shard-size <size>", "of webdataset: most bytes of a tar (default: 1GB)"),
+	overwrite: new Option("--overwrite", "replace another export"),
 } as const;
 
 type Flag = keyof typeof flags;
@@ -131,6 +136,25 @@ function program(): Command {
 			.action(async (number: string, given: Record<string, unknown>) => {
 				const { rollback } = await import("./commands/rollback.js");
 				await run("rollback", given, (context) => rollback(context, number));
+			}),
+	);
+	irlake.addCommand(
+		command(
+			"export",
+			"write a snapshot for other tools: hf, webdataset, imagereward or files",
+			["lake", "out", "snapshot", "subset", "split", "shards", "pairs", "shardSize", "overwrite", "scratch"],
+			[
+				"irlake export hf --out ./hub-repo",
+				"irlake export hf --out ./test-pairs --pairs embed --split test",
+				"irlake export webdataset --out ./tars --shard-size 500MB",
+				"irlake export imagereward --out ./training --subset 1k",
+				"irlake export files --out ./unpacked --snapshot 1",
+			],
+		)
+			.argument("<format>", "hf, webdataset, imagereward or files")
+			.action(async (format: string, given: Record<string, unknown>) => {
+				const { exportLake } = await import("./commands/export.js");
+				await run("export", given, (context) => exportLake(context, format));
 			}),
 	);
 	irlake.addCommand(

@@ -9,7 +9,17 @@ import type { FolderStore } from "../infra/adapters/store/folder-store.js";
 import type { S3Store, S3StoreOptions } from "../infra/adapters/store/s3-store.js";
 import type { Dataset } from "../pipelines/datasets/dataset.js";
 import type { HubReply } from "../pipelines/doctor/access.js";
-import type { ArchiveReader, Clock, ImagePool, Progress, Source, TableFiles, TryRoom } from "../pipelines/ports.js";
+import type {
+	ArchiveReader,
+	Clock,
+	ExportFiles,
+	ExportTarget,
+	ImagePool,
+	Progress,
+	Source,
+	TableFiles,
+	TryRoom,
+} from "../pipelines/ports.js";
 import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
@@ -167,6 +177,27 @@ function s3Encryption({ s3_sse, s3_sse_kms_key_id }: StoreOptions): {
 export async function openTables(scratch: string): Promise<TableFiles> {
 	const { openTableFiles } = await import("../infra/adapters/duckdb.js");
 	return openTableFiles({ spill: join(scratch, "spill") });
+}
+
+export async function openExportFiles(scratch: string): Promise<ExportFiles> {
+	const { openExportFiles: open } = await import("../infra/adapters/duckdb-export.js");
+	return open(join(scratch, "spill"));
+}
+
+/** Where `--out` leads: a folder, or a prefix of a bucket. Throws USAGE, LAKE_UNSUPPORTED. */
+export async function openTarget(
+	options: StoreOptions,
+	out: string,
+	tools: Partial<StoreTools>,
+): Promise<ExportTarget> {
+	const address = parseLake(out);
+	if (address.kind === "folder") {
+		const { openFolderTarget } = await import("../infra/adapters/export/folder-target.js");
+		return openFolderTarget(address.folder);
+	}
+	const { openStoreTarget } = await import("../infra/adapters/export/store-target.js");
+	const scratch = resolve(scratchFolder({ scratch: options.scratch }, tools.env ?? process.env));
+	return openStoreTarget(await openStore({ ...options, lake: out }, tools), join(scratch, "exports"));
 }
 
 /** Image threads on all cores. @param store where good images are staged; null when nothing is kept */

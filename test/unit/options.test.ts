@@ -32,6 +32,10 @@ describe("flags and variables", () => {
 			rehash: false,
 			json: false,
 			deep: false,
+			snapshot: "latest",
+			pairs: "rows",
+			shard_size: 1e9,
+			overwrite: false,
 		});
 	});
 
