@@ -16,7 +16,7 @@ const PASSED = [
 ];
 
 /** Objects of one image thread that wait for the disk at once. The file system answers many of them by one write of its journal. */
-const SYNCS_A_THREAD = 16;
+const SYNCS_A_THREAD = 32;
 
 /** How a host ended. `hung`: it was ended here, for saying nothing. */
 export interface HostEnd {

@@ -22,8 +22,8 @@ export interface ImagePoolOptions {
 	note?: Progress["note"];
 }
 
-/** Tasks with the host at once, for each thread: eight waiting or being decoded, 32 being written, some answered. */
-const TASKS_A_THREAD = 64;
+/** Tasks with the host at once, for each thread: eight waiting or being decoded, 64 being written, some answered. */
+const TASKS_A_THREAD = 96;
 const DEFAULT_BUDGET = 320_000_000;
 const SILENCE_MS = 10 * 60 * 1000;
 const MAX_STARTS = 3;
@@ -46,7 +46,7 @@ interface Ticket {
 }
 
 /**
- * Starts the image host at the first task, and again when it dies. The tasks that were under way are then run again
+ * Starts the image host at once, so that it is ready when the first task comes, and again when it dies. The tasks that were under way are then run again
  * one at a time, so that the one which kills its decoder is known: it is tried once more by the arbiter alone, and is
  * IMAGE_UNDECODABLE if that dies as well.
  *
@@ -76,6 +76,7 @@ class Pool implements ImagePool {
 	constructor(options: ImagePoolOptions) {
 		this.#options = options;
 		this.#threads = options.threads ?? availableParallelism();
+		this.#start();
 	}
 
 	run(task: ImageTask, settings: Settings, signal: AbortSignal): Promise<ImageResult> {

@@ -10,7 +10,7 @@ import { Judge } from "./judge.js";
 import { type Answer, type FromThread, type Job, sendError, type ThreadOptions, type ToThread } from "./messages.js";
 
 /** Objects being written at once, beside the picture being decoded. */
-const MAX_STAGING = 32;
+const MAX_STAGING = 64;
 /** A larger object is written before the next picture is read, so that few large ones are held. */
 const OVERLAPPED_BYTES = 1024 * 1024;
 /** Jobs done that are told to the host in one message, unless there are no others. */
