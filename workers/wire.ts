@@ -8,7 +8,7 @@ import type { FolderStore } from "../infra/adapters/store/folder-store.js";
 import type { S3Store } from "../infra/adapters/store/s3-store.js";
 import type { Dataset } from "../pipelines/datasets/dataset.js";
 import type { HubReply } from "../pipelines/doctor/access.js";
-import type { ArchiveReader, Clock, ImagePool, Progress, Source, TableFiles, TryRoom } from "../pipelines/ports.js";
+import type { ArchiveReader, Clock, ImagePool, Progress, Source, SourcePin, TableFiles, TryRoom } from "../pipelines/ports.js";
 import type { RetryPolicy } from "../pipelines/retry.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
@@ -29,13 +29,20 @@ interface HubTools {
 	note: Progress["note"];
 }
 
+/** What a source is opened with. */
+interface SourceTools extends HubTools {
+	dryRun?: boolean;
+	/** Of the Hub: the commit to read at, as an earlier listing resolved it. */
+	pin?: SourcePin | null;
+}
+
 /** Chooses the adapters. Each is imported when it is first wanted: `--help` needs none of them. */
 
 export async function openSource(
 	options: SourceOptions,
 	dataset: Dataset,
 	scratch: string,
-	{ dryRun = false, ...tools }: HubTools & { dryRun?: boolean },
+	{ dryRun = false, pin = null, ...tools }: SourceTools,
 	env: NodeJS.ProcessEnv,
 ): Promise<Source> {
 	const address = parseSource(options.source);
@@ -47,7 +54,7 @@ export async function openSource(
 	}
 	const { createHubSource } = await import("../infra/adapters/sources/hub.js");
 	const http = await hubHttp(options, env);
-	return createHubSource({ ...address, dataset, ...http, ...tools, bandwidth: options.bandwidth });
+	return createHubSource({ ...address, dataset, pin, ...http, ...tools, bandwidth: options.bandwidth });
 }
 
 async function hubHttp(options: HubOptions, env: NodeJS.ProcessEnv) {
