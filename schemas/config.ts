@@ -78,6 +78,19 @@ export const Options = z.object({
 	rehash: flag.default(false),
 	json: flag.default(false),
 	deep: flag.default(false),
+	/** Stands before every key of the queue, so that environments can share one server. */
+	queue_prefix: z
+		.string()
+		.regex(/^[\w.{}-]{1,64}$/, "letters, digits, and . _ - { }")
+		.default("irlake"),
+	/** Seconds. */
+	grace: wholeNumber(0, 3600).default(20),
+	wait: flag.default(false),
+	watch: flag.default(false),
+	/** Of a schedule: five fields, or six with seconds first. */
+	cron: nonEmpty.optional(),
+	/** `Europe/Berlin` */
+	tz: nonEmpty.optional(),
 });
 export type Options = z.infer<typeof Options>;
 

@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
+import { VERSION } from "./release.js";
 import type { CommandContext, CommandResult } from "./run-command.js";
 import { VERSION } from "./version.js";
 
@@ -35,6 +36,12 @@ const flags = {
 	rehash: new Option("--rehash", "hash a local source again, whatever is remembered"),
 	json: new Option("--json", "one JSON document on stdout"),
 	deep: new Option("--deep", "decode every image again"),
+	queuePrefix: new Option("--queue-prefix <text>", "before every key on the queue's server (default: irlake)"),
+	wait: new Option("--wait", "follow the run to its end, as mirror does"),
+	grace: new Option("--grace <seconds>", "time to finish or hand back its shards when told to stop (default: 20)"),
+	watch: new Option("--watch", "look again every two seconds, until Ctrl-C"),
+	cron: new Option("--cron <pattern>", "when: minute, hour, day, month, weekday"),
+	tz: new Option("--tz <zone>", "time zone of --cron, such as Europe/Berlin (default: UTC)"),
 } as const;
 
 type Flag = keyof typeof flags;
@@ -46,7 +53,8 @@ const RUN: Flag[] = ["concurrency", "onShardFailure", "maxRejectRatio", "singleW
 
 function command(name: string, about: string, options: Flag[], examples: string[]): Command {
 	const made = new Command(name).description(about);
-	for (const flag of [...options, "json" as const]) made.addOption(flags[flag]);
+	for (const flag of options) made.addOption(flags[flag]);
+	if (name !== "worker") made.addOption(flags.json);
 	const lines = examples.map((example) => `  ${example}`).join("\n");
 	made.addHelpText("after", `\nExamples:\n${lines}\n`);
 	return made;
@@ -96,6 +104,32 @@ function program(): Command {
 		).action(async (given: Record<string, unknown>) => {
 			const { mirror } = await import("./commands/mirror.js");
 			await run("mirror", given, mirror);
+		}),
+	);
+	irlake.addCommand(
+		command(
+			"enqueue",
+			"the same mirror, as jobs on the queue (REDIS_URL) for workers to do",
+			[...WHERE, ...SETTINGS, "onShardFailure", "maxRejectRatio", "singleWriter", "queuePrefix", "wait"],
+			[
+				"irlake enqueue --subset 1k --lake /lake",
+				"irlake enqueue --subset 8k --lake /lake --wait",
+				"REDIS_URL=rediss://user:password@queue.example:6380 irlake enqueue --lake /lake",
+			],
+		).action(async (given: Record<string, unknown>) => {
+			const { enqueue } = await import("./commands/enqueue.js");
+			await run("enqueue", given, enqueue);
+		}),
+	);
+	irlake.addCommand(
+		command(
+			"worker",
+			"take shards from the queue (REDIS_URL) until told to stop",
+			["concurrency", "grace", "scratch", "queuePrefix"],
+			["irlake worker --concurrency 2", "REDIS_URL=redis://queue.example:6379 irlake worker --grace 60"],
+		).action(async (given: Record<string, unknown>) => {
+			const { worker } = await import("./commands/worker.js");
+			await run("worker", given, worker);
 		}),
 	);
 	irlake.addCommand(

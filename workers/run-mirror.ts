@@ -101,7 +101,8 @@ export async function publishEnds(
 	return { published, shards, receipts, failure: null };
 }
 
-function whyNotPublish(
+/** Why a run with these failed shards publishes nothing, or null. */
+export function whyNotPublish(
 	bad: ShardOutcome[],
 	request: Pick<MirrorRequest, "prune">,
 	options: Pick<RunOptions, "onShardFailure">,
@@ -122,7 +123,7 @@ export function outcome(shard: string, state: ShardOutcome["state"]): ShardOutco
 	return { shard, state, code: null, detail: null, findings: {}, kept: null };
 }
 
-function failedOutcome(
+export function failedOutcome(
 	shard: string,
 	error: LakeError,
 	{ onShardFailure }: Pick<RunOptions, "onShardFailure">,

@@ -4,6 +4,7 @@ import { openLoose } from "../infra/adapters/archive/loose.js";
 import { readJsonMember } from "../infra/adapters/archive/member.js";
 import { openZip } from "../infra/adapters/archive/zip.js";
 import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
+import type { RedisConnection, RedisOptions } from "../infra/adapters/redis.js";
 import type { FolderStore } from "../infra/adapters/store/folder-store.js";
 import type { S3Store } from "../infra/adapters/store/s3-store.js";
 import type { Dataset } from "../pipelines/datasets/dataset.js";
@@ -20,6 +21,17 @@ type HubOptions = Pick<Options, "allow_private_redirects" | "idle_timeout" | "re
 
 /** What a source is opened with. */
 type SourceOptions = HubOptions & Pick<Options, "source" | "rehash" | "bandwidth">;
+/** How the network is used: each process's own affair. */
+export type NetworkOptions = Pick<
+	Options,
+	"allow_private_redirects" | "idle_timeout" | "retries" | "retry_wait" | "bandwidth"
+>;
+type SourceOptions = NetworkOptions & Pick<Options, "source" | "rehash">;
+
+/** The queue's server, and what stands before each of its keys. */
+export interface QueueConnection extends RedisConnection {
+	prefix: string;
+}
 
 /** Where the lake is, and where its image threads stage objects. */
 export type LakeStore = FolderStore | S3Store;
@@ -197,3 +209,19 @@ export const archives: ArchiveReader = {
 		return readJsonMember(json);
 	},
 };
+
+const REDIS_URL = "redis://127.0.0.1:6379";
+
+/**
+ * The queue's server by `REDIS_URL`.
+ * @throws QUEUE_UNAVAILABLE, QUEUE_REFUSED, USAGE
+ */
+export async function openQueue(
+	options: Pick<Options, "queue_prefix">,
+	env: NodeJS.ProcessEnv,
+	how: Omit<RedisOptions, "url"> = { patient: false },
+): Promise<QueueConnection> {
+	const { connectRedis } = await import("../infra/adapters/redis.js");
+	const url = env.REDIS_URL || REDIS_URL;
+	return { ...(await connectRedis({ url, ...how })), prefix: options.queue_prefix };
+}

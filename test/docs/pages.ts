@@ -47,7 +47,7 @@ function cell(text: string): string {
 	return text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
 }
 
-const COMMANDS = ["plan", "mirror", "status", "verify", "rollback", "doctor"];
+const COMMANDS = ["plan", "mirror", "enqueue", "worker", "status", "verify", "rollback", "doctor"];
 
 /** `docs/commands.md`: what each command's `--help` says, and the exit codes. */
 export function commandsPage(): string {

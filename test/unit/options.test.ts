@@ -32,6 +32,10 @@ describe("flags and variables", () => {
 			rehash: false,
 			json: false,
 			deep: false,
+			queue_prefix: "irlake",
+			grace: 20,
+			wait: false,
+			watch: false,
 		});
 	});
 
