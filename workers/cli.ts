@@ -114,7 +114,7 @@ function program(): Command {
 			[
 				"irlake enqueue --subset 1k --lake /lake",
 				"irlake enqueue --subset 8k --lake /lake --wait",
-				"REDIS_URL=rediss://user:password@queue.example:6380 irlake enqueue --lake /lake",
+				"REDIS_URL=rediss://me:secret@queue.example:6380 irlake enqueue --wait",
 			],
 		).action(async (given: Record<string, unknown>) => {
 			const { enqueue } = await import("./commands/enqueue.js");

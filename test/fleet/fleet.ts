@@ -1,0 +1,121 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { World, type WorldOptions } from "../faults/world.js";
+import { type CliDocument, type CliEnd, type CliProcess, documentOf } from "../support/cli.js";
+import { RedisServer, until } from "../support/redis.js";
+
+/** A source, a Redis and worker processes: all real, all of one test file. */
+
+let prefixes = 0;
+
+export class Fleet {
+	readonly world: World;
+	readonly redis: RedisServer;
+
+	private constructor(world: World, redis: RedisServer) {
+		this.world = world;
+		this.redis = redis;
+	}
+
+	static async open(name: string, options: WorldOptions): Promise<Fleet> {
+		const [world, redis] = await Promise.all([World.open(name, options), RedisServer.start()]);
+		return new Fleet(world, redis);
+	}
+
+	/** Ends the workers too. */
+	async close(): Promise<void> {
+		await this.world.close();
+		await this.redis.stop();
+	}
+
+	/** A lake that is not there yet, with a queue that nobody else uses. */
+	lake(name: string): FleetLake {
+		prefixes += 1;
+		return new FleetLake(this, this.world.fresh(name), `test-${prefixes}`);
+	}
+}
+
+export interface Worker extends CliProcess {
+	scratch: string;
+}
+
+/** A lake, its queue and its workers. */
+export class FleetLake {
+	readonly workers: Worker[] = [];
+
+	constructor(
+		readonly fleet: Fleet,
+		readonly path: string,
+		readonly prefix: string,
+	) {}
+
+	env(): NodeJS.ProcessEnv {
+		return {
+			HF_ENDPOINT: this.fleet.world.hub.endpoint,
+			HF_HUB_DISABLE_IMPLICIT_TOKEN: "1",
+			REDIS_URL: this.fleet.redis.url,
+			IRLAKE_QUEUE_PREFIX: this.prefix,
+			XDG_CACHE_HOME: this.fleet.world.fresh("cache"),
+		};
+	}
+
+	/** Starts a worker, and waits until it is ready. */
+	async worker(args: string[] = [], { scratch = this.fleet.world.fresh("scratch"), env = {} } = {}): Promise<Worker> {
+		const started = await this.fleet.world.start(["worker", "--scratch", scratch, ...args], { ...this.env(), ...env });
+		const worker = { ...started, scratch };
+		this.workers.push(worker);
+		await until("the worker is ready", async () => {
+			if (started.child.exitCode !== null) throw new Error((await started.ended).stderr);
+			return (await this.redisKeys("worker:*")).some((key) => key.includes(`-${started.pid}-`));
+		});
+		return worker;
+	}
+
+	/** `irlake enqueue` of the world's shards. */
+	enqueue(...args: string[]): Promise<CliProcess> {
+		const shards = args.includes("--shards") ? [] : ["--shards", this.fleet.world.shards.join(",")];
+		const place = ["--lake", this.path, "--scratch", this.fleet.world.fresh("scratch")];
+		return this.fleet.world.start(["enqueue", ...place, ...shards, "--json", ...args], {
+			...this.env(),
+			LOG_LEVEL: "warn",
+		});
+	}
+
+	async enqueued(...args: string[]): Promise<CliDocument> {
+		return documentOf(await (await this.enqueue(...args)).ended);
+	}
+
+	async mirrored(...args: string[]): Promise<CliEnd> {
+		return (await this.enqueue("--wait", ...args)).ended;
+	}
+
+	async redisKeys(pattern: string): Promise<string[]> {
+		return this.fleet.redis.client.keys(`${this.prefix}:${pattern}`);
+	}
+
+	/** Ids of the shard jobs that workers have. */
+	active(): Promise<string[]> {
+		return this.fleet.redis.client.lrange(`${this.prefix}:shards:active`, 0, -1);
+	}
+
+	/** Fields of a shard's newest job. */
+	async job(shard: string): Promise<Record<string, string>> {
+		const keys = (await this.redisKeys(`shards:*.${shard}`)).sort();
+		return this.fleet.redis.client.hgetall(keys.at(-1) ?? "");
+	}
+
+	/** Shards with a receipt. */
+	receipts(): string[] {
+		const folder = join(this.path, "receipts");
+		if (!existsSync(folder)) return [];
+		const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
+		return names.filter((name) => name.endsWith(".json")).map((name) => name.split("/")[1] ?? "");
+	}
+
+	/** Stops the workers that are left, as an operator does; all must end with 0. */
+	async stopWorkers(): Promise<CliEnd[]> {
+		const left = this.workers.splice(0);
+		for (const { child, kill } of left) if (child.exitCode === null && child.signalCode === null) kill("SIGTERM");
+		return Promise.all(left.map(({ ended }) => ended));
+	}
+}
