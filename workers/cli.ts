@@ -110,7 +110,7 @@ function program(): Command {
 		command(
 			"enqueue",
 			"the same mirror, as jobs on the queue (REDIS_URL) for workers to do",
-			[...WHERE, ...SETTINGS, "onShardFailure", "maxRejectRatio", "singleWriter", "queuePrefix", "wait"],
+			[...WHERE, ...SETTINGS, "onShardFailure", "maxRejectRatio", "singleWriter", "queuePrefix", "wait", ...NETWORK],
 			[
 				"irlake enqueue --subset 1k --lake /lake",
 				"irlake enqueue --subset 8k --lake /lake --wait",
@@ -125,7 +125,7 @@ function program(): Command {
 		command(
 			"worker",
 			"take shards from the queue (REDIS_URL) until told to stop",
-			["concurrency", "grace", "scratch", "queuePrefix"],
+			["concurrency", "grace", "scratch", "queuePrefix", ...NETWORK],
 			["irlake worker --concurrency 2", "REDIS_URL=redis://queue.example:6379 irlake worker --grace 60"],
 		).action(async (given: Record<string, unknown>) => {
 			const { worker } = await import("./commands/worker.js");

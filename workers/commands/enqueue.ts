@@ -3,6 +3,7 @@ import { readLatest } from "../../pipelines/lake.js";
 import { type MirrorPlan, planMirror } from "../../pipelines/mirror/plan-mirror.js";
 import { settleLake } from "../../pipelines/mirror/publish.js";
 import type { Source, TableFiles } from "../../pipelines/ports.js";
+import { tellRetries } from "../../pipelines/retry.js";
 import { scratchError } from "../../pipelines/scratch-error.js";
 import { LakeError } from "../../schemas/errors.js";
 import type { RunRequest } from "../../schemas/jobs.js";
@@ -21,7 +22,7 @@ import type { CommandContext, CommandResult } from "../run-command.js";
 import { earlierEnds, publishEnds } from "../run-mirror.js";
 import { lazyTables, requireLakeFolder, requireScratch } from "../surroundings.js";
 import { countedText } from "../text.js";
-import { type LakeStore, openQueue, openSource, openStore } from "../wire.js";
+import { type LakeStore, openQueue, openSource, openStore, retryPolicy } from "../wire.js";
 import { tellPlan } from "./mirror.js";
 
 const dataset = imageRewardDb;
@@ -92,18 +93,25 @@ class Enqueuer {
 	}
 
 	async #plan(): Promise<MirrorPlan> {
-		const { env, log, signal } = this.#context;
+		const { options, env, log, signal } = this.#context;
 		const { request, store, scratch } = this.#place;
 		const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
 			log[level](fields ?? {}, message);
 		let source: Source | null = null;
 		try {
-			source = await openSource(request, dataset, scratch, { clock: systemClock, note }, env);
+			source = await openSource(
+				{ ...options, source: request.source },
+				dataset,
+				scratch,
+				{ clock: systemClock, note },
+				env,
+			);
 			if (await readLatest(store)) await settleLake(store);
 			const onFetched = (bytes: number): void => {
 				this.#metadataBytes += bytes;
 			};
-			const tools = { dataset, source, store, tables: this.#tables, clock: systemClock, scratch, onFetched };
+			const told = { onFetched, onRetry: tellRetries(note), retry: retryPolicy(options) };
+			const tools = { dataset, source, store, tables: this.#tables, clock: systemClock, scratch, ...told };
 			return await planMirror(toMirrorRequest(request), tools, signal);
 		} finally {
 			await source?.close();

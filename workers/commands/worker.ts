@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { sweepParts } from "../../pipelines/mirror/download.js";
+import { sweepParts } from "../../pipelines/mirror/part-owner.js";
 import { PIPELINE_VERSION } from "../../pipelines/mirror/work-id.js";
 import type { Progress } from "../../pipelines/ports.js";
 import { Consumer } from "../fleet/consume.js";
@@ -29,7 +29,7 @@ export async function worker(context: CommandContext): Promise<CommandResult> {
 	const note = notes(context, queue);
 	const id = `${hostname()}-${process.pid}-${Date.now().toString(36)}`;
 	const stopped = new AbortController();
-	const work = new Work({ worker: id, scratch, env, note, meter, signal: stopped.signal });
+	const work = new Work({ worker: id, scratch, env, note, meter, network: options, signal: stopped.signal });
 	const told = tellOthers({ id, concurrency: options.concurrency, registry, meter });
 	const consumer = new Consumer({
 		connection,

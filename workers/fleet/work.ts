@@ -4,6 +4,7 @@ import { type MirrorPlan, planMirror } from "../../pipelines/mirror/plan-mirror.
 import { processShard } from "../../pipelines/mirror/shard.js";
 import { PIPELINE_VERSION, receiptPath } from "../../pipelines/mirror/work-id.js";
 import type { ImagePool, Progress, Source } from "../../pipelines/ports.js";
+import { tellRetries } from "../../pipelines/retry.js";
 import { scratchError } from "../../pipelines/scratch-error.js";
 import { LakeError } from "../../schemas/errors.js";
 import type {
@@ -23,7 +24,15 @@ import { readLakeId } from "../lake-id.js";
 import { concernsShardOnly, earlierEnds, failedOutcome, metadataOf, publishEnds } from "../run-mirror.js";
 import { lazyTables } from "../surroundings.js";
 import { abortable } from "../waiting.js";
-import { archives, type LakeStore, openImages, openSource, openStore } from "../wire.js";
+import {
+	archives,
+	type LakeStore,
+	type NetworkOptions,
+	openImages,
+	openSource,
+	openStore,
+	retryPolicy,
+} from "../wire.js";
 import type { JobLock } from "./consume.js";
 import { errorOf, HandBack, shardErrorOf } from "./ends.js";
 import { FencedStore } from "./fenced-store.js";
@@ -56,6 +65,7 @@ export interface WorkOptions {
 	env: NodeJS.ProcessEnv;
 	note: Progress["note"];
 	meter: Meter;
+	network: NetworkOptions;
 	/** Fires when the worker stops. */
 	signal: AbortSignal;
 }
@@ -135,12 +145,18 @@ export class Work {
 	/** A schedule's moment: a run is put on the queue where there is anything to do and none is under way. */
 	async tick(job: TickJob, fleet: Fleet, { signal }: JobLock): Promise<TickResult> {
 		const { request, lake_id: lakeId } = job;
-		const { env, scratch, note } = this.#options;
+		const { env, scratch, note, network } = this.#options;
 		return this.#withLake(request, lakeId, async ({ store }) => {
 			try {
 				const { key: present } = await runUnderWay(fleet, lakeId, request, signal);
 				if (present) return { state: "joined", run: present.run };
-				const source = await openSource(request, dataset, scratch, { clock: systemClock, note }, env);
+				const source = await openSource(
+					{ ...request, ...network },
+					dataset,
+					scratch,
+					{ clock: systemClock, note },
+					env,
+				);
 				const run: OpenRun = { source, plan: null, fetched: 0 };
 				const planning = planMirror(toMirrorRequest(request), this.#planTools(store, run), signal);
 				const plan = await planning.finally(() => source.close());
@@ -171,7 +187,7 @@ export class Work {
 
 	/** Opens what the job needs, once for all jobs that run at the time. */
 	async #with<R>(job: RunJob, work: (lake: OpenLake, run: OpenRun) => Promise<R>): Promise<R> {
-		const { scratch, env, note } = this.#options;
+		const { scratch, env, note, network } = this.#options;
 		const { request } = job;
 		if (job.pipeline_version !== PIPELINE_VERSION) {
 			const versions = `pipeline version ${job.pipeline_version}; this worker has ${PIPELINE_VERSION}`;
@@ -179,7 +195,11 @@ export class Work {
 		}
 		const openRun = async (): Promise<OpenRun> => {
 			const tools = { clock: systemClock, note, pin: toSourcePin(job.pin) };
-			return { source: await openSource(request, dataset, scratch, tools, env), plan: null, fetched: 0 };
+			return {
+				source: await openSource({ ...request, ...network }, dataset, scratch, tools, env),
+				plan: null,
+				fetched: 0,
+			};
 		};
 		return this.#withLake(request, job.lake_id, (lake) => {
 			return this.#runs.use(publishId(job), openRun, (run) => work(lake, run));
@@ -224,8 +244,18 @@ export class Work {
 		const onFetched = (bytes: number): void => {
 			run.fetched += bytes;
 		};
-		const { scratch } = this.#options;
-		return { dataset, source: run.source, store, tables: this.#tables, clock: systemClock, scratch, onFetched };
+		const { scratch, note, network } = this.#options;
+		return {
+			dataset,
+			source: run.source,
+			store,
+			tables: this.#tables,
+			clock: systemClock,
+			scratch,
+			onFetched,
+			onRetry: tellRetries(note),
+			retry: retryPolicy(network),
+		};
 	}
 }
 

@@ -61,7 +61,13 @@ async function openFile(http: HubHttp, url: URL, ask: Ask): Promise<HubAnswer> {
 }
 
 /** Throws unless the endpoint's own headers say that this is the listed file. */
-function checkLinked(linked: HubAnswer["linked"], file: SourceFile, pin: SourcePin, endpoint: URL, subject: Subject): void {
+function checkLinked(
+	linked: HubAnswer["linked"],
+	file: SourceFile,
+	pin: SourcePin,
+	endpoint: URL,
+	subject: Subject,
+): void {
 	if (linked.commit === null) throw notTheHub(endpoint, subject, "its answer names no commit");
 	const hash = file.sha256 ?? file.gitOid;
 	const differs: string[] = [];

@@ -110,7 +110,12 @@ function fileUrl(http: HubHttp, pin: SourcePin, path: string): URL {
 }
 
 /** Every file at the commit: all pages or none. */
-async function tree(http: HubHttp, pin: SourcePin, revision: string, signal: AbortSignal): Promise<Map<string, SourceFile>> {
+async function tree(
+	http: HubHttp,
+	pin: SourcePin,
+	revision: string,
+	signal: AbortSignal,
+): Promise<Map<string, SourceFile>> {
 	const subject = { repo: pin.repo, revision, file: null };
 	const files = new Map<string, SourceFile>();
 	const asked = new Set<string>();
