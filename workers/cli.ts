@@ -132,12 +132,13 @@ function program(): Command {
 			await run("worker", given, worker);
 		}),
 	);
+	irlake.addCommand(scheduleCommands());
 	irlake.addCommand(
 		command(
 			"status",
-			"show the lake's snapshots, counts and missing shards",
-			["lake"],
-			["irlake status --lake ./lake"],
+			"show the lake's snapshots and counts; with Redis (REDIS_URL) its runs, shards and workers",
+			["lake", "queuePrefix", "watch"],
+			["irlake status --lake ./lake", "irlake status --watch", "irlake status --json | jq .runs"],
 		).action(async (given: Record<string, unknown>) => {
 			const { status } = await import("./commands/status.js");
 			await run("status", given, status);
@@ -191,10 +192,45 @@ function program(): Command {
 	return irlake;
 }
 
+function scheduleCommands(): Command {
+	const schedule = new Command("schedule").description("recurring mirrors, done by the queue's workers");
+	const mirror: Flag[] = [...WHERE, ...SETTINGS, "onShardFailure", "maxRejectRatio", "singleWriter"];
+	schedule.addCommand(
+		command(
+			"set",
+			"mirror at recurring times; set twice, it stays as it is",
+			["cron", "tz", ...mirror, "queuePrefix"],
+			["irlake schedule set nightly --cron '0 3 * * *' --tz Europe/Berlin --lake /lake"],
+		)
+			.argument("<name>", "what to call it")
+			.action(async (name: string, given: Record<string, unknown>) => {
+				const { scheduleSet } = await import("./commands/schedule.js");
+				await run("schedule", given, (context) => scheduleSet(context, name));
+			}),
+	);
+	schedule.addCommand(
+		command("list", "show the schedules", ["queuePrefix"], ["irlake schedule list"]).action(
+			async (given: Record<string, unknown>) => {
+				const { scheduleList } = await import("./commands/schedule.js");
+				await run("schedule", given, scheduleList);
+			},
+		),
+	);
+	schedule.addCommand(
+		command("remove", "end a schedule", ["queuePrefix"], ["irlake schedule remove nightly"])
+			.argument("<name>", "the schedule")
+			.action(async (name: string, given: Record<string, unknown>) => {
+				const { scheduleRemove } = await import("./commands/schedule.js");
+				await run("schedule", given, (context) => scheduleRemove(context, name));
+			}),
+	);
+	return schedule;
+}
+
 /** Commander's own words for a wrong call go to stderr, and into the document where one is asked for. */
 async function main(): Promise<void> {
 	const irlake = program();
-	for (const one of [irlake, ...irlake.commands]) {
+	for (const one of irlake.commands.flatMap((command) => [irlake, command, ...command.commands])) {
 		one.exitOverride().configureOutput({ writeErr: () => {} });
 	}
 	try {

@@ -49,7 +49,8 @@ export const FAILED: Record<string, Record<string, unknown>> = {
 		seconds: null,
 		free_bytes: null,
 	},
-	status: { lake: null },
+	status: { lake: null, queue: null, runs: [], rates: null, workers: [], failures: [], schedules: [] },
+	schedule: { state: "failed", schedules: [] },
 	mirror: {
 		state: "failed",
 		snapshot: null,

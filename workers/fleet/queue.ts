@@ -1,4 +1,5 @@
-import { FlowProducer, type Job, type JobsOptions, Queue } from "bullmq";
+import { FlowProducer, getNextMillis, type Job, type JobsOptions, Queue } from "bullmq";
+import { LakeError } from "../../schemas/errors.js";
 import {
 	JobFailure,
 	PublishJob,
@@ -74,6 +75,18 @@ function shardId(run: { run: string; attempt: number }, shard: string): string {
 /** The shard that a shard job's id or key ends with. */
 export function shardOfKey(key: string): string {
 	return key.slice(key.lastIndexOf(".") + 1);
+}
+
+/** Throws USAGE for a pattern that cannot be read. */
+export function requireCron(cron: string, tz: string): void {
+	try {
+		if (getNextMillis(Date.now(), { pattern: cron, tz }) !== undefined) return;
+	} catch {
+		// Told below, in our own words.
+	}
+	throw new LakeError("USAGE", `--cron cannot be ${JSON.stringify(cron)}`, {
+		hint: "Give minute, hour, day of month, month and weekday, such as '0 3 * * *'.",
+	});
 }
 
 export class FleetQueue {
