@@ -1,8 +1,45 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { World, type WorldOptions } from "../faults/world.js";
-import { type CliDocument, type CliEnd, type CliProcess, documentOf } from "../support/cli.js";
+import { type CliDocument, type CliEnd, type CliProcess, documentOf, runCli } from "../support/cli.js";
 import { RedisServer, until } from "../support/redis.js";
+
+const count = z.int();
+
+/** What `status --json` says of the fleet. */
+const FleetStatus = z.looseObject({
+	lake: z.looseObject({ exists: z.boolean(), latest: z.looseObject({ number: count }).nullable() }),
+	queue: z.object({
+		reachable: z.boolean(),
+		name: z.string().nullable(),
+		problem: z.object({ code: z.string(), message: z.string() }).nullable(),
+		paused_seconds: count,
+	}),
+	runs: z.array(
+		z.looseObject({
+			run: z.string(),
+			attempt: count,
+			lake: z.string(),
+			state: z.string(),
+			shards: z.record(z.string(), count),
+		}),
+	),
+	rates: z.object({ bytes_per_second: z.number(), images_per_second: z.number() }),
+	workers: z.array(
+		z.looseObject({
+			host: z.string(),
+			pid: count,
+			version: z.string(),
+			pipeline_version: count,
+			shards: z.array(z.object({ run: z.string(), lake: z.string(), shard: z.string() })),
+			note: z.string().nullable(),
+		}),
+	),
+	failures: z.array(z.object({ run: z.string(), shard: z.string().nullable(), code: z.string(), message: z.string() })),
+	schedules: z.array(z.looseObject({ name: z.string(), next: z.string().nullable() })),
+});
+export type FleetStatus = z.infer<typeof FleetStatus>;
 
 /** A source, a Redis and worker processes: all real, all of one test file. */
 
@@ -39,6 +76,13 @@ export interface Worker extends CliProcess {
 	scratch: string;
 }
 
+interface WorkerOptions {
+	scratch?: string;
+	env?: NodeJS.ProcessEnv;
+	/** The checkout whose worker it is. */
+	root?: string;
+}
+
 /** A lake, its queue and its workers. */
 export class FleetLake {
 	readonly workers: Worker[] = [];
@@ -60,8 +104,10 @@ export class FleetLake {
 	}
 
 	/** Starts a worker, and waits until it is ready. */
-	async worker(args: string[] = [], { scratch = this.fleet.world.fresh("scratch"), env = {} } = {}): Promise<Worker> {
-		const started = await this.fleet.world.start(["worker", "--scratch", scratch, ...args], { ...this.env(), ...env });
+	async worker(args: string[] = [], options: WorkerOptions = {}): Promise<Worker> {
+		const { scratch = this.fleet.world.fresh("scratch"), env = {}, root } = options;
+		const place = ["worker", "--scratch", scratch, ...args];
+		const started = await this.fleet.world.start(place, { ...this.env(), ...env }, root);
 		const worker = { ...started, scratch };
 		this.workers.push(worker);
 		await until("the worker is ready", async () => {
@@ -87,6 +133,12 @@ export class FleetLake {
 
 	async mirrored(...args: string[]): Promise<CliEnd> {
 		return (await this.enqueue("--wait", ...args)).ended;
+	}
+
+	/** `irlake status --json`. */
+	async status(env: NodeJS.ProcessEnv = {}): Promise<FleetStatus> {
+		const end = await runCli(["status", "--lake", this.path, "--json"], { ...this.env(), ...env });
+		return FleetStatus.parse(documentOf(end));
 	}
 
 	async redisKeys(pattern: string): Promise<string[]> {
