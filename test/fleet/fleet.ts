@@ -103,16 +103,22 @@ export class FleetLake {
 		};
 	}
 
-	/** Starts a worker, and waits until it is ready. */
-	async worker(args: string[] = [], options: WorkerOptions = {}): Promise<Worker> {
+	/** Starts a worker. */
+	async start(args: string[] = [], options: WorkerOptions = {}): Promise<Worker> {
 		const { scratch = this.fleet.world.fresh("scratch"), env = {}, root } = options;
 		const place = ["worker", "--scratch", scratch, ...args];
 		const started = await this.fleet.world.start(place, { ...this.env(), ...env }, root);
 		const worker = { ...started, scratch };
 		this.workers.push(worker);
+		return worker;
+	}
+
+	/** Starts a worker, and waits until it is ready. */
+	async worker(args: string[] = [], options: WorkerOptions = {}): Promise<Worker> {
+		const worker = await this.start(args, options);
 		await until("the worker is ready", async () => {
-			if (started.child.exitCode !== null) throw new Error((await started.ended).stderr);
-			return (await this.redisKeys("worker:*")).some((key) => key.includes(`-${started.pid}-`));
+			if (worker.child.exitCode !== null) throw new Error((await worker.ended).stderr);
+			return (await this.redisKeys("worker:*")).some((key) => key.includes(`-${worker.pid}-`));
 		});
 		return worker;
 	}

@@ -151,7 +151,7 @@ export class Work {
 				const { key: present } = await runUnderWay(fleet, lakeId, request, signal);
 				if (present) return { state: "joined", run: present.run };
 				const source = await openSource(
-					{ ...request, ...network },
+					{ ...network, ...request },
 					dataset,
 					scratch,
 					{ clock: systemClock, note },
@@ -196,7 +196,7 @@ export class Work {
 		const openRun = async (): Promise<OpenRun> => {
 			const tools = { clock: systemClock, note, pin: toSourcePin(job.pin) };
 			return {
-				source: await openSource({ ...request, ...network }, dataset, scratch, tools, env),
+				source: await openSource({ ...network, ...request }, dataset, scratch, tools, env),
 				plan: null,
 				fetched: 0,
 			};
