@@ -6,7 +6,7 @@ IRLAKE := node bin/irlake.js
 
 CONCURRENCY ?= 2
 
-.PHONY: worker enqueue schedule status backfill-fleet services services-stop chaos
+.PHONY: bench-fleet worker enqueue schedule status backfill-fleet services services-stop chaos
 .PHONY: help setup demo test test-minio quick bench backfill hub sample lint docs clean
 
 help: ## list the targets
@@ -54,8 +54,8 @@ worker: setup ## one queue worker: make worker CONCURRENCY=2 (REDIS_URL says whe
 enqueue: setup ## put a mirror on the queue: make enqueue SUBSET=1k LAKE=./lake
 	$(IRLAKE) enqueue --subset $(SUBSET) --lake $(LAKE)
 
-schedule: setup ## mirror at recurring times: make schedule NAME=nightly CRON='0 3 * * *' TZ=Europe/Berlin
-	$(IRLAKE) schedule set $(or $(NAME),nightly) --cron '$(or $(CRON),0 3 * * *)' --tz $(or $(TZ),UTC) --subset $(SUBSET) --lake $(LAKE)
+schedule: setup ## mirror at recurring times: make schedule NAME=nightly CRON='0 3 * * *' ZONE=Europe/Berlin
+	$(IRLAKE) schedule set $(or $(NAME),nightly) --cron '$(or $(CRON),0 3 * * *)' --tz $(or $(ZONE),UTC) --subset $(SUBSET) --lake $(LAKE)
 
 status: setup ## the lake, and the queue's runs, shards and workers
 	$(IRLAKE) status --lake $(LAKE)
@@ -71,6 +71,9 @@ services-stop: ## stop what make services started
 
 chaos: setup ## kill workers, crash and empty the queue under a mirror of 36 shards, and compare the lakes: SEED=1
 	node dist/test/fleet/main.js --seed $(or $(SEED),1)
+
+bench-fleet: setup ## two workers of a core each against one process on both, and what the queue itself costs
+	node dist/test/bench/fleet.js
 
 hub: setup ## serve a folder as the Hub does: make hub DIR=…
 	npm run -s hub -- $(DIR)

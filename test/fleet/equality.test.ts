@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { lakeDigest, python } from "../consumers/python.js";
 import { digestOf, readPinned } from "../faults/lake.js";
 import { documentOf } from "../support/cli.js";
-import { redisOrSkip } from "../support/redis.js";
+import { redisOrSkip } from "../support/redis-or-skip.js";
 import { Fleet } from "./fleet.js";
 
 /** The lake comes out byte for byte as from `irlake mirror`, however many workers there are. */

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { z } from "zod";
 import { latestSnapshot } from "../faults/lake.js";
 import { type CliEnd, documentOf, runCli } from "../support/cli.js";
-import { RedisServer, redisOrSkip, until } from "../support/redis.js";
+import { RedisServer, until } from "../support/redis.js";
+import { redisOrSkip } from "../support/redis-or-skip.js";
 import { tempDir } from "../support/root.js";
 import { Fleet, type FleetLake } from "./fleet.js";
 

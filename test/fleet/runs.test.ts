@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { digestOf, latestSnapshot, readPinned } from "../faults/lake.js";
 import { documentOf } from "../support/cli.js";
-import { redisOrSkip, until } from "../support/redis.js";
+import { until } from "../support/redis.js";
+import { redisOrSkip } from "../support/redis-or-skip.js";
 import { Fleet } from "./fleet.js";
 import { otherRelease } from "./patched.js";
 

@@ -2,7 +2,8 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { digestOf, readPinned } from "../faults/lake.js";
 import { documentOf } from "../support/cli.js";
-import { redisOrSkip, until } from "../support/redis.js";
+import { until } from "../support/redis.js";
+import { redisOrSkip } from "../support/redis-or-skip.js";
 import { Fleet, type FleetLake, type Worker } from "./fleet.js";
 
 /** A shard whose worker is stopped, suspended or unfit goes to another worker, and nothing comes out otherwise. */

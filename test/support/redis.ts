@@ -3,27 +3,15 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { describe } from "@jest/globals";
 import { Redis } from "ioredis";
-import { runProgram } from "../consumers/run-program.js";
 import { ROOT, tempDir } from "./root.js";
 
 /** A real Redis of its own: on a free port of loopback, its data in a folder of its own, writing each change to disk. */
 
-const SCRIPT = join(ROOT, "infra/scripts/redis.sh");
+/** Brings Redis up. */
+export const REDIS_SCRIPT = join(ROOT, "infra/scripts/redis.sh");
 
-/**
- * `describe` for tests that need Redis: where it cannot be had they count as skipped, and with `REQUIRE_SERVICES=1` they
- * run and fail. Chosen at load time: `const describeFleet = await redisOrSkip();`
- */
-export async function redisOrSkip(): Promise<typeof describe | typeof describe.skip> {
-	const { code, stderr } = await runProgram(SCRIPT, ["install"]);
-	if (code === 0 || process.env.REQUIRE_SERVICES === "1") return describe;
-	process.stderr.write(`${stderr.trim()}\nNo Redis: the tests of the queue are skipped.\n`);
-	return describe.skip;
-}
-
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
 	const server = createServer().listen(0, "127.0.0.1");
 	await once(server, "listening");
 	const address = server.address();
@@ -91,7 +79,7 @@ export class RedisServer {
 
 	#spawn(): ChildProcess {
 		const args = ["run", this.#data.path, String(this.port), ...this.#args];
-		return spawn(SCRIPT, args, { stdio: "ignore" });
+		return spawn(REDIS_SCRIPT, args, { stdio: "ignore" });
 	}
 }
 
