@@ -106,7 +106,7 @@ describeFleet("a shard is taken over", () => {
 
 	test("a Hub that answers 429 for twenty seconds costs no attempt, and the queue goes on at the window's end", async () => {
 		const lake = fleet.lake("limited");
-		await Promise.all([lake.worker(["--concurrency", "1"]), lake.worker(["--concurrency", "1"])]);
+		await lake.worker(["--concurrency", "1"]);
 		const ended = performance.now() + 20_000;
 		const limit = async (): Promise<void> => {
 			const left = Math.ceil((ended - performance.now()) / 1000);
@@ -124,9 +124,14 @@ describeFleet("a shard is taken over", () => {
 		const enqueued = await lake.enqueued();
 		expect(enqueued).toMatchObject({ state: "enqueued", exit_code: 0 });
 		await limit();
+		const paused = until("the queue is paused", async () => (await lake.status()).queue.paused_seconds > 0);
+		while (performance.now() < ended - 10_000) await setTimeout(250).then(limit);
+		await paused;
+		// Another worker comes in the midst of it, and begins nothing.
+		await lake.worker(["--concurrency", "1"]);
 		while (performance.now() < ended) {
-			await setTimeout(250);
-			await limit();
+			await setTimeout(250).then(limit);
+			if (performance.now() < ended - 1000) expect(await lake.active()).toHaveLength(1);
 		}
 		await until(
 			"a shard is downloaded again",

@@ -15,7 +15,7 @@ import {
 } from "../../schemas/jobs.js";
 import type { QueueConnection } from "../wire.js";
 import { canRetry, failureOf, HandBack, LockLost, retryDelay } from "./ends.js";
-import { type FleetQueue, QUEUES, readShardFailure, shardOfKey } from "./queue.js";
+import { type FleetQueue, NO_LIMIT, QUEUES, readShardFailure, shardOfKey } from "./queue.js";
 
 /** Takes jobs from the queues and gives each its end: locks, retries, pauses, handing back. Knows nothing of shards. */
 
@@ -112,6 +112,7 @@ export class Consumer {
 			connection: redis,
 			prefix,
 			concurrency,
+			limiter: NO_LIMIT,
 			lockDuration: LOCK_MS,
 			// Renewed here, so that each job knows when its own lock was last seen.
 			skipLockRenewal: true,

@@ -19,6 +19,12 @@ import type { QueueConnection } from "../wire.js";
 
 export const QUEUES = { shards: "shards", publish: "publish", ticks: "schedules" } as const;
 
+/**
+ * No limit at all, and yet the library must be given one: it asks whether the queue is paused only where there is a
+ * limit (commands/moveToActive: with `queue.rateLimit()` alone the next job was taken 20 ms later).
+ */
+export const NO_LIMIT = { max: 1_000_000_000, duration: 1000 };
+
 const DAY = 24 * 3600;
 /** Ended jobs are kept for a person to look at; what is finished stands in the lake. */
 const KEEP: JobsOptions = { removeOnComplete: { age: 7 * DAY }, removeOnFail: { age: 14 * DAY } };
@@ -140,7 +146,7 @@ export class FleetQueue {
 
 	/** Milliseconds that the Hub's wish to wait still holds back the shards; 0 when it does not. */
 	async pausedFor(): Promise<number> {
-		return Math.max(0, await this.#shards.getRateLimitTtl());
+		return Math.max(0, await this.#shards.getRateLimitTtl(NO_LIMIT.max));
 	}
 
 	/** Lets no worker take a shard for so long; a longer pause that is on already stays. */
