@@ -43,7 +43,7 @@ const flag = z.preprocess((value) => {
 const nonEmpty = z.string().min(1, "must not be empty");
 
 /** How a store on S3 shall encrypt; absent: as its bucket says. */
-const S3_ENCRYPTIONS = ["AES256", "aws:kms", "aws:kms:dsse"] as const;
+export const S3_ENCRYPTIONS = ["AES256", "aws:kms", "aws:kms:dsse"] as const;
 
 /** Where from, where to, and how: the options that the commands share. Absent ones are undefined. */
 export const Options = z.object({

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ERRORS, type ErrorCode, FINDINGS, type FindingCode } from "./codes.js";
+import { S3_ENCRYPTIONS } from "./config.js";
 import { Sha256, ShardName } from "./records.js";
 import { BAD_IMAGE_MODES, IMAGE_MODES, Settings, VERIFY_MODES } from "./settings.js";
 
@@ -32,6 +33,9 @@ export const RunRequest = z.strictObject({
 	new_settings: z.boolean(),
 	prune: z.boolean(),
 	single_writer: z.boolean(),
+	/** How a lake on S3 is encrypted; names, no keys. */
+	s3_sse: z.enum(S3_ENCRYPTIONS).optional(),
+	s3_sse_kms_key_id: reference.optional(),
 	rehash: z.boolean(),
 	on_shard_failure: z.enum(["fail", "skip"]),
 	max_reject_ratio: z.number().min(0).max(1),

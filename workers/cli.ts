@@ -1,5 +1,4 @@
 import { Command, CommanderError, Option } from "commander";
-import { VERSION } from "./release.js";
 import type { CommandContext, CommandResult } from "./run-command.js";
 import { VERSION } from "./version.js";
 
@@ -50,6 +49,8 @@ const WHERE: Flag[] = ["source", "lake", "subset", "split", "shards", "scratch",
 const SETTINGS: Flag[] = ["image", "quality", "maxSide", "verify", "onBadImage", "newSettings", "prune"];
 const NETWORK: Flag[] = ["bandwidth", "retries", "retryWait", "idleTimeout", "allowPrivateRedirects"];
 const RUN: Flag[] = ["concurrency", "onShardFailure", "maxRejectRatio", "singleWriter", "s3Sse", "s3SseKmsKeyId"];
+/** What the runs of a fleet have of these: how many shards are in flight is each worker's affair. */
+const FLEET_RUN: Flag[] = RUN.filter((flag) => flag !== "concurrency");
 
 function command(name: string, about: string, options: Flag[], examples: string[]): Command {
 	const made = new Command(name).description(about);
@@ -110,7 +111,7 @@ function program(): Command {
 		command(
 			"enqueue",
 			"the same mirror, as jobs on the queue (REDIS_URL) for workers to do",
-			[...WHERE, ...SETTINGS, "onShardFailure", "maxRejectRatio", "singleWriter", "queuePrefix", "wait", ...NETWORK],
+			[...WHERE, ...SETTINGS, ...FLEET_RUN, "queuePrefix", "wait", ...NETWORK],
 			[
 				"irlake enqueue --subset 1k --lake /lake",
 				"irlake enqueue --subset 8k --lake /lake --wait",
@@ -194,7 +195,7 @@ function program(): Command {
 
 function scheduleCommands(): Command {
 	const schedule = new Command("schedule").description("recurring mirrors, done by the queue's workers");
-	const mirror: Flag[] = [...WHERE, ...SETTINGS, "onShardFailure", "maxRejectRatio", "singleWriter"];
+	const mirror: Flag[] = [...WHERE, ...SETTINGS, ...FLEET_RUN];
 	schedule.addCommand(
 		command(
 			"set",

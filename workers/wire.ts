@@ -3,13 +3,22 @@ import { join, resolve } from "node:path";
 import { openLoose } from "../infra/adapters/archive/loose.js";
 import { readJsonMember } from "../infra/adapters/archive/member.js";
 import { openZip } from "../infra/adapters/archive/zip.js";
-import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
 import type { RedisConnection, RedisOptions } from "../infra/adapters/redis.js";
+import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
 import type { FolderStore } from "../infra/adapters/store/folder-store.js";
 import type { S3Store } from "../infra/adapters/store/s3-store.js";
 import type { Dataset } from "../pipelines/datasets/dataset.js";
 import type { HubReply } from "../pipelines/doctor/access.js";
-import type { ArchiveReader, Clock, ImagePool, Progress, Source, SourcePin, TableFiles, TryRoom } from "../pipelines/ports.js";
+import type {
+	ArchiveReader,
+	Clock,
+	ImagePool,
+	Progress,
+	Source,
+	SourcePin,
+	TableFiles,
+	TryRoom,
+} from "../pipelines/ports.js";
 import type { RetryPolicy } from "../pipelines/retry.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
@@ -19,13 +28,10 @@ import { parseLake, parseSource, scratchFolder } from "./options.js";
 /** How a Hub is reached. */
 type HubOptions = Pick<Options, "allow_private_redirects" | "idle_timeout" | "retries" | "retry_wait">;
 
-/** What a source is opened with. */
-type SourceOptions = HubOptions & Pick<Options, "source" | "rehash" | "bandwidth">;
 /** How the network is used: each process's own affair. */
-export type NetworkOptions = Pick<
-	Options,
-	"allow_private_redirects" | "idle_timeout" | "retries" | "retry_wait" | "bandwidth"
->;
+export type NetworkOptions = HubOptions & Pick<Options, "bandwidth">;
+
+/** What a source is opened with. */
 type SourceOptions = NetworkOptions & Pick<Options, "source" | "rehash">;
 
 /** The queue's server, and what stands before each of its keys. */

@@ -16,14 +16,14 @@ import { runRequest, toMirrorRequest } from "../fleet/request.js";
 import { type Fleet, type RunKey, runUnderWay, startRun } from "../fleet/start-run.js";
 import { tellState } from "../fleet/tell-state.js";
 import { Interrupted } from "../interrupt.js";
-import { ensureLakeId, readLakeId } from "../lake-id.js";
+import { readLakeId } from "../lake-id.js";
 import { openProgress, type RunProgress } from "../progress.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { earlierEnds, publishEnds } from "../run-mirror.js";
-import { lazyTables, requireLakeFolder, requireScratch } from "../surroundings.js";
+import { lazyTables, requireLake, requireScratch } from "../surroundings.js";
 import { countedText } from "../text.js";
 import { type LakeStore, openQueue, openSource, openStore, retryPolicy } from "../wire.js";
-import { tellPlan } from "./mirror.js";
+import { claimLake, tellPlan } from "./mirror.js";
 
 const dataset = imageRewardDb;
 
@@ -31,8 +31,10 @@ const dataset = imageRewardDb;
 export async function enqueue(context: CommandContext): Promise<CommandResult> {
 	const { options, env, log } = context;
 	const request = runRequest(options);
-	const store = await openStore(options);
-	await requireLakeFolder(store);
+	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
+		log[level](fields ?? {}, message);
+	const store = await openStore(options, { signal: context.signal, note, env });
+	await requireLake(store);
 	const scratch = await requireScratch(options, env);
 	const connection = await openQueue(options, env, { patient: false, onState: tellState(log) });
 	const enqueuer = new Enqueuer(context, { request, store, scratch }, connection);
@@ -88,7 +90,7 @@ class Enqueuer {
 
 	async #start(plan: MirrorPlan, again?: RunKey): Promise<{ key: RunKey; joined: boolean }> {
 		const { request, store } = this.#place;
-		const planned = { lakeId: await ensureLakeId(store), request, plan, ...(again ? { again } : {}) };
+		const planned = { lakeId: await claimLake(store), request, plan, ...(again ? { again } : {}) };
 		return startRun(this.#fleet, planned, this.#context.signal);
 	}
 

@@ -3,24 +3,24 @@ import { JOB_FORMAT, TickJob } from "../../schemas/jobs.js";
 import { scheduleDocument, schedulesText } from "../fleet/fleet-status.js";
 import { FleetQueue, requireCron } from "../fleet/queue.js";
 import { runRequest } from "../fleet/request.js";
-import { ensureLakeId } from "../lake-id.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
-import { requireLakeFolder } from "../surroundings.js";
+import { requireLake } from "../surroundings.js";
 import { openQueue, openStore } from "../wire.js";
+import { claimLake } from "./mirror.js";
 
 /** `irlake schedule set NAME`: a mirror at recurring times. Set twice, it stays as it is. */
 export async function scheduleSet(context: CommandContext, name: string): Promise<CommandResult> {
-	const { options, say } = context;
+	const { options, env, signal, say } = context;
 	const cron = options.cron?.trim().replace(/\s+/g, " ");
 	if (cron === undefined) throw new LakeError("USAGE", "schedule set needs --cron, such as '0 3 * * *'");
 	const tz = requireZone(options.tz ?? "UTC");
 	requireCron(cron, tz);
 	const request = runRequest(options);
 	requireName(name);
-	const store = await openStore(options);
-	await requireLakeFolder(store);
+	const store = await openStore(options, { signal, env });
+	await requireLake(store);
 	return withQueue(context, async (queue) => {
-		const lakeId = await ensureLakeId(store);
+		const lakeId = await claimLake(store);
 		const changed = await queue.setSchedule(cron, tz, { format: JOB_FORMAT, schedule: name, lake_id: lakeId, request });
 		const present = (await queue.schedules()).filter((schedule) => schedule.name === name);
 		say(changed ? `schedule ${name} is set` : `schedule ${name} was set so already`);

@@ -8,9 +8,9 @@ import { FleetQueue } from "../fleet/queue.js";
 import { Registry } from "../fleet/registry.js";
 import { tellState } from "../fleet/tell-state.js";
 import { Work } from "../fleet/work.js";
-import { VERSION } from "../release.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { requireScratch } from "../surroundings.js";
+import { VERSION } from "../version.js";
 import { aborted } from "../waiting.js";
 import { openQueue } from "../wire.js";
 

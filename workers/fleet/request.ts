@@ -22,16 +22,25 @@ export function runRequest(options: Options): RunRequest {
 	};
 	return RunRequest.parse({
 		source: source.kind === "folder" ? pathToFileURL(source.folder).href : `hf://${source.repo}@${source.revision}`,
-		lake: parseLake(options.lake),
+		lake: lakeAddress(options.lake),
 		wanted,
 		settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),
 		new_settings: options.new_settings,
 		prune: options.prune,
 		single_writer: options.single_writer,
+		...(options.s3_sse === undefined ? {} : { s3_sse: options.s3_sse }),
+		...(options.s3_sse_kms_key_id === undefined ? {} : { s3_sse_kms_key_id: options.s3_sse_kms_key_id }),
 		rehash: options.rehash,
 		on_shard_failure: options.on_shard_failure,
 		max_reject_ratio: options.max_reject_ratio,
 	});
+}
+
+/** The same for every way to write it. */
+function lakeAddress(text: string): string {
+	const address = parseLake(text);
+	if (address.kind === "folder") return address.folder;
+	return `s3://${address.bucket}${address.prefix === "" ? "" : `/${address.prefix}`}`;
 }
 
 export function toMirrorRequest({ wanted, settings, new_settings, prune }: RunRequest): MirrorRequest {

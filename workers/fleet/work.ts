@@ -201,15 +201,17 @@ export class Work {
 				fetched: 0,
 			};
 		};
-		return this.#withLake(request, job.lake_id, (lake) => {
+		return this.#withLake(request, job.lake_id, async (lake) => {
+			// A store that cannot be written to safely is refused before anything is fetched.
+			if (lake.store.kind === "s3") await lake.store.prepareWrites();
 			return this.#runs.use(publishId(job), openRun, (run) => work(lake, run));
 		});
 	}
 
 	async #withLake<R>(request: RunRequest, lakeId: string, work: (lake: OpenLake) => Promise<R>): Promise<R> {
-		const { scratch, note } = this.#options;
+		const { scratch, env, note, signal } = this.#options;
 		const open = async (): Promise<OpenLake> => {
-			const store = await openStore(request);
+			const store = await openStore({ ...request, scratch }, { signal, note, env });
 			return { store, images: await openImages(store, note) };
 		};
 		try {
