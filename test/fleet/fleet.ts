@@ -65,6 +65,12 @@ export class Fleet {
 		await this.redis.stop();
 	}
 
+	/** A lake elsewhere, with a queue that nobody else uses. */
+	lakeAt(address: string, access: NodeJS.ProcessEnv): FleetLake {
+		prefixes += 1;
+		return new FleetLake(this, address, `test-${prefixes}`, access);
+	}
+
 	/** A lake that is not there yet, with a queue that nobody else uses. */
 	lake(name: string): FleetLake {
 		prefixes += 1;
@@ -91,6 +97,8 @@ export class FleetLake {
 		readonly fleet: Fleet,
 		readonly path: string,
 		readonly prefix: string,
+		/** Where a lake elsewhere is, and how one gets in. */
+		readonly access: NodeJS.ProcessEnv = {},
 	) {}
 
 	env(): NodeJS.ProcessEnv {
@@ -100,6 +108,7 @@ export class FleetLake {
 			REDIS_URL: this.fleet.redis.url,
 			IRLAKE_QUEUE_PREFIX: this.prefix,
 			XDG_CACHE_HOME: this.fleet.world.fresh("cache"),
+			...this.access,
 		};
 	}
 
