@@ -38,6 +38,9 @@ test-minio: setup ## the S3 tests against MinIO
 quick: setup ## the tests that need no Python and no other process
 	@NODE_OPTIONS=--experimental-vm-modules npx jest dist/test/unit dist/test/conformance
 
+test-spark: setup ## Spark reads the lake as docs/consumers.md says; needs Java, fetches its jars
+	@infra/scripts/test-spark.sh
+
 RUNS ?= 5
 
 bench: setup ## speed beside a C loop, a shell pipeline and a Python script; writes docs/benchmarks.md

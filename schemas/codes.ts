@@ -379,6 +379,30 @@ export const ERRORS = {
 		meaning: "One or more shards failed; nothing was published.",
 		todo: "See each shard's code; --on-shard-failure skip publishes the others.",
 	},
+	OUT_NOT_EMPTY: {
+		exit: 2,
+		retry: false,
+		meaning: "The folder to export to holds files that no export put there.",
+		todo: "Give --out an empty or new folder.",
+	},
+	OUT_UNWRITABLE: {
+		exit: 1,
+		retry: false,
+		meaning: "The folder to export to cannot be written to.",
+		todo: "Check --out, its owner and permissions, and its disk; then run again.",
+	},
+	OUT_BUSY: {
+		exit: 1,
+		retry: true,
+		meaning: "Another process exports into the same folder.",
+		todo: "Wait for it to end, or give another --out.",
+	},
+	EXPORT_DIFFERS: {
+		exit: 2,
+		retry: false,
+		meaning: "The folder holds an export of another format, snapshot, choice of shards or options.",
+		todo: "Give another --out, or --overwrite to replace it.",
+	},
 	NO_SPACE: {
 		exit: 1,
 		retry: true,

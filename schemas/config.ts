@@ -24,14 +24,16 @@ function secondsFrom(least: number, most: number): z.ZodType<number, unknown> {
 
 const UNITS = { "": 1, K: 1e3, M: 1e6, G: 1e9, KI: 2 ** 10, MI: 2 ** 20, GI: 2 ** 30 };
 
+function inBytes(text: string): number {
+	const [, unit = ""] = /([KMG]i?)?B?(?:\/s)?$/i.exec(text) ?? [];
+	return Number.parseFloat(text) * UNITS[unit.toUpperCase() as keyof typeof UNITS];
+}
+
 /** `20MB`, `500KB/s`, `1.5MiB`, `800000`: bytes a second. */
 const bandwidth = z
 	.string()
 	.regex(/^\d+(\.\d+)?\s*([KMG]i?)?B?(\/s)?$/i, "bytes a second, such as 20MB or 500KB/s")
-	.transform((text) => {
-		const [, unit = ""] = /([KMG]i?)?B?(?:\/s)?$/i.exec(text) ?? [];
-		return Number.parseFloat(text) * UNITS[unit.toUpperCase() as keyof typeof UNITS];
-	})
+	.transform(inBytes)
 	.pipe(z.number().min(1000, "at least 1KB/s"));
 
 const flag = z.preprocess((value) => {
@@ -39,6 +41,13 @@ const flag = z.preprocess((value) => {
 	if (value === "0" || value === "false" || value === "") return false;
 	return value;
 }, z.boolean("true or false"));
+
+/** Bytes: `1GB`, `500MB`, `64MiB`, `1000000000`. */
+const size = z
+	.string()
+	.regex(/^\d+(\.\d+)?\s*([KMG]i?)?B?$/i, "a size such as 1GB or 500MB")
+	.transform(inBytes)
+	.pipe(z.int().min(1));
 
 const nonEmpty = z.string().min(1, "must not be empty");
 
@@ -91,6 +100,11 @@ export const Options = z.object({
 	cron: nonEmpty.optional(),
 	/** `Europe/Berlin` */
 	tz: nonEmpty.optional(),
+	snapshot: nonEmpty.default("latest"),
+	out: nonEmpty.optional(),
+	pairs: z.enum(["rows", "embed"]).default("rows"),
+	shard_size: size.default(1e9),
+	overwrite: flag.default(false),
 });
 export type Options = z.infer<typeof Options>;
 

@@ -30,7 +30,3 @@ export const DEFAULT_SETTINGS: Settings = {
 	where: null,
 	codec: null,
 };
-
-/** File ending of a stored object, by the format it is stored in. */
-export const EXTENSION = { webp: "webp", jpeg: "jpg", png: "png", avif: "avif" } as const;
-export type StoredFormat = keyof typeof EXTENSION;

@@ -41,6 +41,11 @@ const flags = {
 	watch: new Option("--watch", "look again every two seconds, until Ctrl-C"),
 	cron: new Option("--cron <pattern>", "when: minute, hour, day, month, weekday"),
 	tz: new Option("--tz <zone>", "time zone of --cron, such as Europe/Berlin (default: UTC)"),
+	snapshot: new Option("--snapshot <which>", "a number, a path in the lake, or latest (default: latest)"),
+	out: new Option("--out <where>", "an empty or new folder, or s3://bucket/prefix"),
+	pairs: new Option("--pairs <mode>", "of hf: rows names the two rows, embed holds the images (default: rows)"),
+	shardSize: new Option("--shard-size <size>", "of webdataset: most bytes of a tar (default: 1GB)"),
+	overwrite: new Option("--overwrite", "replace another export"),
 } as const;
 
 type Flag = keyof typeof flags;
@@ -171,6 +176,25 @@ function program(): Command {
 	);
 	irlake.addCommand(
 		command(
+			"export",
+			"write a snapshot for other tools: hf, webdataset, imagereward or files",
+			["lake", "out", "snapshot", "subset", "split", "shards", "pairs", "shardSize", "overwrite", "scratch"],
+			[
+				"irlake export hf --out ./hub-repo",
+				"irlake export hf --out ./test-pairs --pairs embed --split test",
+				"irlake export webdataset --out ./tars --shard-size 500MB",
+				"irlake export imagereward --out ./training --subset 1k",
+				"irlake export files --out ./unpacked --snapshot 1",
+			],
+		)
+			.argument("<format>", "hf, webdataset, imagereward or files")
+			.action(async (format: string, given: Record<string, unknown>) => {
+				const { exportLake } = await import("./commands/export.js");
+				await run("export", given, (context) => exportLake(context, format));
+			}),
+	);
+	irlake.addCommand(
+		command(
 			"doctor",
 			"check source, lake, disk, memory and versions, and say how to mend each",
 			[
@@ -183,6 +207,8 @@ function program(): Command {
 				"concurrency",
 				"singleWriter",
 				"allowPrivateRedirects",
+				"s3Sse",
+				"s3SseKmsKeyId",
 			],
 			["irlake doctor --subset 1k", "irlake doctor --source file:///data/ImageRewardDB --lake /lake --json"],
 		).action(async (given: Record<string, unknown>) => {

@@ -82,7 +82,7 @@ async function inRoom(facts: DoctorFacts, work: (room: TryRoom) => Promise<Verdi
 async function tryRoom(room: TryRoom): Promise<Verdict> {
 	if (room.folder !== null) await tryFolder(room.folder);
 	await tryStore(await room.open());
-	return ok(room.folder === null ? "write, read, list, delete" : "write, sync, rename, link, delete");
+	return ok(room.folder === null ? "write, read, list" : "write, sync, rename, link, delete");
 }
 
 async function tryConditions(room: TryRoom, singleWriter: boolean): Promise<Verdict> {

@@ -6,13 +6,13 @@ import { bounded } from "../pipelines/doctor/check.js";
 import { type SourceSurvey, surveyOfListing, type Wanted } from "../pipelines/doctor/source.js";
 import { surveyFolder } from "../pipelines/doctor/survey-folder.js";
 import { readLatestSnapshot, type StoredSnapshot } from "../pipelines/lake.js";
-import type { TryRoom } from "../pipelines/ports.js";
+import type { Clock, TryRoom } from "../pipelines/ports.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import { systemClock } from "./clock.js";
 import { parseSource, wantedShards } from "./options.js";
 import { requireLake } from "./surroundings.js";
-import { askHub, findToken, type LakeStore, openSource, openStore, openTryRoom } from "./wire.js";
+import { askHub, findToken, type LakeStore, openSource, openStore, openTryRoom, type StoreTools } from "./wire.js";
 
 /** Longest wait for source and lake; shorter than a whole check's, so that what builds on them can do without. */
 const ANSWER_SECONDS = 10;
@@ -21,6 +21,8 @@ const CLOSE_SECONDS = 5;
 /** One further attempt: a person waits for it. */
 const QUICKLY = { retries: 1, retry_wait: 0.5 };
 const QUIETLY = { clock: systemClock, note: () => {} };
+/** A store's many tries, a tenth of the time apart. */
+const HASTY: Clock = { now: systemClock.now, sleep: (seconds, signal) => systemClock.sleep(seconds / 10, signal) };
 
 /** What several of doctor's checks look at: each fetched once, when it is first wanted, and never longer than its time. */
 export class DoctorFacts {
@@ -41,7 +43,11 @@ export class DoctorFacts {
 	/** Writes under way, which go on when a check is given up. */
 	readonly #writes: Promise<unknown>[] = [];
 
-	private constructor(options: Options, env: NodeJS.ProcessEnv, store: LakeStore, signal: AbortSignal) {
+	readonly #tools: Pick<StoreTools, "signal" | "env" | "clock">;
+
+	private constructor(options: Options, store: LakeStore, tools: Pick<StoreTools, "signal" | "env" | "clock">) {
+		const { env, signal } = tools;
+		this.#tools = tools;
 		const within = <T>(work: (stop: AbortSignal) => Promise<T>): (() => Promise<T>) =>
 			once(() => bounded(work, ANSWER_SECONDS, signal));
 		const shards = wantedShards(imageRewardDb, options);
@@ -62,7 +68,8 @@ export class DoctorFacts {
 
 	/** Throws USAGE and LAKE_UNSUPPORTED: what was asked for is no source, no lake. */
 	static async of(options: Options, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<DoctorFacts> {
-		const facts = new DoctorFacts(options, env, await openStore(options), signal);
+		const tools = { signal, env, clock: HASTY };
+		const facts = new DoctorFacts(options, await openStore(options, tools), tools);
 		await findToken(options, env);
 		return facts;
 	}
@@ -84,7 +91,7 @@ export class DoctorFacts {
 
 	async #openRoom(store: LakeStore): Promise<TryRoom> {
 		await requireLake(store);
-		const room = await openTryRoom(this.options);
+		const room = await openTryRoom(this.options, this.#tools);
 		this.#rooms.push(room);
 		return room;
 	}

@@ -74,6 +74,16 @@ export const FAILED: Record<string, Record<string, unknown>> = {
 	rollback: { state: "failed", snapshot: null, number: null, counts: null },
 	doctor: { ok: false, checks: [] },
 	verify: { ok: false, checked: null, problems: [] },
+	export: {
+		state: "failed",
+		export: null,
+		out: null,
+		snapshot: null,
+		number: null,
+		shards: [],
+		counts: null,
+		files: [],
+	},
 };
 
 /** Runs one command to its exit code: options, log, signals, errors, `--json`. Never throws. */

@@ -1,10 +1,12 @@
 import { constants } from "node:fs";
-import { access, readdir } from "node:fs/promises";
+import { access, readdir, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { TableFiles } from "../pipelines/ports.js";
+import type { MirrorPlan } from "../pipelines/mirror/plan-mirror.js";
+import type { Progress, TableFiles } from "../pipelines/ports.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError, systemCode } from "../schemas/errors.js";
 import { scratchFolder } from "./options.js";
+import { sizeText } from "./text.js";
 import { type LakeStore, openTables } from "./wire.js";
 
 /** What commands look at before they begin. Nothing is made here: wrong usage leaves no trace. */
@@ -51,6 +53,41 @@ async function nearestFolder(path: string): Promise<string> {
 			return at;
 		} catch (error) {
 			if (systemCode(error) !== "ENOENT" || at === dirname(at)) throw error;
+		}
+	}
+}
+
+/**
+ * Looks whether the lake's disk can take what is to be done, before anything is fetched. Images are kept as they are, so
+ * a shard takes about its zip's size. Throws NO_SPACE where one shard alone would not fit; the scratch folder's disk is
+ * looked at before each download.
+ */
+export async function requireSpace(
+	store: LakeStore,
+	{ shards, settings }: Pick<MirrorPlan, "shards" | "settings">,
+	note: Progress["note"],
+): Promise<void> {
+	if (store.kind === "s3" || settings.image !== "passthrough") return;
+	const lake = store.name;
+	const sizes = shards.filter(({ action }) => action === "process").map(({ input }) => input.bytes);
+	const free = await freeBytes(lake);
+	const largest = Math.max(0, ...sizes);
+	if (free < largest) {
+		const message = `${lake} has ${sizeText(free)} free, but the largest shard to do needs ${sizeText(largest)}.`;
+		throw new LakeError("NO_SPACE", message, { path: lake });
+	}
+	const all = sizes.reduce((sum, size) => sum + size, 0);
+	if (free < all) note("warn", `${lake} has ${sizeText(free)} free, but all shards to do may need ${sizeText(all)}.`);
+}
+
+/** Free bytes of the file system that holds the folder, or would hold it. */
+export async function freeBytes(folder: string): Promise<number> {
+	for (let at = folder; ; at = dirname(at)) {
+		try {
+			const { bavail, bsize } = await statfs(at);
+			return bavail * bsize;
+		} catch (error) {
+			if (at === dirname(at)) throw error;
 		}
 	}
 }

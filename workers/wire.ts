@@ -3,15 +3,18 @@ import { join, resolve } from "node:path";
 import { openLoose } from "../infra/adapters/archive/loose.js";
 import { readJsonMember } from "../infra/adapters/archive/member.js";
 import { openZip } from "../infra/adapters/archive/zip.js";
+import { arrivedImages } from "../infra/adapters/archive/zip-arrived.js";
 import type { RedisConnection, RedisOptions } from "../infra/adapters/redis.js";
 import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
 import type { FolderStore } from "../infra/adapters/store/folder-store.js";
-import type { S3Store } from "../infra/adapters/store/s3-store.js";
+import type { S3Store, S3StoreOptions } from "../infra/adapters/store/s3-store.js";
 import type { Dataset } from "../pipelines/datasets/dataset.js";
 import type { HubReply } from "../pipelines/doctor/access.js";
 import type {
 	ArchiveReader,
 	Clock,
+	ExportFiles,
+	ExportTarget,
 	ImagePool,
 	Progress,
 	Source,
@@ -19,11 +22,11 @@ import type {
 	TableFiles,
 	TryRoom,
 } from "../pipelines/ports.js";
-import type { RetryPolicy } from "../pipelines/retry.js";
+import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import { systemClock } from "./clock.js";
-import { parseLake, parseSource, scratchFolder } from "./options.js";
+import { type LakeAddress, parseLake, parseSource, scratchFolder } from "./options.js";
 
 /** How a Hub is reached. */
 type HubOptions = Pick<Options, "allow_private_redirects" | "idle_timeout" | "retries" | "retry_wait">;
@@ -129,10 +132,12 @@ export interface StoreTools {
 	signal: AbortSignal;
 	note: Progress["note"];
 	env: NodeJS.ProcessEnv;
+	/** Waits between two tries of a request. */
+	clock: Clock;
 }
 
 type StoreOptions = Pick<Options, "lake"> &
-	Partial<Pick<Options, "scratch" | "single_writer" | "s3_sse" | "s3_sse_kms_key_id">>;
+	Partial<Pick<Options, "scratch" | "single_writer" | "s3_sse" | "s3_sse_kms_key_id" | "retries" | "retry_wait">>;
 
 /** Writes nothing, and of a folder asks nothing either. */
 export async function openStore(options: StoreOptions, tools: Partial<StoreTools> = {}): Promise<LakeStore> {
@@ -141,19 +146,39 @@ export async function openStore(options: StoreOptions, tools: Partial<StoreTools
 		const { openFolderStore } = await import("../infra/adapters/store/folder-store.js");
 		return openFolderStore(address.folder);
 	}
-	const { signal = new AbortController().signal, note = () => {}, env = process.env } = tools;
-	const encryption = s3Encryption(options);
 	const { openS3Store } = await import("../infra/adapters/store/s3-store.js");
-	return openS3Store({
+	return openS3Store(s3Options(address, options, tools));
+}
+
+/** Room for trying out writes where the lake is, or would be. */
+export async function openTryRoom(options: StoreOptions, tools: Partial<StoreTools>): Promise<TryRoom> {
+	const address = parseLake(options.lake);
+	if (address.kind === "folder") {
+		const { openFolderRoom } = await import("../infra/adapters/store/folder-room.js");
+		return openFolderRoom(address.folder);
+	}
+	const { openS3Room } = await import("../infra/adapters/store/s3/room.js");
+	return openS3Room(s3Options(address, options, tools));
+}
+
+/** Throws USAGE. */
+function s3Options(
+	address: Extract<LakeAddress, { kind: "s3" }>,
+	options: StoreOptions,
+	tools: Partial<StoreTools>,
+): S3StoreOptions {
+	const { signal = new AbortController().signal, note = () => {}, env = process.env, clock = systemClock } = tools;
+	return {
 		...address,
-		encryption,
+		encryption: s3Encryption(options),
 		scratch: resolve(scratchFolder({ scratch: options.scratch }, env)),
 		singleWriter: options.single_writer ?? false,
 		env,
-		clock: systemClock,
+		clock,
+		retry: retryPolicy({ retries: RETRY_POLICY.retries, retry_wait: RETRY_POLICY.wait, ...options }),
 		signal,
 		note,
-	});
+	};
 }
 
 /** Throws USAGE for a key that the asked encryption has no use for. */
@@ -166,17 +191,30 @@ function s3Encryption({ s3_sse, s3_sse_kms_key_id }: StoreOptions): {
 	return { ServerSideEncryption: s3_sse ?? "aws:kms", SSEKMSKeyId: s3_sse_kms_key_id };
 }
 
-/** Room for trying out writes where the lake is, or would be. */
-export async function openTryRoom(options: Pick<Options, "lake">): Promise<TryRoom> {
-	const address = parseLake(options.lake);
-	if (address.kind === "s3") throw new LakeError("LAKE_UNSUPPORTED", "writes on S3 are not tried out yet");
-	const { openFolderRoom } = await import("../infra/adapters/store/folder-room.js");
-	return openFolderRoom(address.folder);
-}
-
 export async function openTables(scratch: string): Promise<TableFiles> {
 	const { openTableFiles } = await import("../infra/adapters/duckdb.js");
 	return openTableFiles({ spill: join(scratch, "spill") });
+}
+
+export async function openExportFiles(scratch: string): Promise<ExportFiles> {
+	const { openExportFiles: open } = await import("../infra/adapters/duckdb-export.js");
+	return open(join(scratch, "spill"));
+}
+
+/** Where `--out` leads: a folder, or a prefix of a bucket. Throws USAGE, LAKE_UNSUPPORTED. */
+export async function openTarget(
+	options: StoreOptions,
+	out: string,
+	tools: Partial<StoreTools>,
+): Promise<ExportTarget> {
+	const address = parseLake(out);
+	if (address.kind === "folder") {
+		const { openFolderTarget } = await import("../infra/adapters/export/folder-target.js");
+		return openFolderTarget(address.folder);
+	}
+	const { openStoreTarget } = await import("../infra/adapters/export/store-target.js");
+	const scratch = resolve(scratchFolder({ scratch: options.scratch }, tools.env ?? process.env));
+	return openStoreTarget(await openStore({ ...options, lake: out }, tools), join(scratch, "exports"));
 }
 
 /** Image threads on all cores. @param store where good images are staged; null when nothing is kept */
@@ -206,6 +244,7 @@ export async function fastDecoder(): Promise<string | null> {
 }
 
 export const archives: ArchiveReader = {
+	arrived: arrivedImages,
 	async open(input, zip, shard, signal) {
 		if (input.form === "unpacked") return openLoose(input.files, input.json);
 		if (zip === null) throw new LakeError("INTERNAL", `${shard}: no local zip to open`);

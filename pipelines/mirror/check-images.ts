@@ -2,6 +2,13 @@ import type { Settings } from "../../schemas/settings.js";
 import type { Archive, ImagePool, ImageResult, ImageTask, Member } from "../ports.js";
 import type { CheckedImages, CheckedRow } from "./types.js";
 
+export interface ImageTools {
+	pool: ImagePool;
+	/** The verdict on a task that was run while the zip arrived, or null. */
+	early(task: ImageTask): Promise<ImageResult | null>;
+	settings: Settings;
+}
+
 /**
  * Reads every member of the shard once, on all cores. Images that a well-placed row names are checked
  * whole, and staged where the row is good so far; all other members are only hashed, for the quarantine.
@@ -9,8 +16,7 @@ import type { CheckedImages, CheckedRow } from "./types.js";
 export async function checkImages(
 	archive: Archive,
 	rows: CheckedRow[],
-	pool: ImagePool,
-	settings: Settings,
+	{ pool, early, settings }: ImageTools,
 	signal: AbortSignal,
 	onImage: () => void,
 ): Promise<CheckedImages> {
@@ -19,7 +25,7 @@ export async function checkImages(
 	const stop = AbortSignal.any([signal, failed.signal]);
 	// All at once: the pool takes them in turn, so that one shard's come before the next one's, which downloads meanwhile.
 	const runs = imageTasks(archive.members, rows).map(async ({ name, task }) => {
-		results.set(name, await pool.run(task, settings, stop));
+		results.set(name, (await early(task)) ?? (await pool.run(task, settings, stop)));
 		onImage();
 	});
 	try {

@@ -16,8 +16,8 @@ export interface DownloadOptions {
 	scratch: string;
 	clock: Clock;
 	signal: AbortSignal;
-	/** Bytes more that are there: those that arrive, and those that an adopted part already holds. */
-	onBytes(bytes: number): void;
+	/** Bytes more that are in the part file: those that arrive, and those that an adopted part already holds. */
+	onBytes(bytes: number, part: string): void;
 	/** All bytes told so far are void: the file begins anew. */
 	onRestart?: () => void;
 	/** An attempt failed; the next one comes after so many seconds. */
@@ -75,7 +75,7 @@ async function attempt({ source, file, part, options, count }: Job): Promise<voi
 		}
 		part.append(chunk);
 		count(chunk.length);
-		options.onBytes(chunk.length);
+		options.onBytes(chunk.length, part.path);
 	}
 	if (part.size < file.bytes) {
 		throw new LakeError("SOURCE_UNREADABLE", `${file.path} ended ${file.bytes - part.size} bytes early.`, {
@@ -142,7 +142,7 @@ export async function download(source: Source, file: SourceFile, options: Downlo
 	try {
 		await mkdir(folder, { recursive: true });
 		part = await Part.open(own, file, await adopt(folder, file, own, me));
-		await part.rehash(options.signal, options.onBytes);
+		await part.rehash(options.signal, (bytes) => options.onBytes(bytes, own));
 		await checkSpace(options.scratch, file, file.bytes - part.size);
 		const count = (bytes: number) => {
 			fetched += bytes;

@@ -15,10 +15,17 @@ interface Fetched {
 	release(): Promise<void>;
 }
 
+/** Told of a zip's bytes as they come. */
+interface Arrivals {
+	arrived(zip: string, bytes: number): void;
+	restart(): void;
+}
+
 /** Downloads the shard's zip, or holds a local one against its hash; an unpacked shard was hashed while it was listed. */
 export async function fetchShard(
 	{ shard, input }: ShardPlan,
 	tools: { source: Source; progress: Progress; clock: Clock; scratch: string; retry?: RetryPolicy },
+	arrivals: Arrivals,
 	signal: AbortSignal,
 ): Promise<Fetched> {
 	const { source, progress, clock, scratch, retry } = tools;
@@ -33,10 +40,14 @@ export async function fetchShard(
 		await requireHash(local, input.sha256, signal, (bytes) => progress.received(shard, bytes));
 		return { zip: local, downloaded: false, release: nothing };
 	}
-	const onBytes = (bytes: number): void => progress.received(shard, bytes);
+	const onBytes = (bytes: number, part: string): void => {
+		progress.received(shard, bytes);
+		arrivals.arrived(part, bytes);
+	};
+	const onRestart = (): void => arrivals.restart();
 	const onRetry = tellRetries((...told) => progress.note(...told), { shard });
 	const part = await download(source, input.file, {
-		...{ scratch, clock, signal, retry, onBytes, onRetry },
+		...{ scratch, clock, signal, retry, onBytes, onRestart, onRetry },
 		mismatch: "SHARD_HASH_MISMATCH",
 	});
 	progress.fetched(part.fetched);

@@ -17,6 +17,7 @@ export class Part {
 	private git: Hash | null = null;
 
 	private constructor(
+		readonly path: string,
 		private readonly handle: FileHandle,
 		private readonly file: SourceFile,
 	) {
@@ -24,7 +25,7 @@ export class Part {
 	}
 
 	static async open(path: string, file: SourceFile, adopted: boolean): Promise<Part> {
-		return new Part(await open(path, adopted ? "r+" : "w+"), file);
+		return new Part(path, await open(path, adopted ? "r+" : "w+"), file);
 	}
 
 	/** Hashes what an earlier owner left. */

@@ -3,11 +3,12 @@ import { LakeError, systemCode } from "../../schemas/errors.js";
 import type { Receipt } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import type { Dataset } from "../datasets/dataset.js";
-import type { ArchiveReader, Clock, ImagePool, Progress, Source, Store, TableFiles } from "../ports.js";
+import type { ArchiveReader, Clock, ImagePool, ImageTask, Progress, Source, Store, TableFiles } from "../ports.js";
 import type { RetryPolicy } from "../retry.js";
 import { scratchError } from "../scratch-error.js";
 import { checkImages } from "./check-images.js";
 import { checkRows } from "./check-rows.js";
+import { EarlyImages } from "./early-images.js";
 import { fetchShard } from "./fetch-shard.js";
 import { forgetFailed, keepFailed } from "./keep-failed.js";
 import { readShardMetadata, type SplitMetadata } from "./metadata.js";
@@ -73,8 +74,9 @@ export async function processShard(
 	const { shard, input } = plan;
 	let findings: Finding[] = [];
 	let zip: string | null = null;
+	const early = new EarlyImages(tools.archives, tools.images, settings, signal);
 	try {
-		const fetched = await fetchShard(plan, tools, signal);
+		const fetched = await fetchShard(plan, tools, early, signal);
 		zip = fetched.downloaded ? fetched.zip : null;
 		tools.onArrived?.();
 		const archive = await tools.archives.open(input, fetched.zip, shard, signal);
@@ -85,9 +87,8 @@ export async function processShard(
 		const known = await readShardMetadata(tools.tables, dataset, metadata, shard);
 		const rows = checkRows(values, dataset.rowPrefix(shard), known);
 		progress.imagesFound(shard, archive.members.length);
-		const images = await checkImages(archive, rows.rows, tools.images, settings, signal, () =>
-			progress.imageDone(shard),
-		);
+		const imageTools = { pool: tools.images, early: (task: ImageTask) => early.resultOf(task), settings };
+		const images = await checkImages(archive, rows.rows, imageTools, signal, () => progress.imageDone(shard));
 		const settled = settle(rows, images, settings);
 		findings = settled.findings;
 		judgeRatio(shard, settled.defective, settled.counts.rows_in, tools.maxRejectRatio);
@@ -107,6 +108,8 @@ export async function processShard(
 		const known = knownError(error, shard, tools.scratch);
 		const kept = findings.length > 0 || zip !== null ? await keep(plan, tools, known, findings, zip) : null;
 		throw new ShardFailed(known, shard, countFindings(findings), kept);
+	} finally {
+		early.close();
 	}
 }
 

@@ -80,7 +80,7 @@ describe("--json: one document on stdout, and nothing else there", () => {
 	}, 30_000);
 });
 
-describe("wrong usage ends with 2, and nothing is made", () => {
+describe("fault 40: wrong usage ends with 2, and nothing is made", () => {
 	test.each([
 		[["mirror", "--concurrency", "0"], "USAGE"],
 		[["mirror", "--concurrency", "two"], "USAGE"],
@@ -97,6 +97,10 @@ describe("wrong usage ends with 2, and nothing is made", () => {
 		[["mirror", "--max-side", "256"], "USAGE"],
 		[["mirror", "--max-reject-ratio", "5"], "USAGE"],
 		[["mirror", "--shards", "test_1", "--prune"], "USAGE"],
+		[["mirror", "--bandwidth", "fast"], "USAGE"],
+		[["mirror", "--retries", "-1"], "USAGE"],
+		[["mirror", "--retry-wait", "soon"], "USAGE"],
+		[["plan", "--idle-timeout", "0"], "USAGE"],
 		[["mirror", "here"], "USAGE"],
 		[["plan", "--image", "gif"], "USAGE"],
 		[["verify", "--depp"], "USAGE"],
@@ -112,6 +116,33 @@ describe("wrong usage ends with 2, and nothing is made", () => {
 			expect(documentOf(end).error).toMatchObject({ ...FAILURE, code });
 			expect(existsSync(lab.path("none"))).toBe(false);
 			expect(existsSync(lab.path("none-scratch"))).toBe(false);
+		},
+		30_000,
+	);
+
+	test.each([
+		["HF_ENDPOINT", "https://me:hunter2@hub.example"],
+		["HF_ENDPOINT", "hub hunter2"],
+		["HF_TOKEN", "hunter2 with blanks"],
+		["HTTP_PROXY", "ftp://me:hunter2@proxy.example"],
+		["https_proxy", "http://me:hunter2@"],
+		["IRLAKE_SOURCE", "https://me:hunter2@hub.example/x"],
+		["IRLAKE_LAKE", "gs://me:hunter2@bucket/x"],
+		["IRLAKE_BANDWIDTH", "fast"],
+		["IRLAKE_IDLE_TIMEOUT", "0"],
+		["IRLAKE_PRUNE", "perhaps"],
+		["LOG_LEVEL", "loud"],
+	])(
+		"%s=%s: no request, no file, and no secret is told",
+		async (name, value) => {
+			await lab.hub.reset();
+			const where = name === "IRLAKE_LAKE" ? [] : ["--lake", lab.path("none")];
+			const args = ["mirror", ...where, "--scratch", lab.path("none-scratch"), "--json"];
+			const end = await lab.run(args, { LOG_LEVEL: "trace", [name]: value });
+			expect([end.code, documentOf(end).error]).toMatchObject([2, FAILURE]);
+			expect(end.stdout + end.stderr).not.toContain("hunter2");
+			expect((await lab.hub.counters()).api.requests).toBe(0);
+			for (const path of ["none", "none-scratch"]) expect(existsSync(lab.path(path))).toBe(false);
 		},
 		30_000,
 	);
@@ -222,7 +253,7 @@ async function mirrorFrom(options: Partial<HubOptions>, env: NodeJS.ProcessEnv, 
 	}
 }
 
-describe("what the Hub refuses ends with 2 and a code of its own, before anything is made", () => {
+describe("fault 13: what the Hub refuses ends with 2 and a code of its own, at once, before anything is made", () => {
 	test.each([
 		["gated", "HUB_GATED", { gated: true }, {}, []],
 		["gated, with a token that has no access", "HUB_GATED", { gated: true }, { HF_TOKEN: SECRET }, []],

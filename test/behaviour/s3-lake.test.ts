@@ -107,6 +107,21 @@ describeServer("a lake on S3", () => {
 		]);
 	}, 120_000);
 
+	test("doctor tries its writes, and leaves nothing behind", async () => {
+		const before = await lake.keys();
+		const end = await (await lake.start(["doctor", "--shards", SHARDS.join(",")])).ended;
+		const { checks } = JSON.parse(end.stdout) as { checks: { name: string; state: string }[] };
+		const lakes = checks.filter(({ name }) => name.startsWith("lake"));
+		expect(Object.fromEntries(lakes.map(({ name, state }) => [name, state]))).toEqual({
+			lake: "ok",
+			lake_writes: "ok",
+			lake_conditions: "ok",
+			lake_clock: "ok",
+			lake_disk: "skipped",
+		});
+		expect(await lake.keys()).toEqual(before);
+	}, 120_000);
+
 	test("a prefix that holds other files is no lake", async () => {
 		const other = new S3Lake(world, server, "other");
 		const at = { Bucket: server.bucket, Key: join(other.prefix, "notes.txt") };

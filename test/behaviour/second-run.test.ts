@@ -11,13 +11,13 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => lab.close());
 
-test("the second run of all 36 shards: no zip asked for, at most five requests, under two seconds", async () => {
+test("the second run of all 36 shards: no zip asked for, at most five requests, under one and a half seconds", async () => {
 	const first = await lab.mirror("lake", "--subset", "8k");
 	expect(first).toMatchObject({ state: "published", exit_code: 0, number: 1, counts: { shards: 36, rows_in: 180 } });
 	const digest = digestOf(lab.path("lake"));
 	const seconds: number[] = [];
 	// The quickest counts: what a run takes, not what other work on the same cores takes from it.
-	while (seconds.length < 3 || (seconds.length < 10 && Math.min(...seconds) >= 2)) {
+	while (seconds.length < 3 || (seconds.length < 15 && Math.min(...seconds) >= 1.5)) {
 		await lab.hub.reset();
 		const started = performance.now();
 		const end = await lab.run(["mirror", "--lake", lab.path("lake"), "--json"]);
@@ -28,6 +28,6 @@ test("the second run of all 36 shards: no zip asked for, at most five requests, 
 		expect(Object.keys(paths)).toEqual([]);
 		expect(api.requests + cdn.requests).toBeLessThanOrEqual(5);
 	}
-	expect(Math.min(...seconds)).toBeLessThan(2);
+	expect(Math.min(...seconds)).toBeLessThan(1.5);
 	expect(digestOf(lab.path("lake"))).toBe(digest);
 }, 180_000);

@@ -224,6 +224,34 @@ test("a refusal with a time to wait is obeyed to the second, and costs no retry"
 	expect(waits).toEqual(Array(7).fill(56));
 });
 
+test("fault 7: while a host wants no request, none of another download's goes there either, and all go on together", async () => {
+	const { endpoint, faults, counters } = await hub();
+	const waiting: { seconds: number; end: () => void }[] = [];
+	let now = 0;
+	const clock = {
+		now: () => now,
+		sleep: (seconds: number) => new Promise<void>((end) => waiting.push({ seconds, end })),
+	};
+	const source = open(endpoint, { clock });
+	const listing = await source.list({ shards: ["train_1", "train_2"], splits: [] }, never);
+	const files = [...listing.shards.values()].flatMap((input) => (input.form === "zip" ? [input.file] : []));
+	const [one, other] = files as [SourceFile, SourceFile];
+	const headers = { RateLimit: '"resolvers";r=0;t=9' };
+	await faults([{ match: { route: "resolve", path: one.path }, times: 1, kind: "status", status: 429, headers }]);
+	await expect(bytes(source, one)).rejects.toMatchObject({ code: "HUB_RATE_LIMITED", waitSeconds: 10 });
+	const before = (await counters()).api.requests;
+	const held = bytes(source, other);
+	now = 4;
+	const heldToo = bytes(source, one);
+	expect(waiting.map(({ seconds }) => seconds)).toEqual([10, 6]);
+	expect((await counters()).api.requests).toBe(before);
+	now = 10;
+	for (const { end } of waiting.splice(0)) end();
+	expect((await held).toString()).toBe("another");
+	expect((await heldToo).equals(ZIP)).toBe(true);
+	expect(waiting).toEqual([]);
+});
+
 test("an abort ends a wait at once", async () => {
 	const { endpoint, faults } = await hub();
 	await faults([

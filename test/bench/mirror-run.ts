@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { z } from "zod";
 import { ROOT } from "../support/root.js";
-import { type Contender, type Course, cleanEnvironment, timed } from "./contender.js";
+import { type Contender, type Course, cleanEnvironment, newFolder, timed } from "./contender.js";
 import { type PssPeak, watchPss } from "./pss.js";
 import { countDifferent, lakeValues } from "./values.js";
 
@@ -27,8 +27,10 @@ export interface MirrorRun {
 export interface MirrorRequest {
 	endpoint: string;
 	shards: string;
-	/** Folder for lake and scratch, made empty first; the lake is left in `<folder>/lake`. */
+	/** Folder for lake and scratch, made empty first; the lake is left in `<folder>/lake`, unless it is elsewhere. */
 	folder: string;
+	/** A lake elsewhere, and what is needed to reach it. */
+	remote?: { lake: string; env: NodeJS.ProcessEnv };
 	concurrency: number;
 	sampleEveryMs: number;
 	/** Default: decode. */
@@ -40,7 +42,12 @@ export async function runMirror(request: MirrorRequest): Promise<MirrorRun> {
 	rmSync(request.folder, { recursive: true, force: true });
 	mkdirSync(request.folder, { recursive: true });
 	const args = ["mirror", "--source", "hf://zai-org/ImageRewardDB", "--shards", request.shards, "--json"];
-	args.push("--lake", join(request.folder, "lake"), "--scratch", join(request.folder, "scratch"));
+	args.push(
+		"--lake",
+		request.remote?.lake ?? join(request.folder, "lake"),
+		"--scratch",
+		join(request.folder, "scratch"),
+	);
 	args.push("--concurrency", String(request.concurrency));
 	if (request.verify) args.push("--verify", request.verify);
 	const { value, seconds, cpuSeconds } = await timed(() => runWatched(args, request));
@@ -53,10 +60,10 @@ export async function runMirror(request: MirrorRequest): Promise<MirrorRun> {
 
 async function runWatched(
 	args: string[],
-	{ endpoint, sampleEveryMs }: MirrorRequest,
+	{ endpoint, sampleEveryMs, remote }: MirrorRequest,
 ): Promise<{ code: unknown; document: string; memory: PssPeak }> {
 	const child = spawn(process.execPath, [join(ROOT, "bin/irlake.js"), ...args], {
-		env: cleanEnvironment(endpoint),
+		env: { ...cleanEnvironment(endpoint), ...remote?.env },
 		stdio: ["ignore", "pipe", "inherit"],
 	});
 	const ended = once(child, "exit");
@@ -71,7 +78,7 @@ async function runWatched(
 
 /** `irlake mirror` into a fresh lake; `structure` looks at the pictures' containers only. */
 export function mirrorContender(course: Course, concurrency: number, verify: "decode" | "structure"): Contender {
-	const folder = join(course.scratch, "mirror");
+	let runs = 0;
 	return {
 		name: verify === "decode" ? "mirror" : "structure",
 		about:
@@ -80,6 +87,7 @@ export function mirrorContender(course: Course, concurrency: number, verify: "de
 				: "irlake mirror --verify structure: the same without decoding",
 		async run() {
 			const { endpoint, shards } = course;
+			const folder = newFolder(course, `mirror-${verify}-${++runs}`);
 			const made = await runMirror({
 				endpoint,
 				shards: shards.join(","),
@@ -90,7 +98,6 @@ export function mirrorContender(course: Course, concurrency: number, verify: "de
 			});
 			const different =
 				verify === "decode" ? countDifferent(course.expected, await lakeValues(join(folder, "lake"))) : 0;
-			rmSync(folder, { recursive: true });
 			return {
 				images: made.images,
 				seconds: made.wallSeconds,

@@ -44,13 +44,13 @@ async function killAtEach(fault: Omit<Fault, "nth">): Promise<number> {
 	return survivor - 1;
 }
 
-test("before every link and rename of the command", async () => {
+test("fault 35: before every link and rename of the command", async () => {
 	const killed = await killAtEach({ op: ["link", "rename"], do: "SIGKILL" });
 	// The lake's id, 4 objects, 3 parquet files, receipt, snapshot, 4 commits, latest.json, and the metadata in scratch.
 	expect(killed).toBe(16);
 }, 600_000);
 
-test("before every sync of an object that an image thread stages", async () => {
+test("fault 35: before every sync of an object that an image thread stages", async () => {
 	const killed = await killAtEach({ op: "sync", match: ".irlake/staged/", do: "kill-parent", host: true });
 	// How the four fall to the threads differs.
 	expect(killed).toBeGreaterThan(0);

@@ -76,8 +76,11 @@ async function expectRecovery(lake: Lake): Promise<void> {
 	expect(digestOf(lake.path)).toBe(undisturbed);
 }
 
+/** A full disk is fault 34. */
+const title = ([act]: Outcome): string => (act === "ENOSPC" ? `fault 34: ${act}` : act);
+
 const inLake = LAKE.flatMap(([name, place, named, outcomes]) =>
-	outcomes.map((outcome) => [outcome[0], name, place, named, outcome] as const),
+	outcomes.map((outcome) => [title(outcome), name, place, named, outcome] as const),
 );
 
 test.each(inLake)("%s in the lake, at %s", async (_act, _name, place, named, [act, code, exit]) => {
@@ -90,7 +93,7 @@ test.each(inLake)("%s in the lake, at %s", async (_act, _name, place, named, [ac
 });
 
 const inScratch = SCRATCH.flatMap(([name, place, outcomes]) =>
-	outcomes.map((outcome) => [outcome[0], name, place, outcome] as const),
+	outcomes.map((outcome) => [title(outcome), name, place, outcome] as const),
 );
 
 test.each(inScratch)("%s in scratch, at %s", async (_act, _name, place, [act, code, exit]) => {

@@ -24,6 +24,9 @@ function patchFork(fault: string): void {
 	syncBuiltinESMExports();
 }
 
+/** Paths of open files, by descriptor. */
+const paths = new Map<number, string>();
+
 function patchFiles(fault: Fault): void {
 	const trap = new Trap(fault);
 	patchPromises(trap);
@@ -39,6 +42,7 @@ function patchPromises(trap: Trap): void {
 		mkdir: (...args: Parameters<typeof mkdir>) => trap.run("mkdir", args.slice(0, 1), () => mkdir(...args)),
 		open: async (...args: Parameters<typeof open>) => {
 			const handle = await trap.run("open", args.slice(0, 1), () => open(...args));
+			paths.set(handle.fd, pathText(args[0]));
 			return watchHandle(handle, String(args[0]), trap);
 		},
 	});
@@ -46,8 +50,6 @@ function patchPromises(trap: Trap): void {
 
 function patchSync(trap: Trap): void {
 	const { linkSync, renameSync, mkdirSync, openSync, writeSync, fsync, fsyncSync } = fs;
-	/** Paths of open files, by descriptor. */
-	const paths = new Map<number, string>();
 	const pathOf = (fd: number): string[] => [paths.get(fd) ?? ""];
 	Object.assign(fs, {
 		linkSync: (from: PathLike, to: PathLike) => trap.runSync("link", [from, to], () => linkSync(from, to)),
@@ -59,8 +61,8 @@ function patchSync(trap: Trap): void {
 			paths.set(fd, pathText(args[0]));
 			return fd;
 		},
-		writeSync: (fd: number, content: NodeJS.ArrayBufferView, offset?: number) =>
-			trap.runSync("write", pathOf(fd), () => writeSync(fd, content, offset)),
+		writeSync: (fd: number, content: NodeJS.ArrayBufferView, ...where: number[]) =>
+			trap.runSync("write", pathOf(fd), () => writeSync(fd, content, ...where)),
 		fsyncSync: (fd: number) => trap.runSync("sync", pathOf(fd), () => fsyncSync(fd)),
 		fsync: (fd: number, done: (error: Error | null) => void) => {
 			const call = promisify(fsync);

@@ -150,11 +150,21 @@ describeServer("S3", () => {
 		expect(error).toMatchObject({ code: "LAKE_UNAVAILABLE" });
 		expect(error.message).toContain(server.bucket);
 		expect(error.path).toContain(`${lake.address}/tables/pairs/`);
-		expect(end.stderr).toContain("Trying again.");
+		expect(end.stderr).toContain("Trying again in ");
 		lake.endpoint = server.endpoint;
 		expect(await lake.pinned()).toBe(0);
 		await expectUndisturbed(await lake.mirror(), lake);
 	}, 180_000);
+
+	test("34: no space on the scratch disk for objects: exit 1, and the next run ends it", async () => {
+		const fault = { op: "rename", match: "/staged/", nth: 2, lasting: true, do: "ENOSPC", host: true } as const;
+		const end = await lake.mirror({ fault });
+		expect(end.code).toBe(1);
+		expect(documentOf(end).error).toMatchObject({ code: "NO_SPACE", path: expect.stringContaining(lake.scratch) });
+		expect(await lake.pinned()).toBe(0);
+		expect((await lake.keys()).filter((key) => key.startsWith("objects/"))).toEqual([]);
+		await expectUndisturbed(await lake.mirror(), lake);
+	}, 120_000);
 
 	/** A server that takes every put, whatever its condition. */
 	function withoutConditions(): void {
@@ -176,6 +186,16 @@ describeServer("S3", () => {
 		expect(documentOf(end).error?.message).toContain("conditional writes do not work");
 		expect(documentOf(end).error?.hint).toContain("--single-writer");
 		expect(documentOf(end).bytes_downloaded).toBeLessThan(100_000);
+		expect(await lake.keys()).toEqual([]);
+	}, 120_000);
+
+	test("32: doctor says so", async () => {
+		withoutConditions();
+		const end = await (await lake.start(["doctor", "--shards", "test_1"])).ended;
+		expect(end.code).toBe(1);
+		const { checks } = JSON.parse(end.stdout) as { checks: { name: string; state: string }[] };
+		const failed = checks.filter(({ state }) => state === "failed").map(({ name }) => name);
+		expect(failed).toEqual(["lake_conditions"]);
 		expect(await lake.keys()).toEqual([]);
 	}, 120_000);
 
@@ -212,7 +232,8 @@ describeServer("S3", () => {
 	])(
 		"%s: exit 2 before anything is done, and no secret is told",
 		async (_name, env, code) => {
-			for (const args of [["mirror", "--shards", "test_1"], ["plan", "--shards", "test_1"], ["verify"]]) {
+			const commands = code === "LAKE_NOT_FOUND" ? [["verify"]] : [];
+			for (const args of [["mirror", "--shards", "test_1"], ...commands]) {
 				const end = await (await lake.start(args, { ...env, LOG_LEVEL: "debug" })).ended;
 				expect(end.code).toBe(2);
 				expect(documentOf(end).error).toMatchObject({ code });

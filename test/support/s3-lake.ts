@@ -27,7 +27,9 @@ export class S3Lake {
 	/** Starts `irlake` on it. */
 	start(args: string[], env: NodeJS.ProcessEnv = {}): Promise<CliProcess> {
 		const surroundings = { HF_ENDPOINT: this.world.hub.endpoint, LOG_LEVEL: "warn", ...this.server.env(this.endpoint) };
-		const where = { IRLAKE_LAKE: this.address, IRLAKE_SCRATCH: this.scratch };
+		// Servers that fail as told are soon themselves again.
+		const retry = { IRLAKE_RETRIES: "7", IRLAKE_RETRY_WAIT: "0.1" };
+		const where = { ...retry, IRLAKE_LAKE: this.address, IRLAKE_SCRATCH: this.scratch };
 		return this.world.start([...args, "--json"], { ...surroundings, ...where, ...env });
 	}
 

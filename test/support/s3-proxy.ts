@@ -23,6 +23,8 @@ export type Fate =
 	| "hold"
 	| { status: number; code: string }
 	| { delayMs: number }
+	/** The answer breaks off after so many bytes; something else may happen before they come. */
+	| { cutAfter: number; meanwhile?: () => Promise<unknown> }
 	/** The body's last byte is another when it arrives. */
 	| { altered: true }
 	/** Called when it was carried out, before its answer is passed on. */
@@ -93,7 +95,12 @@ export class S3Proxy {
 		if (fate === "hold") return;
 		if (typeof fate === "object" && "after" in fate) await fate.after();
 		outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-		outgoing.end(content);
+		if (typeof fate !== "object" || !("cutAfter" in fate)) return void outgoing.end(content);
+		const { cutAfter, meanwhile } = fate;
+		await meanwhile?.();
+		// Waits for the part to be on its way: what is destroyed at once may never leave.
+		await new Promise<void>((sent) => outgoing.write(content.subarray(0, cutAfter), () => sent()));
+		setTimeout(() => incoming.socket.destroy(), 100);
 	}
 
 	async #forward(incoming: IncomingMessage, body: Buffer): Promise<IncomingMessage> {

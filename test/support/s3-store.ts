@@ -8,9 +8,10 @@ export async function openTestStore(
 	server: S3Server,
 	scratch: string,
 	options: Partial<S3StoreOptions> = {},
+	env: NodeJS.ProcessEnv = server.env(),
 ): Promise<S3Store> {
 	// The SDK reads the process's own variables.
-	Object.assign(process.env, server.env());
+	Object.assign(process.env, env);
 	return openS3Store({
 		bucket: server.bucket,
 		prefix: `conformance/${basename(scratch)}`,
@@ -19,6 +20,7 @@ export async function openTestStore(
 		singleWriter: false,
 		env: process.env,
 		clock: systemClock,
+		retry: { retries: 7, wait: 0.05 },
 		signal: new AbortController().signal,
 		note: () => {},
 		...options,

@@ -53,6 +53,8 @@ export class S3Server {
 			stdio: ["ignore", "ignore", "inherit"],
 			env: { ...process.env, S3_ACCESS_KEY: ACCESS_KEY, S3_SECRET_KEY: SECRET_KEY },
 		});
+		// Whatever ends this process in an orderly way ends the server too.
+		process.once("exit", () => child.kill("SIGKILL"));
 		const server = new S3Server(child, port, root);
 		try {
 			await server.#ready();

@@ -36,6 +36,10 @@ describe("flags and variables", () => {
 			grace: 20,
 			wait: false,
 			watch: false,
+			snapshot: "latest",
+			pairs: "rows",
+			shard_size: 1e9,
+			overwrite: false,
 		});
 	});
 

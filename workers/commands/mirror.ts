@@ -16,7 +16,7 @@ import { wantedShards } from "../options.js";
 import { openProgress, type RunProgress } from "../progress.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { runMirror } from "../run-mirror.js";
-import { lazyTables, requireLake, requireScratch } from "../surroundings.js";
+import { lazyTables, requireLake, requireScratch, requireSpace } from "../surroundings.js";
 import { countedText, durationText, sizeText } from "../text.js";
 import { archives, codecVersion, type LakeStore, openImages, openSource, openStore, retryPolicy } from "../wire.js";
 
@@ -64,6 +64,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		const planTools = { dataset, source, store, tables, clock: systemClock, scratch, retry, onRetry, onFetched };
 		const plan = await planMirror(request, planTools, signal);
 		tellPlan(plan, context);
+		await requireSpace(store, plan, note);
 		const todo = plan.shards.filter(({ action }) => action === "process");
 		progress = openProgress(context, context.drawn, todo.length);
 		if (!plan.upToDate) await claimLake(store);

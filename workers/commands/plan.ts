@@ -1,11 +1,11 @@
-import { mkdtemp, rm, statfs } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { planMirror } from "../../pipelines/mirror/plan-mirror.js";
 import { systemClock } from "../clock.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
-import { lazyTables, requireLake, requireScratch } from "../surroundings.js";
+import { freeBytes, lazyTables, requireLake, requireScratch } from "../surroundings.js";
 import { countedText, durationText, sizeText, tableText } from "../text.js";
 import { openSource, openStore, retryPolicy } from "../wire.js";
 import { mirrorRequest } from "./mirror.js";
@@ -79,17 +79,5 @@ export async function plan({ options, env, log, signal, say }: CommandContext): 
 		await tables.close();
 		await source.close();
 		await rm(own, { recursive: true, force: true });
-	}
-}
-
-/** Free bytes of the file system that holds the folder, or would hold it. */
-async function freeBytes(folder: string): Promise<number> {
-	for (let at = folder; ; at = dirname(at)) {
-		try {
-			const { bavail, bsize } = await statfs(at);
-			return bavail * bsize;
-		} catch (error) {
-			if (at === dirname(at)) throw error;
-		}
 	}
 }

@@ -1,5 +1,5 @@
 import { createHash, hash } from "node:crypto";
-import { closeSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { constants, crc32, createInflateRaw, inflateRawSync } from "node:zlib";
@@ -97,7 +97,8 @@ export class MemberReader {
 	}
 
 	#open(path: string): OpenFile {
-		if (this.#zip?.path === path) return this.#zip;
+		// A zip whose first members are read while the rest still arrives has grown since.
+		if (this.#zip?.path === path) return Object.assign(this.#zip, { size: fstatSync(this.#zip.fd).size });
 		this.close();
 		this.#zip = openFile(path);
 		return this.#zip;

@@ -4,7 +4,7 @@
  * Figures and reasons: docs/decisions/0002-image-decoding.md.
  */
 
-import type { StoredFormat } from "../../../schemas/settings.js";
+import type { StoredFormat } from "../../../schemas/stored-format.js";
 import { PixelScanner, type Scan } from "./pixels.js";
 import { MAX_PIXELS, type Structure } from "./structure.js";
 

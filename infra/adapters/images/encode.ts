@@ -2,7 +2,8 @@
 
 import type { Sharp } from "sharp";
 import { LakeError } from "../../../schemas/errors.js";
-import type { Settings, StoredFormat } from "../../../schemas/settings.js";
+import type { Settings } from "../../../schemas/settings.js";
+import type { StoredFormat } from "../../../schemas/stored-format.js";
 import type { Decoded } from "./decode.js";
 import { openSharp } from "./sharp.js";
 

@@ -2,7 +2,8 @@
 
 import { createHash } from "node:crypto";
 import type { ImageFinding, ImageResult, ImageTask, StoredImage } from "../../../pipelines/ports.js";
-import { EXTENSION, type Settings, type StoredFormat } from "../../../schemas/settings.js";
+import type { Settings } from "../../../schemas/settings.js";
+import { EXTENSION, type StoredFormat } from "../../../schemas/stored-format.js";
 import { isLarge, MemberReader } from "../archive/member.js";
 import type { Budget } from "./budget.js";
 import { type Decoded, Decoder, decodesWhole, type FastDecoder, storedHeader } from "./decode.js";

@@ -3,6 +3,7 @@ import { rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Readable } from "node:stream";
 import type { Clock, Progress, Store, StoredFile } from "../../../pipelines/ports.js";
+import type { RetryPolicy } from "../../../pipelines/retry.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
 import { ownerId } from "../owner.js";
 import { eachOf } from "./durable.js";
@@ -32,6 +33,7 @@ export interface S3StoreOptions {
 	singleWriter: boolean;
 	env: NodeJS.ProcessEnv;
 	clock: Clock;
+	retry: RetryPolicy;
 	/** Ends uploads, listings and long reads; records under way are let finish. */
 	signal: AbortSignal;
 	note: Progress["note"];
@@ -55,11 +57,16 @@ export interface S3Store extends Store {
  * LAKE_UNSUPPORTED (no conditional writes), NO_SPACE, INTERNAL (a path outside the lake), and the signal's reason.
  */
 export async function openS3Store(options: S3StoreOptions): Promise<S3Store> {
+	const bucket = await openBucket(options);
+	return new InBucket(bucket.calls.place.store, bucket, options);
+}
+
+/** The lake's part of the bucket. */
+export async function openBucket(options: S3StoreOptions): Promise<Bucket> {
 	const { bucket, prefix } = options;
 	const { client, endpoint } = await openClient(options.env);
 	const store = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}`;
-	const calls = new Calls(client, { store, bucket, endpoint }, options);
-	return new InBucket(store, new Bucket(calls, bucket, prefix, options.encryption), options);
+	return new Bucket(new Calls(client, { store, bucket, endpoint }, options), bucket, prefix, options.encryption);
 }
 
 class InBucket implements S3Store {
@@ -175,6 +182,8 @@ class InBucket implements S3Store {
 	}
 
 	async dropStaged(): Promise<void> {
+		// The next run of a long-lived process lists anew: a vacuum may have come between.
+		this.#index = null;
 		await rm(this.stageFolder, { recursive: true, force: true });
 		const staged = join(this.#options.scratch, "staged");
 		for (const owner of await namesIn(staged)) await dropLeftOver(join(staged, owner), owner);

@@ -1,12 +1,10 @@
 import { setMaxListeners } from "node:events";
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { Clock, Progress } from "../../../../pipelines/ports.js";
+import { Retries, type RetryPolicy, tellRetries } from "../../../../pipelines/retry.js";
+import type { LakeError } from "../../../../schemas/errors.js";
 import { isTransient, type Place, storeError } from "./errors.js";
 
-/** Tries of one request. With the waits below, an outage of 12 to 24 seconds passes unnoticed. */
-const ATTEMPTS = 8;
-const FIRST_WAIT = 0.25;
-const LONGEST_WAIT = 8;
 /** Seconds between two notes about requests that are tried again. */
 const NOTE_EVERY = 10;
 
@@ -23,19 +21,21 @@ export class Calls {
 	readonly place: Place;
 	readonly #clock: Clock;
 	readonly #signal: AbortSignal;
-	readonly #note: Progress["note"];
-	#noted = Number.NEGATIVE_INFINITY;
+	readonly #policy: RetryPolicy;
+	readonly #tell: (error: LakeError, seconds: number) => void;
+	#told = Number.NEGATIVE_INFINITY;
 
 	constructor(
 		client: S3Client,
 		place: Place,
-		{ clock, signal, note }: { clock: Clock; signal: AbortSignal; note: Progress["note"] },
+		{ clock, signal, note, retry }: { clock: Clock; signal: AbortSignal; note: Progress["note"]; retry: RetryPolicy },
 	) {
 		this.client = client;
 		this.place = place;
 		this.#clock = clock;
 		this.#signal = signal;
-		this.#note = note;
+		this.#policy = retry;
+		this.#tell = tellRetries(note);
 		// Every request under way listens to it.
 		setMaxListeners(0, signal);
 	}
@@ -53,7 +53,8 @@ export class Calls {
 		work: (signal: AbortSignal | undefined) => Promise<T>,
 		{ finish = false, failed }: CallOptions = {},
 	): Promise<T> {
-		for (let attempt = 1; ; attempt++) {
+		const retries = this.#retries();
+		for (;;) {
 			if (!finish) this.#signal.throwIfAborted();
 			try {
 				return await work(finish ? undefined : this.#signal);
@@ -62,27 +63,29 @@ export class Calls {
 				if (this.#signal.aborted && (passing || !finish)) throw this.#signal.reason;
 				if (!passing) throw error;
 				failed?.();
-				if (attempt === ATTEMPTS) throw storeError(error, this.place, path);
-				this.#tell(error, path);
-				const longest = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1));
-				await this.#wait(longest * (0.5 + Math.random() / 2));
+				await this.#reasoned(() => retries.after(storeError(error, this.place, path)));
 			}
 		}
 	}
 
-	async #wait(seconds: number): Promise<void> {
+	/** With many requests at once, one of them tells for all. */
+	#retries(): Retries {
+		const onRetry = (error: LakeError, seconds: number): void => {
+			const now = this.#clock.now();
+			if (now - this.#told < NOTE_EVERY) return;
+			this.#told = now;
+			this.#tell(error, seconds);
+		};
+		return new Retries({ policy: this.#policy, clock: this.#clock, signal: this.#signal, onRetry });
+	}
+
+	/** A wait that is cut short by the signal ends with the signal's reason. */
+	async #reasoned(wait: () => Promise<void>): Promise<void> {
 		try {
-			await this.#clock.sleep(seconds, this.#signal);
+			await wait();
 		} catch (error) {
 			throw this.#signal.aborted ? this.#signal.reason : error;
 		}
-	}
-
-	#tell(error: unknown, path: string): void {
-		const now = this.#clock.now();
-		if (now - this.#noted < NOTE_EVERY) return;
-		this.#noted = now;
-		this.#note("warn", `${storeError(error, this.place, path).message.replace(" again and again", "")} Trying again.`);
 	}
 
 	/** Runs `work`, and tells what it throws in our own words. */

@@ -1,45 +1,61 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { type Proxies, readProxies } from "../../sources/proxy.js";
 
 /** A connection that says nothing for this long is given up. */
 const SILENCE_MS = 60_000;
 const CONNECT_MS = 10_000;
 /** Connections kept open; more than the objects under way at once. */
-const SOCKETS = 64;
+const SOCKETS = 80;
 
 /**
- * A client by the SDK's own rules: its whole credential chain, `AWS_ENDPOINT_URL_S3`, `AWS_REGION`, `AWS_PROFILE`, proxies
- * aside. Where no region is told it is us-east-1; at an endpoint of one's own, buckets stand in the path, since few
+ * A client by the SDK's own rules: its whole credential chain, `AWS_ENDPOINT_URL_S3`, `AWS_REGION`, `AWS_PROFILE`; and
+ * through the proxy that the environment names, which the SDK leaves to others. Where no region is told it is us-east-1; at an endpoint of one's own, buckets stand in the path, since few
  * compatible servers have host names for them.
  *
  * The SDK itself never tries again: a conditional write must know whether an earlier attempt may have gone through.
  */
 export async function openClient(env: NodeJS.ProcessEnv): Promise<{ client: S3Client; endpoint: string | null }> {
 	// The SDK says on stderr, once a process, which Node it will need next year.
-	env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
-	const agent = { keepAlive: true, maxSockets: SOCKETS };
+	process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 	const config: S3ClientConfig = {
 		maxAttempts: 1,
 		// Checksums are given by each call; the SDK's own (CRC32 in an aws-chunked trailer) are refused by some servers.
 		requestChecksumCalculation: "WHEN_REQUIRED",
 		responseChecksumValidation: "WHEN_REQUIRED",
 		followRegionRedirects: true,
-		requestHandler: {
-			connectionTimeout: CONNECT_MS,
-			socketTimeout: SILENCE_MS,
-			httpAgent: new HttpAgent(agent),
-			httpsAgent: new HttpsAgent(agent),
-		},
 	};
 	if (!env.AWS_REGION && env.AWS_DEFAULT_REGION) config.region = env.AWS_DEFAULT_REGION;
 	const first = new S3Client(config);
 	const endpoint = await configuredEndpoint(first);
 	const region = await first.config.region().catch(() => "us-east-1");
 	first.destroy();
-	const client = new S3Client({ ...config, region, forcePathStyle: endpoint !== null && !isAmazon(endpoint) });
+	const requestHandler = {
+		connectionTimeout: CONNECT_MS,
+		socketTimeout: SILENCE_MS,
+		...(await openAgents(new URL(endpoint ?? `https://s3.${region}.amazonaws.com`), readProxies(env))),
+	};
+	const forcePathStyle = endpoint !== null && !isAmazon(endpoint);
+	const client = new S3Client({ ...config, region, requestHandler, forcePathStyle });
 	signByChecksum(client);
 	return { client, endpoint };
+}
+
+/** Connections that are used again; through a tunnel of the proxy, where there is one for this address. */
+async function openAgents(
+	target: URL,
+	proxies: Proxies | null,
+): Promise<{ httpAgent: HttpAgent; httpsAgent: HttpsAgent }> {
+	const options = { keepAlive: true, maxSockets: SOCKETS };
+	const named = target.protocol === "https:" ? proxies?.https : proxies?.http;
+	if (!named || proxies?.isExempt(target)) {
+		return { httpAgent: new HttpAgent(options), httpsAgent: new HttpsAgent(options) };
+	}
+	const { HttpsProxyAgent } = await import("https-proxy-agent");
+	const tunnel = new HttpsProxyAgent(named, options);
+	// It is an agent for both; its types know one.
+	return { httpAgent: tunnel, httpsAgent: tunnel as unknown as HttpsAgent };
 }
 
 /** The endpoint of `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` or the profile; null for Amazon's own. */

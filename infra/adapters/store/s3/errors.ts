@@ -55,7 +55,7 @@ export function isTransient(error: unknown): boolean {
 	if (PASSING.has(nameOf(error))) return true;
 	const code = status(error);
 	if (code === 408 || code === 409 || code === 429) return true;
-	if (code !== null && code >= 300) return code >= 500 && code !== 501;
+	if (code !== null && code >= 300) return code >= 500 && code !== 501 && code !== 507;
 	if (nameOf(error) === "CredentialsProviderError") return false;
 	// An answer of 200 whose body broke off or is no XML.
 	if (code !== null) return true;
@@ -102,6 +102,10 @@ export function storeError(error: unknown, place: Place, path: string): Error {
 			hint: HINTS[name] ?? "Check the credentials (AWS_PROFILE, AWS_ACCESS_KEY_ID …) and their rights: see docs/s3.md.",
 		});
 	}
+	if (code === 407) {
+		const hint = "Give them in HTTPS_PROXY: http://user:password@host:port, with special characters as %xx.";
+		return new LakeError("LAKE_UNWRITABLE", `The proxy before ${place.store} wants credentials.`, { ...details, hint });
+	}
 	if (code === 301 || code === 307) {
 		const hint = "Set AWS_REGION to the bucket's region.";
 		return new LakeError("LAKE_UNWRITABLE", `The bucket ${place.bucket} is in another region.`, { ...details, hint });
@@ -111,11 +115,7 @@ export function storeError(error: unknown, place: Place, path: string): Error {
 	}
 	if (isTransient(error)) {
 		const why = name === "Error" || name === "" ? (systemCode(error) ?? code ?? "no answer") : name;
-		return new LakeError(
-			"LAKE_UNAVAILABLE",
-			`${place.bucket}${at} failed at ${key} again and again (${why}).`,
-			details,
-		);
+		return new LakeError("LAKE_UNAVAILABLE", `${place.bucket}${at} failed at ${key} (${why}).`, details);
 	}
 	if (code !== null) {
 		return new LakeError("LAKE_UNWRITABLE", `${place.bucket}${at} refuses ${key} (${name}, ${code}).`, {

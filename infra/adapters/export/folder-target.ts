@@ -1,0 +1,203 @@
+import { constants } from "node:fs";
+import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import type { ExportTarget, StoredFile } from "../../../pipelines/ports.js";
+import { LakeError, systemCode } from "../../../schemas/errors.js";
+import type { ExportedFile } from "../../../schemas/export.js";
+import { ownerAlive, ownerId } from "../owner.js";
+import { syncFile, syncFolder } from "../store/durable.js";
+import { inFolder } from "../store/folder-paths.js";
+import { finished, note, nullIfAbsent, VOUCHING } from "./journal.js";
+
+/**
+ * An export in a folder. It is made in a hidden folder inside, which no reader of the formats looks into, and moved out
+ * by renames, its folders whole, when all of it is there. The hidden folder holds `key` (what is being exported), `owner`,
+ * `done` (a line for every finished file) and `tree/`; it is removed at the end.
+ */
+const HIDDEN = ".irlake-export";
+/** What an export has at its top: nothing else is ever removed there. */
+const OWN =
+	/^(data|images|README\.md|export\.json|index\.json|(train|valid|test)\.json|metadata-\w+\.parquet|\w+-\d+\.tar)$/;
+
+export function openFolderTarget(folder: string): ExportTarget {
+	return new FolderTarget(resolve(folder));
+}
+
+/** What link() answers where a hard link cannot be had: then the file is copied. */
+const NO_LINK = new Set(["EXDEV", "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
+
+class FolderTarget implements ExportTarget {
+	readonly name: string;
+	readonly #hidden: string;
+	readonly #tree: string;
+	#asides = 0;
+	#begun = false;
+
+	constructor(folder: string) {
+		this.name = folder;
+		this.#hidden = join(folder, HIDDEN);
+		this.#tree = join(this.#hidden, "tree");
+	}
+
+	get(path: string): Promise<Buffer | null> {
+		return this.#guard(() => readFile(inFolder(this.name, path)).catch(nullIfAbsent));
+	}
+
+	async *list(): AsyncIterable<StoredFile> {
+		const entries = await this.#guard(() => filesBelow(this.name, HIDDEN));
+		for (const path of entries) {
+			const { size } = await this.#guard(() => stat(join(this.name, path)));
+			yield { path, bytes: size };
+		}
+	}
+
+	begin(key: string): Promise<Map<string, ExportedFile>> {
+		return this.#guard(async () => {
+			await this.#requireOwn();
+			await mkdir(this.#hidden, { recursive: true });
+			await this.#take();
+			const begun = await readFile(join(this.#hidden, "key"), "utf8").catch(nullIfAbsent);
+			if (begun !== key) {
+				for (const name of ["tree", "done"]) await rm(join(this.#hidden, name), { recursive: true, force: true });
+				await writeFile(join(this.#hidden, "key"), key);
+			}
+			await rm(join(this.#hidden, "aside"), { recursive: true, force: true });
+			await mkdir(join(this.#hidden, "aside"), { recursive: true });
+			await mkdir(this.#tree, { recursive: true });
+			return finished(join(this.#hidden, "done"), (path) => sizeOf(inFolder(this.#tree, path)));
+		});
+	}
+
+	async aside(): Promise<string> {
+		this.#asides += 1;
+		return join(this.#hidden, "aside", String(this.#asides));
+	}
+
+	put(file: ExportedFile, local: string): Promise<void> {
+		return this.#guard(async () => {
+			const path = inFolder(this.#tree, file.path);
+			await mkdir(dirname(path), { recursive: true });
+			await syncFile(local);
+			await rename(local, path);
+			await note(join(this.#hidden, "done"), file);
+		});
+	}
+
+	link(path: string, bytes: number, local: () => Promise<string>): Promise<void> {
+		return this.#guard(async () => {
+			const file = inFolder(this.#tree, path);
+			if ((await sizeOf(file)) === bytes) return;
+			await mkdir(dirname(file), { recursive: true });
+			await rm(file, { force: true });
+			const from = await local();
+			try {
+				await link(from, file);
+			} catch (error) {
+				const code = systemCode(error);
+				if (code === null || !NO_LINK.has(code)) throw error;
+				const aside = await this.aside();
+				await copyFile(from, aside, constants.COPYFILE_FICLONE);
+				await syncFile(aside);
+				await rename(aside, file);
+			}
+		});
+	}
+
+	publish(last: string[]): Promise<void> {
+		return this.#guard(async () => {
+			await this.#putAway();
+			const staged = (await readdir(this.#tree)).sort();
+			const first = staged.filter((name) => !last.includes(name));
+			for (const name of [...first, ...last.filter((one) => staged.includes(one))]) {
+				await rename(join(this.#tree, name), join(this.name, name));
+				await syncFolder(this.name);
+			}
+			await rm(this.#hidden, { recursive: true, force: true });
+			this.#begun = false;
+		});
+	}
+
+	tidy(): Promise<void> {
+		return this.#guard(async () => {
+			if ((await readdir(this.#hidden).catch(nullIfAbsent)) === null) return;
+			await this.#take();
+			await rm(this.#hidden, { recursive: true, force: true });
+			this.#begun = false;
+		});
+	}
+
+	async close(): Promise<void> {
+		if (this.#begun) await rm(join(this.#hidden, "owner"), { force: true });
+		this.#begun = false;
+	}
+
+	/** Moves an earlier export out of sight, first the names that vouch for the rest. */
+	async #putAway(): Promise<void> {
+		const names = (await readdir(this.name)).filter((name) => OWN.test(name));
+		names.sort((a, b) => Number(VOUCHING.has(b)) - Number(VOUCHING.has(a)));
+		const away = join(this.#hidden, "old");
+		await rm(away, { recursive: true, force: true });
+		await mkdir(away);
+		for (const name of names) {
+			await rename(join(this.name, name), join(away, name));
+			await syncFolder(this.name);
+		}
+	}
+
+	/** Throws OUT_NOT_EMPTY where the folder holds what no export put there, and no export. */
+	async #requireOwn(): Promise<void> {
+		const names = (await readdir(this.name).catch(nullIfAbsent)) ?? [];
+		if (names.length === 0 || names.includes(HIDDEN) || names.includes("export.json")) return;
+		throw new LakeError("OUT_NOT_EMPTY", `${this.name} holds other files: ${names.sort().slice(0, 3).join(", ")}`, {
+			path: this.name,
+		});
+	}
+
+	/** Makes this process the folder's only exporter. Throws OUT_BUSY beside one that lives. */
+	async #take(): Promise<void> {
+		const file = join(this.#hidden, "owner");
+		for (let attempt = 0; attempt < 2; attempt++) {
+			try {
+				await writeFile(file, ownerId(), { flag: "wx" });
+				this.#begun = true;
+				return;
+			} catch (error) {
+				if (systemCode(error) !== "EEXIST") throw error;
+			}
+			const owner = (await readFile(file, "utf8").catch(nullIfAbsent)) ?? "";
+			if (owner !== "" && ownerAlive(owner)) break;
+			await rm(file, { force: true });
+		}
+		throw new LakeError("OUT_BUSY", `another export into ${this.name} is under way`, { path: this.name });
+	}
+
+	async #guard<T>(work: () => Promise<T>): Promise<T> {
+		try {
+			return await work();
+		} catch (error) {
+			throw targetError(error, this.name);
+		}
+	}
+}
+
+async function sizeOf(path: string): Promise<number | null> {
+	const about = await stat(path).catch(nullIfAbsent);
+	return about?.isFile() ? about.size : null;
+}
+
+function targetError(error: unknown, folder: string): unknown {
+	const code = systemCode(error);
+	if (error instanceof LakeError || code === null) return error;
+	const full = code === "ENOSPC" || code === "EDQUOT";
+	const said = full ? "has no space left" : `cannot be written to (${code})`;
+	return new LakeError(full ? "NO_SPACE" : "OUT_UNWRITABLE", `${folder} ${said}`, { path: folder, cause: error });
+}
+
+/** Every file below a folder, but those in `hidden` at its top. */
+async function filesBelow(folder: string, hidden: string): Promise<string[]> {
+	const entries = (await readdir(folder, { withFileTypes: true, recursive: true }).catch(nullIfAbsent)) ?? [];
+	const paths = entries
+		.filter((entry) => entry.isFile())
+		.map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+	return paths.map((path) => path.split(sep).join("/")).filter((path) => !path.startsWith(`${hidden}/`));
+}

@@ -1,0 +1,118 @@
+import { createHash } from "node:crypto";
+import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ExportTarget, Store, StoredFile } from "../../../pipelines/ports.js";
+import { LakeError } from "../../../schemas/errors.js";
+import type { ExportedFile } from "../../../schemas/export.js";
+import { ownerAlive, ownerId } from "../owner.js";
+import { finished, note, nullIfAbsent, VOUCHING } from "./journal.js";
+
+/** Says what is being exported to a prefix; hidden from its listing, like a lake's own files. */
+const KEY = ".irlake/export-key";
+
+/**
+ * An export in a bucket. Files go to their names as they are finished, those that vouch for the rest at the very end. A
+ * prefix holds one export for good: what it is stands in a record that is written first and never replaced, so that a file
+ * found there in its size has the bytes of this one. The journal is kept on this machine, below `scratch`.
+ */
+export function openStoreTarget(store: Store, scratch: string): ExportTarget {
+	return new StoreTarget(store, join(scratch, createHash("sha256").update(store.name).digest("hex").slice(0, 16)));
+}
+
+class StoreTarget implements ExportTarget {
+	readonly name: string;
+	readonly #store: Store;
+	readonly #local: string;
+	readonly #sizes = new Map<string, number>();
+	#asides = 0;
+	#begun = false;
+
+	constructor(store: Store, local: string) {
+		this.name = store.name;
+		this.#store = store;
+		this.#local = local;
+	}
+
+	get(path: string): Promise<Buffer | null> {
+		return this.#store.get(path);
+	}
+
+	list(): AsyncIterable<StoredFile> {
+		return this.#store.list("");
+	}
+
+	async begin(key: string): Promise<Map<string, ExportedFile>> {
+		for await (const { path, bytes } of this.#store.list("")) this.#sizes.set(path, bytes);
+		const content = Buffer.from(`${key}\n`);
+		const found = await this.#store.get(KEY);
+		const first = [...this.#sizes.keys()].sort().slice(0, 3).join(", ");
+		if (found ? !found.equals(content) : first !== "") {
+			throw new LakeError("OUT_NOT_EMPTY", `${this.name} holds ${found ? "another export" : `other files: ${first}`}`, {
+				path: this.name,
+				hint: "Give --out an empty or new prefix: an export in a bucket is not replaced.",
+			});
+		}
+		if (!found) await this.#store.putIfAbsent(KEY, content);
+		await this.#take();
+		await rm(join(this.#local, "aside"), { recursive: true, force: true });
+		await mkdir(join(this.#local, "aside"), { recursive: true });
+		const done = await finished(join(this.#local, "done"), async (path) => this.#sizes.get(path) ?? null);
+		if (!found) await rm(join(this.#local, "done"), { force: true });
+		return found ? done : new Map();
+	}
+
+	async aside(): Promise<string> {
+		this.#asides += 1;
+		return join(this.#local, "aside", String(this.#asides));
+	}
+
+	async put(file: ExportedFile, local: string): Promise<void> {
+		if (VOUCHING.has(file.path)) return rename(local, join(this.#local, file.path));
+		await this.#store.putFile(file.path, local);
+		await rm(local, { force: true });
+		await note(join(this.#local, "done"), file);
+	}
+
+	async link(path: string, bytes: number, local: () => Promise<string>): Promise<void> {
+		if (this.#sizes.get(path) === bytes) return;
+		const from = await local();
+		// The store takes a file over, and this one may be the lake's own.
+		const mine = await this.aside();
+		await link(from, mine).catch(() => copyFile(from, mine));
+		await this.#store.putFile(path, mine);
+		await rm(mine, { force: true });
+	}
+
+	async publish(last: string[]): Promise<void> {
+		for (const path of last) {
+			const local = join(this.#local, path);
+			if ((await stat(local).catch(nullIfAbsent)) !== null) await this.#store.putFile(path, local);
+		}
+		await rm(this.#local, { recursive: true, force: true });
+		this.#begun = false;
+	}
+
+	async tidy(): Promise<void> {
+		if ((await readdir(this.#local).catch(nullIfAbsent)) === null) return;
+		await this.#take();
+		await rm(this.#local, { recursive: true, force: true });
+		this.#begun = false;
+	}
+
+	async close(): Promise<void> {
+		if (this.#begun) await rm(join(this.#local, "owner"), { force: true });
+		this.#begun = false;
+	}
+
+	/** One exporter of this machine at a time; those of others write the same bytes. Throws OUT_BUSY. */
+	async #take(): Promise<void> {
+		const file = join(this.#local, "owner");
+		await mkdir(this.#local, { recursive: true });
+		const owner = (await readFile(file, "utf8").catch(nullIfAbsent)) ?? "";
+		if (owner !== "" && owner !== ownerId() && ownerAlive(owner)) {
+			throw new LakeError("OUT_BUSY", `another export into ${this.name} is under way`, { path: this.name });
+		}
+		await writeFile(file, ownerId());
+		this.#begun = true;
+	}
+}

@@ -1,0 +1,53 @@
+import { LakeError } from "../../schemas/errors.js";
+import { type Dataset, inDatasetOrder } from "../datasets/dataset.js";
+import { readLatestSnapshot, type StoredSnapshot } from "../lake.js";
+import { claimedSnapshot } from "../mirror/publish.js";
+import type { Store } from "../ports.js";
+
+/**
+ * The snapshot that `latest`, a number or a path in the lake names.
+ * Throws LAKE_NOT_FOUND, SNAPSHOT_NOT_FOUND, USAGE, LAKE_DAMAGED.
+ */
+export async function chooseSnapshot(store: Store, wanted: string): Promise<StoredSnapshot> {
+	const latest = await readLatestSnapshot(store);
+	if (!latest) throw new LakeError("LAKE_NOT_FOUND", `there is no lake in ${store.name}`, { path: store.name });
+	if (wanted === "latest") return latest;
+	const path = wanted.replace(/^\.\//, "");
+	const number = /^([1-9]\d{0,8})$/.exec(path)?.[1] ?? /^snapshots\/0*(\d+)-[0-9a-f]{12}\.json$/.exec(path)?.[1];
+	if (number === undefined) {
+		throw new LakeError("USAGE", `--snapshot cannot be ${JSON.stringify(wanted)}`, {
+			hint: "Give a number, a path such as snapshots/000001-0123456789ab.json, or latest.",
+		});
+	}
+	const claimed = Number(number) <= latest.snapshot.number ? await claimedSnapshot(store, Number(number)) : null;
+	if (!claimed || (path.includes("/") && claimed.path !== path)) {
+		throw new LakeError("SNAPSHOT_NOT_FOUND", `the lake has published no snapshot ${wanted}`, { path: wanted });
+	}
+	return claimed;
+}
+
+/**
+ * The shards to export: those of the snapshot that were asked for. Throws USAGE where one that was named is not in it,
+ * or none is left.
+ * @param named whether `wanted` was given shard by shard
+ */
+export function chooseShards(
+	dataset: Dataset,
+	{ snapshot }: StoredSnapshot,
+	wanted: string[],
+	named: boolean,
+): string[] {
+	const present = new Set(snapshot.shards.map(({ shard }) => shard));
+	const missing = wanted.filter((shard) => !present.has(shard));
+	const chosen = inDatasetOrder(
+		dataset,
+		wanted.filter((shard) => present.has(shard)),
+	);
+	if (chosen.length === 0 || (named && missing.length > 0)) {
+		const which = missing.slice(0, 3).join(", ");
+		throw new LakeError("USAGE", `snapshot ${snapshot.number} does not hold ${which}`, {
+			hint: "See irlake status for the shards there are; mirror the others first.",
+		});
+	}
+	return chosen;
+}

@@ -1,0 +1,64 @@
+import { createWriteStream } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { LakeError } from "../../schemas/errors.js";
+import type { Snapshot, TableFile } from "../../schemas/records.js";
+import { ROW_COLUMNS } from "../../schemas/row.js";
+import { shardParts } from "../datasets/dataset.js";
+import { hashFile } from "../hash-file.js";
+import { sha256Of } from "../lake.js";
+import type { Store, TableFiles } from "../ports.js";
+import type { ImageRow } from "./types.js";
+
+const COLUMNS = ["image_id", ...ROW_COLUMNS, "object_key", "sha256", "bytes", "format", "width", "height"];
+
+/**
+ * A shard's good images, in the order of its JSON. The parquet is held against the snapshot's hash before it is read.
+ * Throws LAKE_DAMAGED. @param work folder of this run's own
+ */
+export async function readShardRows(
+	shard: string,
+	snapshot: Snapshot,
+	store: Store,
+	tables: TableFiles,
+	work: string,
+): Promise<ImageRow[]> {
+	const { split, number } = shardParts(shard);
+	const folder = `tables/images/split=${split}/shard=${number}/`;
+	const rows: ImageRow[] = [];
+	for (const file of snapshot.tables.images?.files ?? []) {
+		if (!file.path.startsWith(folder)) continue;
+		const local = await localTable(file, store, work);
+		for await (const batch of tables.read(local, COLUMNS)) {
+			rows.push(...(batch as unknown as ImageRow[])); // these columns, of a file whose hash was just checked
+		}
+	}
+	return rows;
+}
+
+async function localTable(file: TableFile, store: Store, work: string): Promise<string> {
+	let local = store.localPath(file.path);
+	if (local === null) {
+		await mkdir(work, { recursive: true });
+		local = join(work, "images.parquet");
+		await rm(local, { force: true });
+		await pipeline(await store.read(file.path), createWriteStream(local));
+	}
+	const found = await hashFile(local).catch((cause: unknown) => {
+		throw new LakeError("LAKE_DAMAGED", `${file.path} in ${store.name} cannot be read`, { path: file.path, cause });
+	});
+	if (found === file.sha256) return local;
+	throw new LakeError("LAKE_DAMAGED", `${file.path} in ${store.name} does not have the bytes that its snapshot tells`, {
+		path: file.path,
+	});
+}
+
+/** An image's stored bytes. Throws LAKE_DAMAGED where they are missing or not those of its SHA-256. */
+export async function readImage(store: Store, image: ImageRow): Promise<Buffer> {
+	const path = image.object_key;
+	const content = await store.get(path);
+	if (content && content.length === image.bytes && sha256Of(content) === image.sha256) return content;
+	const what = content ? "does not have the bytes that its name tells" : "is missing";
+	throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} ${what}`, { path });
+}

@@ -1,0 +1,175 @@
+import { rm, stat, writeFile } from "node:fs/promises";
+import { LakeError } from "../../schemas/errors.js";
+import { EXPORT_RECORD, type ExportedFile, type ExportKey, ExportRecord } from "../../schemas/export.js";
+import { canonicalJson, recordText, type Snapshot } from "../../schemas/records.js";
+import { hashFile } from "../hash-file.js";
+import type { ExportTarget, Store, TableFiles } from "../ports.js";
+import { promptsOf } from "./prompts.js";
+import { readImage, readShardRows } from "./read-shard.js";
+import type { Exported, ExportJob, ImageRow } from "./types.js";
+
+export interface ExportTools {
+	store: Store;
+	tables: TableFiles;
+	target: ExportTarget;
+	/** Folder of this run's own, for tables of a lake that is elsewhere. */
+	work: string;
+	onImages(count: number): void;
+}
+
+export interface ExportWanted {
+	snapshot: Snapshot;
+	key: ExportKey;
+	/** Replace an export of another kind, snapshot or choice. */
+	overwrite: boolean;
+	/** Writes the format's files. */
+	write(job: ExportJob): Promise<Exported>;
+}
+
+export interface ExportOutcome {
+	state: "exported" | "up_to_date";
+	record: ExportRecord;
+}
+
+/**
+ * Exports a snapshot's shards. All is made aside; `export.json` appears once the rest is there, and an export of the same
+ * key that is whole is left as it is. An interrupted one goes on after its last finished file.
+ * Throws EXPORT_DIFFERS, OUT_NOT_EMPTY, OUT_BUSY, LAKE_DAMAGED, NO_SPACE.
+ */
+export async function runExport(tools: ExportTools, wanted: ExportWanted, signal: AbortSignal): Promise<ExportOutcome> {
+	const { target } = tools;
+	const existing = await readRecord(target);
+	if (existing && sameKey(existing, wanted.key) && (await isWhole(target, existing))) {
+		await target.tidy();
+		return { state: "up_to_date", record: existing };
+	}
+	if (existing && !sameKey(existing, wanted.key) && !wanted.overwrite) throw differs(existing, target);
+	const done = await target.begin(canonicalJson(wanted.key));
+	try {
+		const job = new Job(tools, wanted, done, signal);
+		const { counts, files, last } = await wanted.write(job);
+		const record: ExportRecord = { ...wanted.key, format: 1, counts, files, image_files: job.imageFiles };
+		await job.remake(EXPORT_RECORD, (local) => writeFile(local, recordText(record)));
+		signal.throwIfAborted();
+		await target.publish(["index.json", EXPORT_RECORD, ...(last ? [last.path] : [])]);
+		return { state: "exported", record };
+	} finally {
+		await target.close();
+		await rm(tools.work, { recursive: true, force: true });
+	}
+}
+
+async function readRecord(target: ExportTarget): Promise<ExportRecord | null> {
+	const content = await target.get(EXPORT_RECORD);
+	if (!content) return null;
+	try {
+		return ExportRecord.parse(JSON.parse(content.toString("utf8")));
+	} catch (cause) {
+		throw new LakeError("OUT_NOT_EMPTY", `${EXPORT_RECORD} in ${target.name} is no record of an export`, {
+			path: target.name,
+			cause,
+		});
+	}
+}
+
+function sameKey(record: ExportRecord, key: ExportKey): boolean {
+	const { export: format, snapshot, shards, options } = record;
+	return canonicalJson({ export: format, snapshot, shards, options }) === canonicalJson(key);
+}
+
+function differs({ export: format, snapshot, shards }: ExportRecord, target: ExportTarget): LakeError {
+	const what = `${format} of snapshot ${snapshot.number} with ${shards.length} shards`;
+	return new LakeError("EXPORT_DIFFERS", `${target.name} holds another export: ${what}`, { path: target.name });
+}
+
+/** Whether every file of the record is there in its size. */
+async function isWhole(target: ExportTarget, record: ExportRecord): Promise<boolean> {
+	const missing = new Map(record.files.map(({ path, bytes }) => [path, bytes]));
+	const images = { count: 0, bytes: 0 };
+	for await (const { path, bytes } of target.list()) {
+		if (missing.get(path) === bytes) missing.delete(path);
+		else if (path.startsWith("images/")) {
+			images.count += 1;
+			images.bytes += bytes;
+		}
+	}
+	return missing.size === 0 && canonicalJson(images) === canonicalJson(record.image_files);
+}
+
+class Job implements ExportJob {
+	readonly imageFiles = { count: 0, bytes: 0 };
+	readonly signal: AbortSignal;
+	readonly #tools: ExportTools;
+	readonly #wanted: ExportWanted;
+	readonly #done: Map<string, ExportedFile>;
+
+	constructor(tools: ExportTools, wanted: ExportWanted, done: Map<string, ExportedFile>, signal: AbortSignal) {
+		this.#tools = tools;
+		this.#wanted = wanted;
+		this.#done = done;
+		this.signal = signal;
+	}
+
+	async *shards(): ReturnType<ExportJob["shards"]> {
+		const { store, tables, work } = this.#tools;
+		for (const shard of this.#wanted.key.shards) {
+			this.signal.throwIfAborted();
+			const rows = await readShardRows(shard, this.#wanted.snapshot, store, tables, work);
+			yield { shard, rows, prompts: promptsOf(rows) };
+		}
+	}
+
+	bytesOf(image: ImageRow): Promise<Buffer> {
+		return readImage(this.#tools.store, image);
+	}
+
+	async file(path: string, make: (local: string) => Promise<void>): Promise<ExportedFile> {
+		return this.#done.get(path) ?? this.remake(path, make);
+	}
+
+	/** The same for a file that is made anew each time. */
+	async remake(path: string, make: (local: string) => Promise<void>): Promise<ExportedFile> {
+		const { target } = this.#tools;
+		this.signal.throwIfAborted();
+		const local = await target.aside();
+		await make(local);
+		const file = { path, bytes: (await stat(local)).size, sha256: await hashFile(local) };
+		await target.put(file, local);
+		return file;
+	}
+
+	async imageFile(path: string, image: ImageRow): Promise<void> {
+		const { store, target } = this.#tools;
+		const local = store.localPath(image.object_key);
+		if (local === null) await this.#linkFetched(path, image);
+		else await target.link(path, image.bytes, () => requireSize(local, image, store));
+		this.imageFiles.count += 1;
+		this.imageFiles.bytes += image.bytes;
+	}
+
+	/** Of a lake elsewhere: the bytes are fetched, and are here no longer than it takes. */
+	async #linkFetched(path: string, image: ImageRow): Promise<void> {
+		const { target } = this.#tools;
+		const fetched = await target.aside();
+		try {
+			await target.link(path, image.bytes, async () => {
+				await writeFile(fetched, await this.bytesOf(image));
+				return fetched;
+			});
+		} finally {
+			await rm(fetched, { force: true });
+		}
+	}
+
+	onImages(count: number): void {
+		this.#tools.onImages(count);
+	}
+}
+
+/** A hard link is no copy, so its bytes are not read here: `irlake verify` does that for the whole lake. Throws LAKE_DAMAGED. */
+async function requireSize(local: string, image: ImageRow, store: Store): Promise<string> {
+	const path = image.object_key;
+	const found = await store.stat(path);
+	if (found?.bytes === image.bytes) return local;
+	throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} is missing or has another size`, { path });
+}
