@@ -27,6 +27,7 @@ demo: setup ## make samples, serve them as the Hub does, mirror them, query the 
 
 test: setup ## all tests; python, its packages and an S3 server are set up first
 	@infra/scripts/python-env.sh >/dev/null || echo "note: no Python environment; its tests are skipped"
+	@infra/scripts/redis.sh install >/dev/null || echo "note: no Redis; the tests of the queue are skipped"
 	@infra/scripts/s3-server.sh install versitygw >/dev/null || echo "note: no S3 server; its tests are skipped"
 	@infra/scripts/test.sh
 
