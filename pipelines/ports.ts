@@ -55,6 +55,15 @@ export interface Listing {
 	unknownZips: string[];
 }
 
+/** What a revision stood for when it was resolved; everything later is asked for at this commit. */
+export interface SourcePin {
+	/** The repository's name at that time. */
+	repo: string;
+	commit: string;
+	/** `2024-03-04T05:06:07Z`, or null. */
+	committedAt: string | null;
+}
+
 export interface Source {
 	/** How a person would write it; for messages. */
 	readonly name: string;

@@ -52,7 +52,7 @@ const size = z
 const nonEmpty = z.string().min(1, "must not be empty");
 
 /** How a store on S3 shall encrypt; absent: as its bucket says. */
-const S3_ENCRYPTIONS = ["AES256", "aws:kms", "aws:kms:dsse"] as const;
+export const S3_ENCRYPTIONS = ["AES256", "aws:kms", "aws:kms:dsse"] as const;
 
 /** Where from, where to, and how: the options that the commands share. Absent ones are undefined. */
 export const Options = z.object({
@@ -87,6 +87,19 @@ export const Options = z.object({
 	rehash: flag.default(false),
 	json: flag.default(false),
 	deep: flag.default(false),
+	/** Stands before every key of the queue, so that environments can share one server. */
+	queue_prefix: z
+		.string()
+		.regex(/^[\w.{}-]{1,64}$/, "letters, digits, and . _ - { }")
+		.default("irlake"),
+	/** Seconds. */
+	grace: wholeNumber(0, 3600).default(20),
+	wait: flag.default(false),
+	watch: flag.default(false),
+	/** Of a schedule: five fields, or six with seconds first. */
+	cron: nonEmpty.optional(),
+	/** `Europe/Berlin` */
+	tz: nonEmpty.optional(),
 	snapshot: nonEmpty.default("latest"),
 	out: nonEmpty.optional(),
 	pairs: z.enum(["rows", "embed"]).default("rows"),

@@ -13,7 +13,7 @@ export type Split = z.infer<typeof Split>;
 
 const count = z.int().nonnegative();
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits");
-const ShardName = z.string().regex(/^(train|validation|test)_[1-9]\d*$/, "a shard's name, such as train_1");
+export const ShardName = z.string().regex(/^(train|validation|test)_[1-9]\d*$/, "a shard's name, such as train_1");
 
 /** A path relative to the lake: no climbing, no absolute path, no backslash. */
 const LakePath = z

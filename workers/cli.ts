@@ -35,6 +35,12 @@ const flags = {
 	rehash: new Option("--rehash", "hash a local source again, whatever is remembered"),
 	json: new Option("--json", "one JSON document on stdout"),
 	deep: new Option("--deep", "decode every image again"),
+	queuePrefix: new Option("--queue-prefix <text>", "before every key on the queue's server (default: irlake)"),
+	wait: new Option("--wait", "follow the run to its end, as mirror does"),
+	grace: new Option("--grace <seconds>", "time to finish or hand back its shards when told to stop (default: 20)"),
+	watch: new Option("--watch", "look again every two seconds, until Ctrl-C"),
+	cron: new Option("--cron <pattern>", "when: minute, hour, day, month, weekday"),
+	tz: new Option("--tz <zone>", "time zone of --cron, such as Europe/Berlin (default: UTC)"),
 	snapshot: new Option("--snapshot <which>", "a number, a path in the lake, or latest (default: latest)"),
 	out: new Option("--out <where>", "an empty or new folder, or s3://bucket/prefix"),
 	pairs: new Option("--pairs <mode>", "of hf: rows names the two rows, embed holds the images (default: rows)"),
@@ -48,10 +54,13 @@ const WHERE: Flag[] = ["source", "lake", "subset", "split", "shards", "scratch",
 const SETTINGS: Flag[] = ["image", "quality", "maxSide", "verify", "onBadImage", "newSettings", "prune"];
 const NETWORK: Flag[] = ["bandwidth", "retries", "retryWait", "idleTimeout", "allowPrivateRedirects"];
 const RUN: Flag[] = ["concurrency", "onShardFailure", "maxRejectRatio", "singleWriter", "s3Sse", "s3SseKmsKeyId"];
+/** What the runs of a fleet have of these: how many shards are in flight is each worker's affair. */
+const FLEET_RUN: Flag[] = RUN.filter((flag) => flag !== "concurrency");
 
 function command(name: string, about: string, options: Flag[], examples: string[]): Command {
 	const made = new Command(name).description(about);
-	for (const flag of [...options, "json" as const]) made.addOption(flags[flag]);
+	for (const flag of options) made.addOption(flags[flag]);
+	if (name !== "worker") made.addOption(flags.json);
 	const lines = examples.map((example) => `  ${example}`).join("\n");
 	made.addHelpText("after", `\nExamples:\n${lines}\n`);
 	return made;
@@ -105,10 +114,37 @@ function program(): Command {
 	);
 	irlake.addCommand(
 		command(
+			"enqueue",
+			"the same mirror, as jobs on the queue (REDIS_URL) for workers to do",
+			[...WHERE, ...SETTINGS, ...FLEET_RUN, "queuePrefix", "wait", ...NETWORK],
+			[
+				"irlake enqueue --subset 1k --lake /lake",
+				"irlake enqueue --subset 8k --lake /lake --wait",
+				"REDIS_URL=rediss://me:secret@queue.example:6380 irlake enqueue --wait",
+			],
+		).action(async (given: Record<string, unknown>) => {
+			const { enqueue } = await import("./commands/enqueue.js");
+			await run("enqueue", given, enqueue);
+		}),
+	);
+	irlake.addCommand(
+		command(
+			"worker",
+			"take shards from the queue (REDIS_URL) until told to stop",
+			["concurrency", "grace", "scratch", "queuePrefix", ...NETWORK],
+			["irlake worker --concurrency 2", "REDIS_URL=redis://queue.example:6379 irlake worker --grace 60"],
+		).action(async (given: Record<string, unknown>) => {
+			const { worker } = await import("./commands/worker.js");
+			await run("worker", given, worker);
+		}),
+	);
+	irlake.addCommand(scheduleCommands());
+	irlake.addCommand(
+		command(
 			"status",
-			"show the lake's snapshots, counts and missing shards",
-			["lake"],
-			["irlake status --lake ./lake"],
+			"show the lake's snapshots and counts; with Redis (REDIS_URL) its runs, shards and workers",
+			["lake", "queuePrefix", "watch"],
+			["irlake status --lake ./lake", "irlake status --watch", "irlake status --json | jq .runs"],
 		).action(async (given: Record<string, unknown>) => {
 			const { status } = await import("./commands/status.js");
 			await run("status", given, status);
@@ -183,10 +219,45 @@ function program(): Command {
 	return irlake;
 }
 
+function scheduleCommands(): Command {
+	const schedule = new Command("schedule").description("recurring mirrors, done by the queue's workers");
+	const mirror: Flag[] = [...WHERE, ...SETTINGS, ...FLEET_RUN];
+	schedule.addCommand(
+		command(
+			"set",
+			"mirror at recurring times; set twice, it stays as it is",
+			["cron", "tz", ...mirror, "queuePrefix"],
+			["irlake schedule set nightly --cron '0 3 * * *' --tz Europe/Berlin --lake /lake"],
+		)
+			.argument("<name>", "what to call it")
+			.action(async (name: string, given: Record<string, unknown>) => {
+				const { scheduleSet } = await import("./commands/schedule.js");
+				await run("schedule", given, (context) => scheduleSet(context, name));
+			}),
+	);
+	schedule.addCommand(
+		command("list", "show the schedules", ["queuePrefix"], ["irlake schedule list"]).action(
+			async (given: Record<string, unknown>) => {
+				const { scheduleList } = await import("./commands/schedule.js");
+				await run("schedule", given, scheduleList);
+			},
+		),
+	);
+	schedule.addCommand(
+		command("remove", "end a schedule", ["queuePrefix"], ["irlake schedule remove nightly"])
+			.argument("<name>", "the schedule")
+			.action(async (name: string, given: Record<string, unknown>) => {
+				const { scheduleRemove } = await import("./commands/schedule.js");
+				await run("schedule", given, (context) => scheduleRemove(context, name));
+			}),
+	);
+	return schedule;
+}
+
 /** Commander's own words for a wrong call go to stderr, and into the document where one is asked for. */
 async function main(): Promise<void> {
 	const irlake = program();
-	for (const one of [irlake, ...irlake.commands]) {
+	for (const one of irlake.commands.flatMap((command) => [irlake, command, ...command.commands])) {
 		one.exitOverride().configureOutput({ writeErr: () => {} });
 	}
 	try {

@@ -9,6 +9,7 @@ import { sourceVerdict } from "../pipelines/doctor/source.js";
 import type { TryRoom } from "../pipelines/ports.js";
 import { LakeError } from "../schemas/errors.js";
 import type { DoctorFacts } from "./doctor-facts.js";
+import { checkRedis } from "./fleet/doctor-redis.js";
 import { parseSource, scratchFolder } from "./options.js";
 import { requireScratch } from "./surroundings.js";
 import { countedText, sizeText } from "./text.js";
@@ -36,6 +37,7 @@ export function doctorChecks(facts: DoctorFacts): Check[] {
 			await requireScratch(options, env);
 			return checkDisk(facts, "scratch");
 		}),
+		check("redis", () => checkRedis(options, env)),
 		check("memory", async () => memoryVerdict(process.availableMemory(), availableParallelism(), sizeText)),
 		check("irlake", async () => ok(VERSION)),
 		check("node", async () => nodeVerdict(process.version, NODE_VERSIONS)),

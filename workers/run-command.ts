@@ -49,8 +49,19 @@ export const FAILED: Record<string, Record<string, unknown>> = {
 		seconds: null,
 		free_bytes: null,
 	},
-	status: { lake: null },
+	status: { lake: null, queue: null, runs: [], rates: null, workers: [], failures: [], schedules: [] },
+	schedule: { state: "failed", schedules: [] },
 	mirror: {
+		state: "failed",
+		snapshot: null,
+		number: null,
+		shards: [],
+		counts: null,
+		findings: {},
+		bytes_downloaded: 0,
+		seconds: 0,
+	},
+	enqueue: {
 		state: "failed",
 		snapshot: null,
 		number: null,
@@ -133,7 +144,7 @@ function unexpected(error: unknown): string {
 function tell(found: ErrorDocument, exit: number, { name, json, log, seconds }: Telling, error: unknown): number {
 	const document = { ...found, hint: found.hint.replace("irlake COMMAND", name ? `irlake ${name}` : "irlake") };
 	if (log?.isLevelEnabled("debug")) log.debug({ err: error }, "the error in full");
-	const keys = { ...FAILED[name], ...(name === "mirror" ? { seconds } : {}) };
+	const keys = { ...FAILED[name], ...(name === "mirror" || name === "enqueue" ? { seconds } : {}) };
 	if (json) sayDocument({ ...keys, exit_code: exit, error: document });
 	sayError(document);
 	return exit;

@@ -1,4 +1,5 @@
 import type { StoredSnapshot } from "../pipelines/lake.js";
+import type { SplitMetadata } from "../pipelines/mirror/metadata.js";
 import type { ShardPlan } from "../pipelines/mirror/plan.js";
 import type { MirrorPlan, MirrorRequest } from "../pipelines/mirror/plan-mirror.js";
 import { publishRun } from "../pipelines/mirror/publish-run.js";
@@ -34,6 +35,14 @@ export interface RunOptions {
 	onShardFailure: "fail" | "skip";
 }
 
+/** What the shards of a plan came to. */
+export interface ShardEnds {
+	/** By the shard's name. */
+	outcomes: Map<string, ShardOutcome>;
+	/** Of the good ones. */
+	receipts: Receipt[];
+}
+
 /** Runs a plan to its end. Throws the abort signal's reason, and errors that end the whole run. */
 export async function runMirror(
 	plan: MirrorPlan,
@@ -42,21 +51,42 @@ export async function runMirror(
 	options: RunOptions,
 	signal: AbortSignal,
 ): Promise<MirrorOutcome> {
+	const ends = earlierEnds(plan, tools.maxRejectRatio, options);
+	const todo = plan.shards.filter(({ action }) => action === "process");
+	await inFlight(todo, options.concurrency, signal, async (one, stop, onArrived) => {
+		const result = await attempt(one, plan, { ...tools, onArrived }, options, stop);
+		if (result.receipt) ends.receipts.push(result.receipt);
+		ends.outcomes.set(one.shard, result.outcome);
+	});
+	return publishEnds(plan, request, tools, ends, options);
+}
+
+/** How the shards ended that earlier runs made: each receipt is judged as a new one would be. */
+export function earlierEnds(
+	plan: MirrorPlan,
+	maxRejectRatio: number,
+	options: Pick<RunOptions, "onShardFailure">,
+): ShardEnds {
 	const outcomes = new Map<string, ShardOutcome>();
 	const receipts: Receipt[] = [];
 	for (const one of plan.shards) {
 		if (one.action === "process" || !one.receipt) continue;
-		const failed = judgeReceipt(one.receipt, tools.maxRejectRatio);
+		const failed = judgeReceipt(one.receipt, maxRejectRatio);
 		if (failed) outcomes.set(one.shard, judgedOutcome(one.receipt, failed, options));
 		else outcomes.set(one.shard, outcome(one.shard, "reused"));
 		if (!failed && one.action === "reuse") receipts.push(one.receipt);
 	}
-	const todo = plan.shards.filter(({ action }) => action === "process");
-	await inFlight(todo, options.concurrency, signal, async (one, stop, onArrived) => {
-		const result = await attempt(one, plan, { ...tools, onArrived }, options, stop);
-		if (result.receipt) receipts.push(result.receipt);
-		outcomes.set(one.shard, result.outcome);
-	});
+	return { outcomes, receipts };
+}
+
+/** The run's last step: publishes what its shards came to, or says why not. */
+export async function publishEnds(
+	plan: MirrorPlan,
+	request: Pick<MirrorRequest, "wanted" | "prune">,
+	{ store, dataset }: Pick<ShardTools, "store" | "dataset">,
+	{ outcomes, receipts }: ShardEnds,
+	options: Pick<RunOptions, "onShardFailure">,
+): Promise<MirrorOutcome> {
 	const shards = plan.shards.flatMap(({ shard }) => outcomes.get(shard) ?? []);
 	const bad = shards.filter(({ state }) => state === "failed" || state === "skipped");
 	const nothingLeft = plan.base === null && receipts.length === 0;
@@ -67,14 +97,15 @@ export async function runMirror(
 		code: code ?? "",
 		detail: detail ?? "",
 	}));
-	const published = await publishRun(tools.store, request, plan, { receipts, skipped }, tools.dataset);
+	const published = await publishRun(store, request, plan, { receipts, skipped }, dataset);
 	return { published, shards, receipts, failure: null };
 }
 
-function whyNotPublish(
+/** Why a run with these failed shards publishes nothing, or null. */
+export function whyNotPublish(
 	bad: ShardOutcome[],
-	request: MirrorRequest,
-	options: RunOptions,
+	request: Pick<MirrorRequest, "prune">,
+	options: Pick<RunOptions, "onShardFailure">,
 	/** Whether there would be no shard at all to publish. */
 	nothingLeft: boolean,
 ): LakeError | null {
@@ -88,11 +119,15 @@ function whyNotPublish(
 	return null;
 }
 
-function outcome(shard: string, state: ShardOutcome["state"]): ShardOutcome {
+export function outcome(shard: string, state: ShardOutcome["state"]): ShardOutcome {
 	return { shard, state, code: null, detail: null, findings: {}, kept: null };
 }
 
-function failedOutcome(shard: string, error: LakeError, { onShardFailure }: RunOptions): ShardOutcome {
+export function failedOutcome(
+	shard: string,
+	error: LakeError,
+	{ onShardFailure }: Pick<RunOptions, "onShardFailure">,
+): ShardOutcome {
 	const of =
 		error instanceof ShardFailed ? { findings: error.findings, kept: error.kept } : { findings: {}, kept: null };
 	return {
@@ -105,7 +140,11 @@ function failedOutcome(shard: string, error: LakeError, { onShardFailure }: RunO
 }
 
 /** A shard that was made earlier and is judged bad now. Under `skip` it stays in the lake, and is counted there. */
-function judgedOutcome({ shard, findings }: Receipt, error: LakeError, options: RunOptions): ShardOutcome {
+function judgedOutcome(
+	{ shard, findings }: Receipt,
+	error: LakeError,
+	options: Pick<RunOptions, "onShardFailure">,
+): ShardOutcome {
 	return { ...failedOutcome(shard, error, options), findings: options.onShardFailure === "fail" ? findings : {} };
 }
 
@@ -127,10 +166,8 @@ async function attempt(
 	options: RunOptions,
 	signal: AbortSignal,
 ): Promise<{ receipt: Receipt | null; outcome: ShardOutcome }> {
-	const metadata = [...plan.metadata.values()].find(({ rowsSha256 }) => rowsSha256.has(one.shard));
 	try {
-		if (!metadata) throw new LakeError("INTERNAL", `${one.shard} was planned without its metadata`);
-		const receipt = await processShard(one, metadata, plan.settings, tools, signal);
+		const receipt = await processShard(one, metadataOf(plan, one.shard), plan.settings, tools, signal);
 		tools.progress.shardDone(one.shard, "done");
 		return { receipt, outcome: outcome(one.shard, "done") };
 	} catch (error) {
@@ -146,8 +183,15 @@ async function attempt(
 	}
 }
 
+/** The metadata of a planned shard's split. */
+export function metadataOf(plan: MirrorPlan, shard: string): SplitMetadata {
+	const metadata = [...plan.metadata.values()].find(({ rowsSha256 }) => rowsSha256.has(shard));
+	if (!metadata) throw new LakeError("INTERNAL", `${shard} was planned without its metadata`);
+	return metadata;
+}
+
 /** A full disk or a lake that refuses writes would fail every other shard as well. */
-function concernsShardOnly({ code }: LakeError): boolean {
+export function concernsShardOnly({ code }: Pick<LakeError, "code">): boolean {
 	return code in FINDINGS || code.startsWith("SOURCE_") || code === "HUB_ENTRY_NOT_FOUND" || code === "HUB_UNAVAILABLE";
 }
 

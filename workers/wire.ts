@@ -4,6 +4,7 @@ import { openLoose } from "../infra/adapters/archive/loose.js";
 import { readJsonMember } from "../infra/adapters/archive/member.js";
 import { openZip } from "../infra/adapters/archive/zip.js";
 import { arrivedImages } from "../infra/adapters/archive/zip-arrived.js";
+import type { RedisConnection, RedisOptions } from "../infra/adapters/redis.js";
 import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
 import type { FolderStore } from "../infra/adapters/store/folder-store.js";
 import type { S3Store, S3StoreOptions } from "../infra/adapters/store/s3-store.js";
@@ -17,6 +18,7 @@ import type {
 	ImagePool,
 	Progress,
 	Source,
+	SourcePin,
 	TableFiles,
 	TryRoom,
 } from "../pipelines/ports.js";
@@ -29,8 +31,16 @@ import { type LakeAddress, parseLake, parseSource, scratchFolder } from "./optio
 /** How a Hub is reached. */
 type HubOptions = Pick<Options, "allow_private_redirects" | "idle_timeout" | "retries" | "retry_wait">;
 
+/** How the network is used: each process's own affair. */
+export type NetworkOptions = HubOptions & Pick<Options, "bandwidth">;
+
 /** What a source is opened with. */
-type SourceOptions = HubOptions & Pick<Options, "source" | "rehash" | "bandwidth">;
+type SourceOptions = NetworkOptions & Pick<Options, "source" | "rehash">;
+
+/** The queue's server, and what stands before each of its keys. */
+export interface QueueConnection extends RedisConnection {
+	prefix: string;
+}
 
 /** Where the lake is, and where its image threads stage objects. */
 export type LakeStore = FolderStore | S3Store;
@@ -40,13 +50,20 @@ interface HubTools {
 	note: Progress["note"];
 }
 
+/** What a source is opened with. */
+interface SourceTools extends HubTools {
+	dryRun?: boolean;
+	/** Of the Hub: the commit to read at, as an earlier listing resolved it. */
+	pin?: SourcePin | null;
+}
+
 /** Chooses the adapters. Each is imported when it is first wanted: `--help` needs none of them. */
 
 export async function openSource(
 	options: SourceOptions,
 	dataset: Dataset,
 	scratch: string,
-	{ dryRun = false, ...tools }: HubTools & { dryRun?: boolean },
+	{ dryRun = false, pin = null, ...tools }: SourceTools,
 	env: NodeJS.ProcessEnv,
 ): Promise<Source> {
 	const address = parseSource(options.source);
@@ -58,7 +75,7 @@ export async function openSource(
 	}
 	const { createHubSource } = await import("../infra/adapters/sources/hub.js");
 	const http = await hubHttp(options, env);
-	return createHubSource({ ...address, dataset, ...http, ...tools, bandwidth: options.bandwidth });
+	return createHubSource({ ...address, dataset, pin, ...http, ...tools, bandwidth: options.bandwidth });
 }
 
 async function hubHttp(options: HubOptions, env: NodeJS.ProcessEnv) {
@@ -237,3 +254,19 @@ export const archives: ArchiveReader = {
 		return readJsonMember(json);
 	},
 };
+
+const REDIS_URL = "redis://127.0.0.1:6379";
+
+/**
+ * The queue's server by `REDIS_URL`.
+ * @throws QUEUE_UNAVAILABLE, QUEUE_REFUSED, USAGE
+ */
+export async function openQueue(
+	options: Pick<Options, "queue_prefix">,
+	env: NodeJS.ProcessEnv,
+	how: Omit<RedisOptions, "url"> = { patient: false },
+): Promise<QueueConnection> {
+	const { connectRedis } = await import("../infra/adapters/redis.js");
+	const url = env.REDIS_URL || REDIS_URL;
+	return { ...(await connectRedis({ url, ...how })), prefix: options.queue_prefix };
+}

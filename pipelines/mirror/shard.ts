@@ -39,6 +39,9 @@ export interface ShardTools {
 	onArrived?: () => void;
 }
 
+/** Numbers the folders of this process: it may do the same shard for two lakes at once. */
+let workFolders = 0;
+
 /** A shard that failed, with what had been found by then. */
 export class ShardFailed extends LakeError {
 	constructor(
@@ -92,7 +95,8 @@ export async function processShard(
 		const tables = tableRows(settled);
 		signal.throwIfAborted();
 		await store.publishObjects([...new Set(settled.good.map(({ image }) => image.object_key))]);
-		const work = join(tools.scratch, "work", `${process.pid}-${shard}`);
+		workFolders += 1;
+		const work = join(tools.scratch, "work", `${process.pid}-${workFolders}-${shard}`);
 		const files = await writeTables(shard, tables, tools.tables, store, work);
 		signal.throwIfAborted();
 		const receipt = await writeReceipt(store, makeReceipt(plan, settings, settled, tables, files));

@@ -47,7 +47,20 @@ function cell(text: string): string {
 	return text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
 }
 
-const COMMANDS = ["plan", "mirror", "status", "verify", "rollback", "export", "doctor"];
+const COMMANDS = [
+	"plan",
+	"mirror",
+	"enqueue",
+	"worker",
+	"schedule set",
+	"schedule list",
+	"schedule remove",
+	"status",
+	"verify",
+	"rollback",
+	"export",
+	"doctor",
+];
 
 /** `docs/commands.md`: what each command's `--help` says, and the exit codes. */
 export function commandsPage(): string {
@@ -56,7 +69,9 @@ export function commandsPage(): string {
 }
 
 function help(command: string): string {
-	const output = execFileSync(process.execPath, [join(ROOT, "bin/irlake.js"), command, "--help"], { encoding: "utf8" });
+	const output = execFileSync(process.execPath, [join(ROOT, "bin/irlake.js"), ...command.split(" "), "--help"], {
+		encoding: "utf8",
+	});
 	return `${output.trimEnd()}\n`;
 }
 

@@ -94,8 +94,8 @@ export class World {
 	}
 
 	/** Starts a command that ends with the world at the latest. */
-	async start(args: string[], env: NodeJS.ProcessEnv): Promise<CliProcess> {
-		const command = await startCli(args, env);
+	async start(args: string[], env: NodeJS.ProcessEnv, root?: string): Promise<CliProcess> {
+		const command = await startCli(args, env, root);
 		this.#commands.push(command);
 		return command;
 	}
@@ -119,6 +119,11 @@ export class Lake {
 		cpSync(this.path, copy.path, { recursive: true });
 		cpSync(this.scratch, copy.scratch, { recursive: true });
 		return copy;
+	}
+
+	/** Another place, with this scratch folder. */
+	at(path: string): Lake {
+		return new Lake(this.world, path, this.scratch);
 	}
 
 	/** The same lake for another process, with a scratch folder of its own. */

@@ -28,10 +28,13 @@ export interface CliProcess {
 /** Variables that would send a command elsewhere or change what it does. */
 const FOREIGN = /^(IRLAKE_|HF_|AWS_|REDIS_|HTTPS?_PROXY$|ALL_PROXY$|NO_PROXY$|LOG_LEVEL$|NODE_OPTIONS$)/i;
 
-/** Starts `irlake ...args` with a clean environment and `env` on top. Throws when there is no such process. */
-export async function startCli(args: string[], env: NodeJS.ProcessEnv = {}): Promise<CliProcess> {
+/**
+ * Starts `irlake ...args` with a clean environment and `env` on top. Throws when there is no such process.
+ * @param root the checkout whose command it is
+ */
+export async function startCli(args: string[], env: NodeJS.ProcessEnv = {}, root = ROOT): Promise<CliProcess> {
 	const kept = Object.entries(process.env).filter(([name]) => !FOREIGN.test(name));
-	const child = spawn(process.execPath, [join(ROOT, "bin/irlake.js"), ...args], {
+	const child = spawn(process.execPath, [join(root, "bin/irlake.js"), ...args], {
 		env: { ...Object.fromEntries(kept), ...env },
 		stdio: ["ignore", "pipe", "pipe"],
 	});

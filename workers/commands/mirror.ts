@@ -1,25 +1,23 @@
-import { randomUUID } from "node:crypto";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
-import { readLatest, recordBytes, type StoredSnapshot } from "../../pipelines/lake.js";
+import { readLatest } from "../../pipelines/lake.js";
 import { sweepParts } from "../../pipelines/mirror/part-owner.js";
-import type { MirrorPlan, MirrorRequest } from "../../pipelines/mirror/plan-mirror.js";
-import { planMirror, receiptsOf } from "../../pipelines/mirror/plan-mirror.js";
+import { type MirrorPlan, type MirrorRequest, planMirror } from "../../pipelines/mirror/plan-mirror.js";
 import { settleLake } from "../../pipelines/mirror/publish.js";
 import type { ImagePool } from "../../pipelines/ports.js";
 import { tellRetries } from "../../pipelines/retry.js";
 import { scratchError } from "../../pipelines/scratch-error.js";
 import type { Options } from "../../schemas/config.js";
 import { LakeError } from "../../schemas/errors.js";
-import { LAKE_FORMAT, type Receipt } from "../../schemas/records.js";
 import { systemClock } from "../clock.js";
+import { closing, emptyDocument, type Spent } from "../closing.js";
 import { Interrupted } from "../interrupt.js";
+import { ensureLakeId } from "../lake-id.js";
 import { wantedShards } from "../options.js";
 import { openProgress, type RunProgress } from "../progress.js";
-import { type CommandContext, type CommandResult, errorDocument, FAILED } from "../run-command.js";
-import { type MirrorOutcome, runMirror } from "../run-mirror.js";
-import { failuresText, findingsText, shardsText, splitsText, sumFindings } from "../summary.js";
+import type { CommandContext, CommandResult } from "../run-command.js";
+import { runMirror } from "../run-mirror.js";
 import { lazyTables, requireLake, requireScratch, requireSpace } from "../surroundings.js";
-import { countedText, durationText, placeText, sizeText } from "../text.js";
+import { countedText, durationText, sizeText } from "../text.js";
 import { archives, codecVersion, type LakeStore, openImages, openSource, openStore, retryPolicy } from "../wire.js";
 
 const dataset = imageRewardDb;
@@ -106,13 +104,12 @@ const noImages: ImagePool = {
 };
 
 /** Gives a new lake its id. A store that cannot be written to safely is refused here, before anything is fetched. */
-async function claimLake(store: LakeStore): Promise<void> {
+export async function claimLake(store: LakeStore): Promise<string> {
 	if (store.kind === "s3") await store.prepareWrites();
-	if (await store.get(".irlake/lake.json")) return;
-	await store.putIfAbsent(".irlake/lake.json", recordBytes({ format: LAKE_FORMAT, id: randomUUID() }));
+	return ensureLakeId(store);
 }
 
-function tellPlan({ listing, shards }: MirrorPlan, { log }: CommandContext): void {
+export function tellPlan({ listing, shards }: MirrorPlan, { log }: CommandContext): void {
 	const todo = shards.filter(({ action }) => action === "process");
 	const bytes = todo.reduce((sum, { input }) => sum + input.bytes, 0);
 	for (const path of listing.unknownZips) log.warn({ path }, `${path} is no known shard: ignored`);
@@ -127,11 +124,6 @@ function tellPlan({ listing, shards }: MirrorPlan, { log }: CommandContext): voi
 	);
 }
 
-interface Spent {
-	bytes: number;
-	seconds: number;
-}
-
 function interrupted({ say }: CommandContext, error: Interrupted, spent: Spent): CommandResult {
 	const hint = "Run the same command again: finished shards and downloaded bytes are kept.";
 	say(`interrupted after ${durationText(spent.seconds)}; nothing was published`);
@@ -140,77 +132,4 @@ function interrupted({ say }: CommandContext, error: Interrupted, spent: Spent):
 		document: { ...emptyDocument(spent), state: "interrupted" },
 		error: { code: "INTERRUPTED", message: error.message, hint, path: null },
 	};
-}
-
-function emptyDocument({ bytes, seconds }: Spent): Record<string, unknown> {
-	return { ...FAILED.mirror, bytes_downloaded: bytes, seconds };
-}
-
-/** The closing summary, for people and as the document. */
-async function closing(
-	context: CommandContext,
-	outcome: MirrorOutcome,
-	store: LakeStore,
-	spent: Spent,
-): Promise<CommandResult> {
-	const newest = outcome.published ?? (outcome.failure ? null : await settleLake(store));
-	const failed = outcome.shards.filter(({ code }) => code !== null);
-	const exit = outcome.failure ? outcome.failure.exit : failed.length > 0 ? 3 : 0;
-	const state = outcome.failure ? "failed" : outcome.published ? "published" : "up_to_date";
-	const receipts = await presentReceipts(store, newest, outcome.receipts);
-	const failedFindings = failed.map(({ findings }) => findings);
-	const findings = sumFindings([...receipts.map((receipt) => receipt.findings), ...failedFindings]);
-	sayClosing(context, { outcome, newest, receipts, findings, state, spent });
-	const shards = outcome.shards.map(({ shard, state: how, code, detail }) => ({ shard, state: how, code, detail }));
-	return {
-		exit,
-		document: {
-			...emptyDocument(spent),
-			state,
-			snapshot: newest?.path ?? null,
-			number: newest?.snapshot.number ?? null,
-			shards,
-			counts: outcome.failure ? null : (newest?.snapshot.counts ?? null),
-			findings,
-		},
-		error: outcome.failure ? errorDocument(outcome.failure) : null,
-	};
-}
-
-/** Receipts of the newest snapshot's shards; of a failed run, those that the run has. */
-async function presentReceipts(store: LakeStore, newest: StoredSnapshot | null, own: Receipt[]): Promise<Receipt[]> {
-	if (!newest) return own;
-	const all = await receiptsOf(
-		store,
-		newest.snapshot.shards.map(({ receipt }) => receipt),
-	);
-	return [...all.values()];
-}
-
-interface Closing {
-	outcome: MirrorOutcome;
-	newest: StoredSnapshot | null;
-	receipts: Receipt[];
-	findings: Receipt["findings"];
-	state: string;
-	spent: Spent;
-}
-
-function sayClosing({ say, options }: CommandContext, told: Closing): void {
-	const { outcome, newest, receipts, findings, state, spent } = told;
-	const heads: Record<string, string> = {
-		published: `published snapshot ${newest?.snapshot.number} of ${options.lake}`,
-		up_to_date: `up to date: snapshot ${newest?.snapshot.number ?? "-"} of ${options.lake}`,
-		failed: "failed: nothing was published",
-	};
-	say(heads[state] ?? state);
-	const time = durationText(spent.seconds);
-	say(`${shardsText(outcome.shards)}; ${sizeText(spent.bytes)} downloaded in ${time}`);
-	const failures = failuresText(outcome.shards);
-	if (failures) say(`\nshards that failed\n${failures}`);
-	if (receipts.length > 0)
-		say(`\ncounted, beside what the dataset's card says of a whole split\n${splitsText(dataset, receipts)}`);
-	if (Object.keys(findings).length === 0) return;
-	say(`\nfindings\n${findingsText(findings)}`);
-	if (newest) say(`  each row, with its reason: ${placeText(options.lake, "tables/quarantine")}`);
 }

@@ -2,19 +2,56 @@ import { allShards } from "../../pipelines/datasets/dataset.js";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { readLatestSnapshot } from "../../pipelines/lake.js";
 import { claimedSnapshot } from "../../pipelines/mirror/publish.js";
+import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
+import { FleetWatch, fleetDocument, sayFleet } from "../fleet/fleet-status.js";
+import { Interrupted } from "../interrupt.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { countedText, placeText, sizeText, tableText } from "../text.js";
+import { pause } from "../waiting.js";
 import { openStore } from "../wire.js";
 
-/** `irlake status`: the lake's snapshots, counts and missing shards. */
-export async function status({ options, env, signal, say }: CommandContext): Promise<CommandResult> {
+const WATCH_MS = 2000;
+/** Cursor to the top, screen cleared. */
+const CLEAR = `${String.fromCharCode(27)}[H${String.fromCharCode(27)}[2J`;
+
+/** `irlake status`: the lake's snapshots, counts and missing shards; the queue's runs, shards and workers. */
+export async function status(context: CommandContext): Promise<CommandResult> {
+	const { options, say, signal } = context;
+	if (options.watch && options.json) throw new LakeError("USAGE", "--watch cannot stand beside --json");
+	const watch = new FleetWatch(context);
+	try {
+		for (;;) {
+			const [lake, fleet] = await Promise.all([readLake(context), watch.read()]);
+			if (options.watch && process.stdout.isTTY) say(CLEAR);
+			for (const line of lake.lines) say(line);
+			sayFleet(fleet, say);
+			if (!options.watch) return { exit: 0, document: { ...lake.document, ...fleetDocument(fleet) } };
+			await pause(WATCH_MS, signal);
+		}
+	} catch (error) {
+		// Ctrl-C is how one stops watching.
+		if (!(error instanceof Interrupted && options.watch)) throw error;
+		return { exit: 0, document: {} };
+	} finally {
+		await watch.close();
+	}
+}
+
+interface LakeStatus {
+	lines: string[];
+	document: Record<string, unknown>;
+}
+
+async function readLake({ options, env, signal }: CommandContext): Promise<LakeStatus> {
+	const lines: string[] = [];
+	const say = (line: string): void => void lines.push(line);
 	const store = await openStore(options, { signal, env });
 	const latest = await readLatestSnapshot(store);
 	if (!latest) {
 		say(`${options.lake}: no lake here yet`);
 		return {
-			exit: 0,
+			lines,
 			document: { lake: { path: options.lake, exists: false, latest: null, snapshots: [], missing: [] } },
 		};
 	}
@@ -53,7 +90,7 @@ export async function status({ options, env, signal, say }: CommandContext): Pro
 			`\nsnapshot ${unfinished.snapshot.number} is being published, or was left half-way: the next mirror finishes it`,
 		);
 	return {
-		exit: 0,
+		lines,
 		document: {
 			lake: {
 				path: options.lake,

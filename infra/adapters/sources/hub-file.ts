@@ -1,23 +1,16 @@
-import type { SourceFile } from "../../../pipelines/ports.js";
+import type { SourceFile, SourcePin } from "../../../pipelines/ports.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { header, isHtml, notTheHub, type Subject, unavailable } from "./hub-errors.js";
 import type { Ask, HubAnswer, HubHttp } from "./hub-http.js";
 
 /** One file's bytes, or those from an offset on: taken only from an answer that can be what the listing says. */
 
-/** What a revision stood for when it was resolved; everything later is asked for at this commit. */
-export interface Pin {
-	repo: string;
-	commit: string;
-	committedAt: string | null;
-}
-
 /** What is to be read, and how. */
 export interface Wanted {
 	/** The file's address at the pinned commit. */
 	url: URL;
 	file: SourceFile;
-	pin: Pin;
+	pin: SourcePin;
 	offset: number;
 	signal: AbortSignal;
 	/** Called before the first byte when the answer begins at 0 though the rest was asked for. */
@@ -68,7 +61,13 @@ async function openFile(http: HubHttp, url: URL, ask: Ask): Promise<HubAnswer> {
 }
 
 /** Throws unless the endpoint's own headers say that this is the listed file. */
-function checkLinked(linked: HubAnswer["linked"], file: SourceFile, pin: Pin, endpoint: URL, subject: Subject): void {
+function checkLinked(
+	linked: HubAnswer["linked"],
+	file: SourceFile,
+	pin: SourcePin,
+	endpoint: URL,
+	subject: Subject,
+): void {
 	if (linked.commit === null) throw notTheHub(endpoint, subject, "its answer names no commit");
 	const hash = file.sha256 ?? file.gitOid;
 	const differs: string[] = [];

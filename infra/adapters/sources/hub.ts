@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { allShards, type Dataset } from "../../../pipelines/datasets/dataset.js";
-import type { Listing, ShardInput, Source, SourceFile } from "../../../pipelines/ports.js";
+import type { Listing, ShardInput, Source, SourceFile, SourcePin } from "../../../pipelines/ports.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { Sha256, type Split } from "../../../schemas/records.js";
 import { Bandwidth } from "./bandwidth.js";
 import { notTheHub } from "./hub-errors.js";
-import { type Pin, readHubFile } from "./hub-file.js";
+import { readHubFile } from "./hub-file.js";
 import { HubHttp, type HubHttpOptions } from "./hub-http.js";
 
 /** A listing has a thousand entries a page; a Hub that never ends is none. */
@@ -40,6 +40,8 @@ export interface HubSourceOptions extends HubHttpOptions {
 	/** Branch, tag or commit. */
 	revision: string;
 	dataset: Dataset;
+	/** What the revision was found to stand for by an earlier listing; absent or null: it is resolved. */
+	pin?: SourcePin | null;
 	/** Of all downloads together, in bytes a second; default: no limit. */
 	bandwidth?: number | undefined;
 }
@@ -69,7 +71,7 @@ function wantedShards(files: Map<string, SourceFile>, dataset: Dataset, wanted: 
 }
 
 /** The revision's commit, its date and the repository's present name, in one request (two, where the repository was renamed). */
-async function resolve(http: HubHttp, options: HubSourceOptions, signal: AbortSignal): Promise<Pin> {
+async function resolve(http: HubHttp, options: HubSourceOptions, signal: AbortSignal): Promise<SourcePin> {
 	const { repo, revision } = options;
 	const subject = { repo, revision, file: null };
 	const url = http.url(`/api/datasets/${encodePath(repo)}/revision/${encodeURIComponent(revision)}`);
@@ -80,13 +82,13 @@ async function resolve(http: HubHttp, options: HubSourceOptions, signal: AbortSi
 	if (Commit.safeParse(given).success && value.sha !== given) {
 		throw notTheHub(http.endpoint, subject, `it gave commit ${value.sha} for ${given}`);
 	}
-	const pin = { repo: value.id, commit: value.sha, committedAt: seconds(value.lastModified) };
+	const pin: SourcePin = { repo: value.id, commit: value.sha, committedAt: seconds(value.lastModified) };
 	if (value.gated) await probe(http, pin, options, signal);
 	return pin;
 }
 
 /** Asks for one small file's headers, so that a gated dataset is refused before any work. */
-async function probe(http: HubHttp, pin: Pin, options: HubSourceOptions, signal: AbortSignal): Promise<void> {
+async function probe(http: HubHttp, pin: SourcePin, options: HubSourceOptions, signal: AbortSignal): Promise<void> {
 	const file = options.dataset.metadataPath(options.dataset.splits[0] as Split);
 	const subject = { repo: pin.repo, revision: options.revision, file };
 	const ask = { subject, signal, method: "HEAD", stayHome: true } as const;
@@ -103,12 +105,17 @@ function seconds(time: string): string {
 	return `${new Date(time).toISOString().slice(0, 19)}Z`;
 }
 
-function fileUrl(http: HubHttp, pin: Pin, path: string): URL {
+function fileUrl(http: HubHttp, pin: SourcePin, path: string): URL {
 	return http.url(`/datasets/${encodePath(pin.repo)}/resolve/${pin.commit}/${encodePath(path)}`);
 }
 
 /** Every file at the commit: all pages or none. */
-async function tree(http: HubHttp, pin: Pin, revision: string, signal: AbortSignal): Promise<Map<string, SourceFile>> {
+async function tree(
+	http: HubHttp,
+	pin: SourcePin,
+	revision: string,
+	signal: AbortSignal,
+): Promise<Map<string, SourceFile>> {
 	const subject = { repo: pin.repo, revision, file: null };
 	const files = new Map<string, SourceFile>();
 	const asked = new Set<string>();
@@ -134,7 +141,7 @@ class HubSource implements Source {
 	private readonly http: HubHttp;
 	private readonly bandwidth: Bandwidth | null;
 	private readonly explicitCommit: boolean;
-	private pin: Pin | null;
+	private pin: SourcePin | null;
 	private files: Map<string, SourceFile> | null = null;
 
 	constructor(private readonly options: HubSourceOptions) {
@@ -150,7 +157,7 @@ class HubSource implements Source {
 	async list(wanted: { shards: string[]; splits: Split[] }, signal: AbortSignal): Promise<Listing> {
 		const { dataset, revision } = this.options;
 		if (this.pin === null || this.files === null) {
-			const pin = await resolve(this.http, this.options, signal);
+			const pin = this.options.pin ?? (await resolve(this.http, this.options, signal));
 			this.files = await tree(this.http, pin, revision, signal);
 			this.pin = pin;
 		}

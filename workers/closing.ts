@@ -1,0 +1,94 @@
+import { imageRewardDb } from "../pipelines/datasets/image-reward-db.js";
+import type { StoredSnapshot } from "../pipelines/lake.js";
+import { receiptsOf } from "../pipelines/mirror/plan-mirror.js";
+import { settleLake } from "../pipelines/mirror/publish.js";
+import type { Receipt } from "../schemas/records.js";
+import { type CommandContext, type CommandResult, errorDocument, FAILED } from "./run-command.js";
+import type { MirrorOutcome } from "./run-mirror.js";
+import { failuresText, findingsText, shardsText, splitsText, sumFindings } from "./summary.js";
+import { durationText, placeText, sizeText } from "./text.js";
+import type { LakeStore } from "./wire.js";
+
+/** How a mirror's end is told, in this process or on the queue: for people, and as the document. */
+
+const dataset = imageRewardDb;
+
+/** What a run cost: bytes fetched over the network, and time. */
+export interface Spent {
+	bytes: number;
+	seconds: number;
+}
+
+/** A document with nothing in it yet but what was spent. */
+export function emptyDocument({ bytes, seconds }: Spent): Record<string, unknown> {
+	return { ...FAILED.mirror, bytes_downloaded: bytes, seconds };
+}
+
+/** The closing summary, for people and as the document. */
+export async function closing(
+	context: CommandContext,
+	outcome: MirrorOutcome,
+	store: LakeStore,
+	spent: Spent,
+): Promise<CommandResult> {
+	const newest = outcome.published ?? (outcome.failure ? null : await settleLake(store));
+	const failed = outcome.shards.filter(({ code }) => code !== null);
+	const exit = outcome.failure ? outcome.failure.exit : failed.length > 0 ? 3 : 0;
+	const state = outcome.failure ? "failed" : outcome.published ? "published" : "up_to_date";
+	const receipts = await presentReceipts(store, newest, outcome.receipts);
+	const failedFindings = failed.map(({ findings }) => findings);
+	const findings = sumFindings([...receipts.map((receipt) => receipt.findings), ...failedFindings]);
+	sayClosing(context, { outcome, newest, receipts, findings, state, spent });
+	const shards = outcome.shards.map(({ shard, state: how, code, detail }) => ({ shard, state: how, code, detail }));
+	return {
+		exit,
+		document: {
+			...emptyDocument(spent),
+			state,
+			snapshot: newest?.path ?? null,
+			number: newest?.snapshot.number ?? null,
+			shards,
+			counts: outcome.failure ? null : (newest?.snapshot.counts ?? null),
+			findings,
+		},
+		error: outcome.failure ? errorDocument(outcome.failure) : null,
+	};
+}
+
+/** Receipts of the newest snapshot's shards; of a failed run, those that the run has. */
+async function presentReceipts(store: LakeStore, newest: StoredSnapshot | null, own: Receipt[]): Promise<Receipt[]> {
+	if (!newest) return own;
+	const all = await receiptsOf(
+		store,
+		newest.snapshot.shards.map(({ receipt }) => receipt),
+	);
+	return [...all.values()];
+}
+
+interface Closing {
+	outcome: MirrorOutcome;
+	newest: StoredSnapshot | null;
+	receipts: Receipt[];
+	findings: Receipt["findings"];
+	state: string;
+	spent: Spent;
+}
+
+function sayClosing({ say, options }: CommandContext, told: Closing): void {
+	const { outcome, newest, receipts, findings, state, spent } = told;
+	const heads: Record<string, string> = {
+		published: `published snapshot ${newest?.snapshot.number} of ${options.lake}`,
+		up_to_date: `up to date: snapshot ${newest?.snapshot.number ?? "-"} of ${options.lake}`,
+		failed: "failed: nothing was published",
+	};
+	say(heads[state] ?? state);
+	const time = durationText(spent.seconds);
+	say(`${shardsText(outcome.shards)}; ${sizeText(spent.bytes)} downloaded in ${time}`);
+	const failures = failuresText(outcome.shards);
+	if (failures) say(`\nshards that failed\n${failures}`);
+	if (receipts.length > 0)
+		say(`\ncounted, beside what the dataset's card says of a whole split\n${splitsText(dataset, receipts)}`);
+	if (Object.keys(findings).length === 0) return;
+	say(`\nfindings\n${findingsText(findings)}`);
+	if (newest) say(`  each row, with its reason: ${placeText(options.lake, "tables/quarantine")}`);
+}

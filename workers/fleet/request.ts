@@ -1,0 +1,59 @@
+import { pathToFileURL } from "node:url";
+import type { MirrorRequest } from "../../pipelines/mirror/plan-mirror.js";
+import type { Listing, SourcePin } from "../../pipelines/ports.js";
+import type { Options } from "../../schemas/config.js";
+import { type RunJob, RunRequest } from "../../schemas/jobs.js";
+import { mirrorRequest } from "../commands/mirror.js";
+import { parseLake, parseSource } from "../options.js";
+import { codecVersion } from "../wire.js";
+
+/** A mirror's options, as they go through the queue and come out of it. */
+
+/** What the flags ask for, with every path absolute. Throws USAGE. */
+export function runRequest(options: Options): RunRequest {
+	const { wanted } = mirrorRequest(options);
+	const source = parseSource(options.source);
+	const settings = {
+		image: options.image,
+		quality: options.quality,
+		max_side: options.max_side,
+		verify: options.verify,
+		on_bad_image: options.on_bad_image,
+	};
+	return RunRequest.parse({
+		source: source.kind === "folder" ? pathToFileURL(source.folder).href : `hf://${source.repo}@${source.revision}`,
+		lake: lakeAddress(options.lake),
+		wanted,
+		settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),
+		new_settings: options.new_settings,
+		prune: options.prune,
+		single_writer: options.single_writer,
+		...(options.s3_sse === undefined ? {} : { s3_sse: options.s3_sse }),
+		...(options.s3_sse_kms_key_id === undefined ? {} : { s3_sse_kms_key_id: options.s3_sse_kms_key_id }),
+		rehash: options.rehash,
+		on_shard_failure: options.on_shard_failure,
+		max_reject_ratio: options.max_reject_ratio,
+	});
+}
+
+/** The same for every way to write it. */
+function lakeAddress(text: string): string {
+	const address = parseLake(text);
+	if (address.kind === "folder") return address.folder;
+	return `s3://${address.bucket}${address.prefix === "" ? "" : `/${address.prefix}`}`;
+}
+
+export function toMirrorRequest({ wanted, settings, new_settings, prune }: RunRequest): MirrorRequest {
+	return { wanted, settings, newSettings: new_settings, prune, codec: codecVersion };
+}
+
+/** The commit that a listing was made at; null of a folder. */
+export function pinOf({ uri, commit, committedAt }: Listing): RunJob["pin"] {
+	const address = parseSource(uri);
+	if (address.kind === "folder" || commit === null) return null;
+	return { repo: address.repo, commit, committed_at: committedAt };
+}
+
+export function toSourcePin(pin: RunJob["pin"]): SourcePin | null {
+	return pin && { repo: pin.repo, commit: pin.commit, committedAt: pin.committed_at };
+}
