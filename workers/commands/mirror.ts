@@ -55,7 +55,9 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	let progress: RunProgress | null = null;
 	const spent = (): Spent => ({ bytes: (progress?.fetchedBytes ?? 0) + metadataBytes, seconds: since(started) });
 	try {
+		// A new lake has work in any case: the image host starts while the plan is made.
 		if (await readLatest(store)) await settleLake(store);
+		else images = await openImages(store, note);
 		const onFetched = (bytes: number): void => {
 			metadataBytes += bytes;
 		};
@@ -68,7 +70,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		const todo = plan.shards.filter(({ action }) => action === "process");
 		progress = openProgress(context, context.drawn, todo.length);
 		if (!plan.upToDate) await claimLake(store);
-		if (todo.length > 0) images = await openImages(store, note);
+		if (todo.length > 0) images ??= await openImages(store, note);
 		const shardTools = {
 			...planTools,
 			archives,
