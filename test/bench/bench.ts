@@ -27,7 +27,7 @@ type Name = (typeof ALL)[number];
 const USAGE = `Usage: node dist/test/bench/bench.js [options]
   --runs N         interleaved runs (5)
   --shards N       train shards (3)
-  --images N       images a shard (700)
+  --images N       images a shard (1560)
   --only LIST      of ${ALL.join(",")}; or all (floor,mirror)
   --at-least R     least ratio of images per second to the C loop's (0.85)
   --concurrency N  of the mirror (2)
@@ -40,7 +40,7 @@ function readArguments() {
 		options: {
 			runs: { ...text, default: "5" },
 			shards: { ...text, default: "3" },
-			images: { ...text, default: "700" },
+			images: { ...text, default: "1560" },
 			only: { ...text, default: "floor,mirror" },
 			"at-least": { ...text, default: "0.85" },
 			concurrency: { ...text, default: "2" },

@@ -3,6 +3,7 @@ import { basename, join, resolve } from "node:path";
 import { threadId } from "node:worker_threads";
 import type { ObjectStage } from "../../../pipelines/ports.js";
 import { systemCode } from "../../../schemas/errors.js";
+import { dropCache } from "./drop-cache.js";
 import { checkPath, storeError } from "./folder-paths.js";
 
 /** Numbers the files of this thread. */
@@ -65,6 +66,7 @@ async function writeAndSync(fd: number, content: Buffer): Promise<void> {
 	try {
 		for (let at = 0; at < content.length; ) at += writeSync(fd, content, at);
 		await new Promise<void>((resolve, reject) => fsync(fd, (error) => (error ? reject(error) : resolve())));
+		dropCache(fd);
 	} finally {
 		closeSync(fd);
 	}
