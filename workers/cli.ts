@@ -103,7 +103,7 @@ function program(): Command {
 				"irlake mirror --subset 1k --lake ./lake",
 				"irlake mirror --shards test_1,test_2 --on-shard-failure skip",
 				"irlake mirror --source file:///data/ImageRewardDB --lake /lake",
-				"irlake mirror --bandwidth 20MB --retries 50 --idle-timeout 60",
+				"irlake mirror --subset 1k --bandwidth 20MB --retries 50 --idle-timeout 60",
 				"AWS_PROFILE=me irlake mirror --subset 1k --lake s3://bucket/imagereward",
 				"AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 irlake mirror --lake s3://b/lake",
 			],
