@@ -16,7 +16,7 @@ import { cachedSource, trainShards } from "./samples.js";
  */
 
 const SHARDS = trainShards(8);
-const IMAGES = 96;
+const IMAGES = 400;
 const SEED = 11;
 const EMPTY = [
 	...Array.from({ length: 32 }, (_, i) => `train_${i + 1}`),

@@ -11,7 +11,7 @@ import { Fleet } from "./fleet.js";
  * Redis and an emptied queue; then the lake is compared with one that nothing disturbed. Ends with 1 where they differ.
  */
 
-const BYTES_PER_SECOND = 20_000;
+const BYTES_PER_SECOND = 12_000;
 const LEAST_SECONDS = 3;
 
 const { values } = parseArgs({ options: { seed: { type: "string", default: "1" } } });
