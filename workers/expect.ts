@@ -61,7 +61,7 @@ export async function judgeRun(
 	{ log }: CommandContext,
 ): Promise<JudgedFindings> {
 	const work = join(scratch, "work", `${process.pid}-expect`);
-	const rowsOf = (receipt: Receipt) => quarantineRows(receipt, store, tables, work);
+	const rowsOf = (receipt: Receipt) => quarantineRows(receipt, store, tables, join(work, "quarantine.parquet"));
 	const good = receipts.map((receipt): FoundShard => {
 		const { shard, findings } = receipt;
 		return { shard, findings, rows: () => rowsOf(receipt), failure: null };

@@ -8,16 +8,16 @@ import type { FoundFinding } from "./judge-findings.js";
 
 const COLUMNS = ["code", "image_path", "prompt_id", "member", "detail"];
 
-/** The rows of a good shard, from the lake. Throws LAKE_DAMAGED. @param work folder of this run's own */
+/** The rows of a good shard, from the lake. Throws LAKE_DAMAGED. @param copy where the file of a lake elsewhere is put */
 export async function* quarantineRows(
 	{ files }: Receipt,
 	store: Store,
 	tables: TableFiles,
-	work: string,
+	copy: string,
 ): AsyncIterable<FoundFinding> {
 	for (const file of files) {
 		if (file.table !== "quarantine") continue;
-		const local = await localTable(file, store, work);
+		const local = await localTable(file, store, copy);
 		for await (const batch of tables.read(local, COLUMNS)) {
 			yield* batch as unknown as FoundFinding[]; // these columns, of a file whose hash was just checked
 		}
