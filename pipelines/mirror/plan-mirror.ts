@@ -12,6 +12,7 @@ import { type AskedSettings, chooseSettings } from "./choose-settings.js";
 import { download } from "./download.js";
 import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
 import { knownRows, planShards, requireListed, type ShardPlan } from "./plan.js";
+import { planUnkept } from "./plan-unkept.js";
 import { receiptPath } from "./work-id.js";
 
 /** What a mirror is asked to do. */
@@ -21,6 +22,7 @@ export interface MirrorRequest {
 	settings: AskedSettings;
 	newSettings: boolean;
 	prune: boolean;
+	keepRejected: boolean;
 	/** Name and version of what re-encodes in this release; asked for where images are not kept as they are. */
 	codec(): Promise<string>;
 }
@@ -73,9 +75,13 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	const receipts = await receiptsOf(store, base?.shards.map(({ receipt }) => receipt) ?? []);
 	const commitDates = await commitDatesOf(store, base, listing);
 	const given = { dataset, wanted, listing, settings, base, receipts, commitDates };
+	const plan = async (rowsSha256: Map<string, string>): Promise<ShardPlan[]> => {
+		const shards = planShards({ ...given, rowsSha256 });
+		return request.keepRejected ? planUnkept(shards, tools) : shards;
+	};
 	const told = knownRows(base, receipts, listing, wanted);
 	if (told) {
-		const shards = planShards({ ...given, rowsSha256: told });
+		const shards = await plan(told);
 		if (isUpToDate(shards, request, base)) {
 			return { listing, settings, base, shards, metadata: new Map(), upToDate: true };
 		}
@@ -90,7 +96,7 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	)) {
 		receipts.set(id, receipt);
 	}
-	const shards = planShards({ ...given, rowsSha256 });
+	const shards = await plan(rowsSha256);
 	requireCodec(shards, settings, codec);
 	return { listing, settings, base, shards, metadata, upToDate: isUpToDate(shards, request, base) };
 }

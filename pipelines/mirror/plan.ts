@@ -15,7 +15,11 @@ export type Reason =
 	| "pipeline changed"
 	| "up to date"
 	| "done earlier, not yet published"
-	| "the lake has it from a later commit";
+	| "the lake has it from a later commit"
+	| typeof UNKEPT;
+
+/** Done earlier, when the bytes of rejected images were not asked for. */
+export const UNKEPT = "rejected images not kept yet";
 
 export interface ShardPlan {
 	shard: string;

@@ -11,6 +11,7 @@ import { checkRows } from "./check-rows.js";
 import { EarlyImages } from "./early-images.js";
 import { fetchShard } from "./fetch-shard.js";
 import { forgetFailed, keepFailed } from "./keep-failed.js";
+import { keepRejected } from "./keep-rejected.js";
 import { readShardMetadata, type SplitMetadata } from "./metadata.js";
 import { parseRows } from "./parse-rows.js";
 import type { ShardPlan } from "./plan.js";
@@ -35,6 +36,8 @@ export interface ShardTools {
 	/** Of downloads; default RETRY_POLICY. */
 	retry?: RetryPolicy;
 	maxRejectRatio: number;
+	/** Whether the bytes of what goes to quarantine are kept in the lake, beside their rows. */
+	keepRejected: boolean;
 	/** Told when the shard's zip is here, and the network free for the next one. */
 	onArrived?: () => void;
 }
@@ -97,6 +100,7 @@ export async function processShard(
 		await store.publishObjects([...new Set(settled.good.map(({ image }) => image.object_key))]);
 		workFolders += 1;
 		const work = join(tools.scratch, "work", `${process.pid}-${workFolders}-${shard}`);
+		if (tools.keepRejected) await keepRejected(settled.findings, images.members, tools, work, signal);
 		const files = await writeTables(shard, tables, tools.tables, store, work);
 		signal.throwIfAborted();
 		const receipt = await writeReceipt(store, makeReceipt(plan, settings, settled, tables, files));

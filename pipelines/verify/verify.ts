@@ -7,6 +7,7 @@ import type { TableFile } from "../../schemas/records.js";
 import type { ImagePool, Store, TableFiles } from "../ports.js";
 import { checkObject, type ObjectRow } from "./check-object.js";
 import { checkRecords } from "./check-records.js";
+import { checkRejected } from "./check-rejected.js";
 import { Report } from "./report.js";
 
 export interface VerifyTools {
@@ -42,6 +43,7 @@ export async function verifyLake(tools: VerifyTools, signal: AbortSignal): Promi
 			await checkFile(file, tools, report, objects, current.has(file.path));
 		}
 		tools.onObjects(objects.size);
+		await checkRejected(tools.store, report, signal);
 		await checkObjects(objects, tools, report, signal);
 	} finally {
 		await rm(tools.work, { recursive: true, force: true });
