@@ -260,6 +260,21 @@ export interface TableFiles {
 	close(): Promise<void>;
 }
 
+/** A metadata row, and the shard that its image lies in. */
+export interface PlacedRow {
+	row: MetadataRow;
+	split: Split;
+	/** The shard's number in its split. */
+	shard: number;
+}
+
+/** A yes-or-no expression over metadata rows, read and found harmless. */
+export interface Predicate {
+	/** Whether it is true of each row; where it is false or NULL, it is not. Throws USAGE where it fails on a row. */
+	selects(rows: PlacedRow[]): Promise<boolean[]>;
+	close(): Promise<void>;
+}
+
 // ── Exports ─────────────────────────────────────────────────────────────────────────────────────
 
 /** A column of an exported parquet file; `bytes` is a list of `byte`, `images` one of `image`. */

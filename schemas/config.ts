@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { SPLITS } from "./records.js";
-import { BAD_IMAGE_MODES, IMAGE_MODES, VERIFY_MODES } from "./settings.js";
+import { BAD_IMAGE_MODES, IMAGE_MODES, LONGEST_WHERE, VERIFY_MODES, WHERE_MODES } from "./settings.js";
 
 /** Options of the commands, from flags and `IRLAKE_` variables alike: texts in, checked values out. */
 
@@ -69,6 +69,9 @@ export const Options = z.object({
 	max_side: wholeNumber(1, 16383).optional(),
 	verify: z.enum(VERIFY_MODES).optional(),
 	on_bad_image: z.enum(BAD_IMAGE_MODES).optional(),
+	/** "": none. */
+	where: z.string().trim().max(LONGEST_WHERE, `at most ${LONGEST_WHERE} characters`).optional(),
+	where_mode: z.enum(WHERE_MODES).optional(),
 	on_shard_failure: z.enum(["fail", "skip"]).default("fail"),
 	max_reject_ratio: ratio.default(0.05),
 	prune: flag.default(false),

@@ -20,6 +20,8 @@ const flags = {
 	maxSide: new Option("--max-side <pixels>", "longest side of re-encoded images"),
 	verify: new Option("--verify <mode>", "decode or structure"),
 	onBadImage: new Option("--on-bad-image <mode>", "drop-image or drop-group"),
+	where: new Option("--where <predicate>", 'only images of which it is true, such as "overall_rating >= 6"'),
+	whereMode: new Option("--where-mode <mode>", "choose by image, or whole prompts: image or prompt (default: image)"),
 	onShardFailure: new Option("--on-shard-failure <mode>", "fail or skip (default: fail)"),
 	maxRejectRatio: new Option("--max-reject-ratio <ratio>", "0 to 1 (default: 0.05)"),
 	prune: new Option("--prune", "drop published shards outside --subset and --split"),
@@ -51,7 +53,17 @@ const flags = {
 type Flag = keyof typeof flags;
 
 const WHERE: Flag[] = ["source", "lake", "subset", "split", "shards", "scratch", "rehash"];
-const SETTINGS: Flag[] = ["image", "quality", "maxSide", "verify", "onBadImage", "newSettings", "prune"];
+const SETTINGS: Flag[] = [
+	"image",
+	"quality",
+	"maxSide",
+	"verify",
+	"onBadImage",
+	"where",
+	"whereMode",
+	"newSettings",
+	"prune",
+];
 const NETWORK: Flag[] = ["bandwidth", "retries", "retryWait", "idleTimeout", "allowPrivateRedirects"];
 const RUN: Flag[] = ["concurrency", "onShardFailure", "maxRejectRatio", "singleWriter", "s3Sse", "s3SseKmsKeyId"];
 /** What the runs of a fleet have of these: how many shards are in flight is each worker's affair. */
@@ -88,7 +100,11 @@ function program(): Command {
 			"plan",
 			"show what a mirror would do; writes nothing",
 			[...WHERE, ...SETTINGS, ...RUN, ...NETWORK],
-			["irlake plan --subset 1k", "irlake plan --source file:///data/ImageRewardDB --json"],
+			[
+				"irlake plan --subset 1k",
+				"irlake plan --where 'fidelity_rating = 7'",
+				"irlake plan --source file:///data/ImageRewardDB --json",
+			],
 		).action(async (given: Record<string, unknown>) => {
 			const { plan } = await import("./commands/plan.js");
 			await run("plan", given, plan);
@@ -102,6 +118,8 @@ function program(): Command {
 			[
 				"irlake mirror --subset 1k --lake ./lake",
 				"irlake mirror --shards test_1,test_2 --on-shard-failure skip",
+				"irlake mirror --where \"overall_rating >= 6 AND classification = 'People'\"",
+				"irlake mirror --where 'rank = 1' --where-mode prompt --lake ./best",
 				"irlake mirror --source file:///data/ImageRewardDB --lake /lake",
 				"irlake mirror --subset 1k --bandwidth 20MB --retries 50 --idle-timeout 60",
 				"AWS_PROFILE=me irlake mirror --subset 1k --lake s3://bucket/imagereward",

@@ -17,6 +17,7 @@ import type {
 	ExportFiles,
 	ExportTarget,
 	ImagePool,
+	Predicate,
 	Progress,
 	Source,
 	SourcePin,
@@ -195,6 +196,12 @@ function s3Encryption({ s3_sse, s3_sse_kms_key_id }: StoreOptions): {
 export async function openTables(scratch: string): Promise<TableFiles> {
 	const { openTableFiles } = await import("../infra/adapters/duckdb.js");
 	return openTableFiles({ spill: join(scratch, "spill") });
+}
+
+/** Throws USAGE for a predicate that is refused. */
+export async function openPredicate(where: string): Promise<Predicate> {
+	const { openPredicate: open } = await import("../infra/adapters/duckdb-predicate.js");
+	return open(where);
 }
 
 export async function openExportFiles(scratch: string): Promise<ExportFiles> {

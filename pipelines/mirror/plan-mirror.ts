@@ -6,12 +6,13 @@ import type { Settings } from "../../schemas/settings.js";
 import { type Dataset, shardParts } from "../datasets/dataset.js";
 import { hashFile } from "../hash-file.js";
 import { readLatestSnapshot, readReceipt, readSnapshot, snapshotPaths } from "../lake.js";
-import type { Clock, Listing, Source, SourceFile, Store, TableFiles } from "../ports.js";
+import type { Clock, Listing, Predicate, Source, SourceFile, Store, TableFiles } from "../ports.js";
 import type { RetryPolicy } from "../retry.js";
 import { type AskedSettings, chooseSettings } from "./choose-settings.js";
 import { download } from "./download.js";
 import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
 import { knownRows, planShards, requireListed, type ShardPlan } from "./plan.js";
+import { Selecting } from "./select-rows.js";
 import { receiptPath } from "./work-id.js";
 
 /** What a mirror is asked to do. */
@@ -38,6 +39,8 @@ export interface PlanTools {
 	onRetry?: (error: LakeError, seconds: number) => void;
 	/** Told how many bytes of metadata came over the network. */
 	onFetched(bytes: number): void;
+	/** Reads a predicate. Throws USAGE for one that is refused. */
+	openPredicate(where: string): Promise<Predicate>;
 }
 
 /** A plan with everything it was made from. */
@@ -69,17 +72,21 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 
 	const receipts = await receiptsOf(store, base?.shards.map(({ receipt }) => receipt) ?? []);
 	const commitDates = await commitDatesOf(store, base, listing);
-	const given = { dataset, wanted, listing, settings, base, receipts, commitDates };
+	const remote = remoteShards(tools.source, listing);
+	const given = { dataset, wanted, listing, settings, base, receipts, commitDates, remote };
 	const told = knownRows(base, receipts, listing, wanted);
 	if (told) {
-		const shards = planShards({ ...given, rowsSha256: told });
+		const shards = planShards({ ...given, rowsSha256: told, selections: new Map() });
 		if (isUpToDate(shards, request, base)) {
 			return { listing, settings, base, shards, metadata: new Map(), upToDate: true };
 		}
 	}
-	const metadata = await readMetadata(present, listing, tools, signal, new Set(asked));
+	const metadata = await withSelecting(settings, tools, (selecting) =>
+		readMetadata(present, listing, { ...tools, selecting }, signal, new Set(asked)),
+	);
 	const rowsSha256 = new Map([...metadata.values()].flatMap((split) => [...split.rowsSha256]));
-	const first = planShards({ ...given, rowsSha256 });
+	const selections = new Map([...metadata.values()].flatMap((split) => [...(split.selections ?? [])]));
+	const first = planShards({ ...given, rowsSha256, selections });
 	const unpublished = first.filter(({ action }) => action === "process");
 	for (const [id, receipt] of await receiptsOf(
 		store,
@@ -87,9 +94,30 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	)) {
 		receipts.set(id, receipt);
 	}
-	const shards = planShards({ ...given, rowsSha256 });
+	const shards = planShards({ ...given, rowsSha256, selections });
 	requireCodec(shards, settings, codec);
 	return { listing, settings, base, shards, metadata, upToDate: isUpToDate(shards, request, base) };
+}
+
+/** Shards whose zip would have to be downloaded. */
+function remoteShards(source: Source, { shards }: Listing): Set<string> {
+	const remote = [...shards].filter(([, input]) => input.form === "zip" && source.localPath(input.file) === null);
+	return new Set(remote.map(([shard]) => shard));
+}
+
+/** Reads metadata with the predicate at hand, where there is one. */
+async function withSelecting<T>(
+	{ where, where_mode }: Settings,
+	{ openPredicate }: PlanTools,
+	read: (selecting: Selecting | null) => Promise<T>,
+): Promise<T> {
+	if (where === null) return read(null);
+	const predicate = await openPredicate(where);
+	try {
+		return await read(new Selecting(predicate, where_mode));
+	} finally {
+		await predicate.close();
+	}
 }
 
 function splitsOf(dataset: Dataset, shards: string[]): Split[] {
@@ -164,7 +192,7 @@ export async function commitDatesOf(
 async function readMetadata(
 	splits: Split[],
 	listing: Listing,
-	tools: PlanTools,
+	tools: PlanTools & { selecting: Selecting | null },
 	signal: AbortSignal,
 	asked: Set<Split>,
 ): Promise<Map<Split, SplitMetadata>> {
@@ -174,7 +202,8 @@ async function readMetadata(
 		if (!file) continue;
 		try {
 			const local = await fetchMetadata(file, tools, signal);
-			found.set(split, await readSplitMetadata(tools.tables, tools.dataset, { split, path: file.path, ...local }));
+			const described = { split, path: file.path, ...local };
+			found.set(split, await readSplitMetadata(tools.tables, tools.dataset, described, tools.selecting));
 		} catch (error) {
 			if (asked.has(split) || signal.aborted) throw error;
 		}

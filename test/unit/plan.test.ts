@@ -26,6 +26,8 @@ function input(zip: string, values: Partial<PlanInput> = {}): PlanInput {
 		wanted: ["train_1"],
 		listing: listing("c2", { train_1: hex(zip) }),
 		rowsSha256: new Map([["train_1", ROWS]]),
+		selections: new Map(),
+		remote: new Set(["train_1"]),
 		settings: DEFAULT_SETTINGS,
 		base: null,
 		receipts: new Map(),

@@ -16,9 +16,18 @@ import { wantedShards } from "../options.js";
 import { openProgress, type RunProgress } from "../progress.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { runMirror } from "../run-mirror.js";
-import { lazyTables, requireLake, requireScratch, requireSpace } from "../surroundings.js";
+import { lazyTables, requireLake, requirePredicate, requireScratch, requireSpace } from "../surroundings.js";
 import { countedText, durationText, sizeText } from "../text.js";
-import { archives, codecVersion, type LakeStore, openImages, openSource, openStore, retryPolicy } from "../wire.js";
+import {
+	archives,
+	codecVersion,
+	type LakeStore,
+	openImages,
+	openPredicate,
+	openSource,
+	openStore,
+	retryPolicy,
+} from "../wire.js";
 
 const dataset = imageRewardDb;
 
@@ -43,6 +52,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	const { options, env, log, signal } = context;
 	const started = performance.now();
 	const request = mirrorRequest(options);
+	await requirePredicate(options);
 	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
 		log[level](fields ?? {}, message);
 	const store = await openStore(options, { signal, note, env });
@@ -63,7 +73,8 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		};
 		const onRetry = tellRetries(note);
 		const retry = retryPolicy(options);
-		const planTools = { dataset, source, store, tables, clock: systemClock, scratch, retry, onRetry, onFetched };
+		const told = { retry, onRetry, onFetched };
+		const planTools = { dataset, source, store, tables, clock: systemClock, scratch, openPredicate, ...told };
 		const plan = await planMirror(request, planTools, signal);
 		tellPlan(plan, context);
 		await requireSpace(store, plan, note);
@@ -113,7 +124,7 @@ export async function claimLake(store: LakeStore): Promise<string> {
 
 export function tellPlan({ listing, shards }: MirrorPlan, { log }: CommandContext): void {
 	const todo = shards.filter(({ action }) => action === "process");
-	const bytes = todo.reduce((sum, { input }) => sum + input.bytes, 0);
+	const bytes = todo.reduce((sum, { fetchBytes }) => sum + fetchBytes, 0);
 	for (const path of listing.unknownZips) log.warn({ path }, `${path} is no known shard: ignored`);
 	for (const { shard, reason, action } of shards) if (action === "keep") log.warn({ shard }, `${shard}: ${reason}`);
 	if (listing.explicitCommit)

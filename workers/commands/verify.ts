@@ -44,6 +44,8 @@ export async function verify(context: CommandContext): Promise<CommandResult> {
 			`looked at ${countedText(checked.snapshots, "snapshot")}, ${countedText(checked.receipts, "receipt")}, ` +
 				`${countedText(checked.files, "file")}, ${countedText(checked.objects, "object")} (${sizeText(checked.bytes)})`,
 		);
+		if (checked.zips_unchecked > 0)
+			say(`the SHA-256 of ${countedText(checked.zips_unchecked, "zip")} was never checked: only parts were fetched`);
 		if (options.deep) say(`decoded ${countedText(checked.decoded, "image")} again`);
 		for (const { code, path, detail } of problems.slice(0, SHOWN)) say(`  ${code}  ${path}\n    ${detail}`);
 		if (problems.length > SHOWN) say(`  … and ${countText(problems.length - SHOWN)} more: see them all with --json`);

@@ -29,6 +29,7 @@ import {
 	type LakeStore,
 	type NetworkOptions,
 	openImages,
+	openPredicate,
 	openSource,
 	openStore,
 	retryPolicy,
@@ -255,6 +256,7 @@ export class Work {
 			clock: systemClock,
 			scratch,
 			onFetched,
+			openPredicate,
 			onRetry: tellRetries(note),
 			retry: retryPolicy(network),
 		};
