@@ -108,6 +108,8 @@ export const Options = z.object({
 	pairs: z.enum(["rows", "embed"]).default("rows"),
 	shard_size: size.default(1e9),
 	overwrite: flag.default(false),
+	/** How many of each kind a comparison lists; 0: all. */
+	limit: wholeNumber(0, 1e9).default(20),
 });
 export type Options = z.infer<typeof Options>;
 

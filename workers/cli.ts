@@ -48,6 +48,7 @@ const flags = {
 	pairs: new Option("--pairs <mode>", "of hf: rows names the two rows, embed holds the images (default: rows)"),
 	shardSize: new Option("--shard-size <size>", "of webdataset: most bytes of a tar (default: 1GB)"),
 	overwrite: new Option("--overwrite", "replace another export"),
+	limit: new Option("--limit <n>", "how many of each kind are listed, 0 for all (default: 20)"),
 } as const;
 
 type Flag = keyof typeof flags;
@@ -178,6 +179,24 @@ function program(): Command {
 			const { verify } = await import("./commands/verify.js");
 			await run("verify", given, verify);
 		}),
+	);
+	irlake.addCommand(
+		command(
+			"diff",
+			"show what differs between two snapshots, or a snapshot and the source",
+			[...WHERE, "limit", ...NETWORK],
+			[
+				"irlake diff 1 latest --lake ./lake",
+				"irlake diff latest source --subset 1k --lake ./lake",
+				"irlake diff source latest --subset 1k --limit 0 --json",
+			],
+		)
+			.argument("<before>", "a snapshot's number or path, latest, or source")
+			.argument("<after>", "the same")
+			.action(async (before: string, after: string, given: Record<string, unknown>) => {
+				const { diff } = await import("./commands/diff.js");
+				await run("diff", given, (context) => diff(context, before, after));
+			}),
 	);
 	irlake.addCommand(
 		command(

@@ -74,6 +74,18 @@ export const FAILED: Record<string, Record<string, unknown>> = {
 	rollback: { state: "failed", snapshot: null, number: null, counts: null },
 	doctor: { ok: false, checks: [] },
 	verify: { ok: false, checked: null, problems: [] },
+	diff: {
+		equal: null,
+		before: null,
+		after: null,
+		settings: [],
+		shards: [],
+		rows: {},
+		images: null,
+		counts: [],
+		findings: [],
+		unknown: [],
+	},
 	export: {
 		state: "failed",
 		export: null,

@@ -43,6 +43,9 @@ export interface PlanTools {
 	openPredicate(where: string): Promise<Predicate>;
 }
 
+/** What the source's metadata is read with. */
+export type MetadataTools = Omit<PlanTools, "store">;
+
 /** A plan with everything it was made from. */
 export interface MirrorPlan {
 	listing: Listing;
@@ -81,9 +84,7 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 			return { listing, settings, base, shards, metadata: new Map(), upToDate: true };
 		}
 	}
-	const metadata = await withSelecting(settings, tools, (selecting) =>
-		readMetadata(present, listing, { ...tools, selecting }, signal, new Set(asked)),
-	);
+	const metadata = await readMetadata(present, listing, settings, tools, signal, new Set(asked));
 	const rowsSha256 = new Map([...metadata.values()].flatMap((split) => [...split.rowsSha256]));
 	const selections = new Map([...metadata.values()].flatMap((split) => [...(split.selections ?? [])]));
 	const first = planShards({ ...given, rowsSha256, selections });
@@ -105,22 +106,7 @@ function remoteShards(source: Source, { shards }: Listing): Set<string> {
 	return new Set(remote.map(([shard]) => shard));
 }
 
-/** Reads metadata with the predicate at hand, where there is one. */
-async function withSelecting<T>(
-	{ where, where_mode }: Settings,
-	{ openPredicate }: PlanTools,
-	read: (selecting: Selecting | null) => Promise<T>,
-): Promise<T> {
-	if (where === null) return read(null);
-	const predicate = await openPredicate(where);
-	try {
-		return await read(new Selecting(predicate, where_mode));
-	} finally {
-		await predicate.close();
-	}
-}
-
-function splitsOf(dataset: Dataset, shards: string[]): Split[] {
+export function splitsOf(dataset: Dataset, shards: string[]): Split[] {
 	const present = new Set(shards.map((shard) => shardParts(shard).split));
 	return dataset.splits.filter((split) => present.has(split));
 }
@@ -188,25 +174,32 @@ export async function commitDatesOf(
 	return dates;
 }
 
-/** The metadata of each split. One that was not asked for and cannot be had is left out. */
-async function readMetadata(
+/** The metadata of each split, and what the predicate chooses of it. One that was not asked for and cannot be had is left out. */
+export async function readMetadata(
 	splits: Split[],
 	listing: Listing,
-	tools: PlanTools & { selecting: Selecting | null },
+	settings: Settings,
+	tools: MetadataTools,
 	signal: AbortSignal,
 	asked: Set<Split>,
 ): Promise<Map<Split, SplitMetadata>> {
+	const { where, where_mode } = settings;
+	const predicate = where === null ? null : await tools.openPredicate(where);
 	const found = new Map<Split, SplitMetadata>();
-	for (const split of splits) {
-		const file = listing.metadata.get(split);
-		if (!file) continue;
-		try {
-			const local = await fetchMetadata(file, tools, signal);
-			const described = { split, path: file.path, ...local };
-			found.set(split, await readSplitMetadata(tools.tables, tools.dataset, described, tools.selecting));
-		} catch (error) {
-			if (asked.has(split) || signal.aborted) throw error;
+	try {
+		for (const split of splits) {
+			const file = listing.metadata.get(split);
+			if (!file) continue;
+			try {
+				const described = { split, path: file.path, ...(await fetchMetadata(file, tools, signal)) };
+				const selecting = predicate && new Selecting(predicate, where_mode);
+				found.set(split, await readSplitMetadata(tools.tables, tools.dataset, described, selecting));
+			} catch (error) {
+				if (asked.has(split) || signal.aborted) throw error;
+			}
 		}
+	} finally {
+		await predicate?.close();
 	}
 	return found;
 }
@@ -214,7 +207,7 @@ async function readMetadata(
 /** The metadata file on this machine: in place, or kept in scratch under its hash. */
 async function fetchMetadata(
 	file: SourceFile,
-	tools: PlanTools,
+	tools: MetadataTools,
 	signal: AbortSignal,
 ): Promise<{ file: string; sha256: string; bytes: number }> {
 	const { source, scratch, clock } = tools;
