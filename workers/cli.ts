@@ -103,7 +103,7 @@ function program(): Command {
 			[...WHERE, ...SETTINGS, ...RUN, ...NETWORK],
 			[
 				"irlake plan --subset 1k",
-				"irlake plan --where 'fidelity_rating = 7'",
+				"irlake plan --subset 1k --where 'fidelity_rating = 7' --lake ./sevens",
 				"irlake plan --source file:///data/ImageRewardDB --json",
 			],
 		).action(async (given: Record<string, unknown>) => {
@@ -119,8 +119,8 @@ function program(): Command {
 			[
 				"irlake mirror --subset 1k --lake ./lake",
 				"irlake mirror --shards test_1,test_2 --on-shard-failure skip",
-				"irlake mirror --where \"overall_rating >= 6 AND classification = 'People'\"",
-				"irlake mirror --where 'rank = 1' --where-mode prompt --lake ./best",
+				"irlake mirror --subset 1k --where \"classification = 'People'\" --lake ./people",
+				"irlake mirror --subset 1k --where 'rank = 1' --where-mode prompt --lake ./won",
 				"irlake mirror --source file:///data/ImageRewardDB --lake /lake",
 				"irlake mirror --subset 1k --bandwidth 20MB --retries 50 --idle-timeout 60",
 				"AWS_PROFILE=me irlake mirror --subset 1k --lake s3://bucket/imagereward",
