@@ -74,6 +74,8 @@ export const Options = z.object({
 	where_mode: z.enum(WHERE_MODES).optional(),
 	on_shard_failure: z.enum(["fail", "skip"]).default("fail"),
 	max_reject_ratio: ratio.default(0.05),
+	/** A file of findings that are no surprise. */
+	expect: nonEmpty.optional(),
 	prune: flag.default(false),
 	new_settings: flag.default(false),
 	/** Bytes a second, over all downloads of the run. */

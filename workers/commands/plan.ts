@@ -5,6 +5,7 @@ import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import type { ShardPlan } from "../../pipelines/mirror/plan.js";
 import { planMirror } from "../../pipelines/mirror/plan-mirror.js";
 import { systemClock } from "../clock.js";
+import { readExpected } from "../expect.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { freeBytes, lazyTables, requireLake, requirePredicate, requireScratch } from "../surroundings.js";
 import { countedText, durationText, sizeText, tableText } from "../text.js";
@@ -18,6 +19,7 @@ const MEASURED_BYTES_PER_SECOND = 80e6;
 export async function plan({ options, env, log, signal, say }: CommandContext): Promise<CommandResult> {
 	const request = mirrorRequest(options);
 	await requirePredicate(options);
+	await readExpected(options);
 	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
 		log[level](fields ?? {}, message);
 	const store = await openStore(options, { signal, note, env });
