@@ -77,6 +77,11 @@ export interface Source {
 	 * valid until the next one is asked for.
 	 */
 	read(file: SourceFile, offset: number, signal: AbortSignal, restart: () => void): AsyncIterable<Buffer>;
+	/**
+	 * The file's bytes from `from` up to `to` (exclusive), at the listing's commit, in one attempt: those and no others, in
+	 * order. Throws a LakeError that says whether a retry can help. A buffer is valid until the next one is asked for.
+	 */
+	readRange(file: SourceFile, from: number, to: number, signal: AbortSignal): AsyncIterable<Buffer>;
 	close(): Promise<void>;
 }
 
@@ -168,6 +173,16 @@ export interface ArchiveReader {
 	 * end at `to` or before; `next` is where the first of the others begins, null where that cannot be told.
 	 */
 	arrived(zip: string, from: number, to: number): { refs: MemberRef[]; next: number | null };
+	/**
+	 * Where a zip's own records begin: from there to the zip's end lies all that `open` reads, but for the members' local
+	 * headers. `bytes` is the zip's size, `read` gives its bytes from a position on. Throws ZIP_CORRUPT, ZIP_UNSAFE, and what
+	 * `read` throws.
+	 */
+	recordsStart(
+		shard: string,
+		bytes: number,
+		read: (position: number, length: number) => Promise<Buffer>,
+	): Promise<number>;
 	/** Reads the directory. Throws ZIP_CORRUPT, ZIP_UNSAFE. `zip` is the local file of a zip's input. */
 	open(input: ShardInput, zip: string | null, shard: string, signal: AbortSignal): Promise<Archive>;
 	/** The JSON's bytes. Throws JSON_INVALID when they cannot be had. */
