@@ -92,14 +92,7 @@ async function compareShard(
 		diff.unknown.push({ shard, what: "images", count: old ? old.counts.members_in : null, why });
 		return;
 	}
-	const json = tools.dataset.jsonName(shard);
-	compareMembers(
-		diff,
-		prefix,
-		lake,
-		(plan?.input.files ?? []).filter(({ name }) => name !== json),
-		tools.limit,
-	);
+	compareMembers(diff, prefix, lake, plan?.input.files ?? [], tools.limit);
 }
 
 async function compareRows(
