@@ -161,7 +161,7 @@ function program(): Command {
 				"irlake verify --lake ./lake",
 				"irlake verify --lake ./lake --deep --json",
 				"irlake verify --lake ./lake --repair",
-				"irlake verify --lake /lake --repair --source file:///data/ImageRewardDB",
+				"irlake verify --repair --source hf://zai-org/ImageRewardDB",
 			],
 		).action(async (given: Record<string, unknown>) => {
 			const { verify } = await import("./commands/verify.js");

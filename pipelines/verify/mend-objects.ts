@@ -143,13 +143,12 @@ async function remake(
 ): Promise<string | null> {
 	const settings = settingsOf(row, origin.settings);
 	const result = await members.judge(ref, () => pool.run({ ref, check: "image", keep: true }, settings, signal));
-	if (result.reject !== null && result.sha256 === null) return `its image at the source: ${result.reject.detail}`;
+	if (result.reject) return `its image at the source: ${result.reject.detail} (${result.reject.code})`;
 	if (result.sha256 !== origin.source_sha256) {
 		return `its image at the source has the SHA-256 ${result.sha256}, not ${origin.source_sha256}`;
 	}
-	if (result.reject !== null || !result.image) return `its image at the source: ${result.reject?.detail}`;
-	if (result.image.object_key !== row.object_key) {
-		return `made again, it is ${result.image.object_key}: another release encoded it`;
+	if (result.image?.object_key !== row.object_key) {
+		return `made again, it is ${result.image?.object_key}: another release encoded it`;
 	}
 	const local = join(staged, basename(row.object_key));
 	await store.overwrite(row.object_key, local);

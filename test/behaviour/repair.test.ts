@@ -1,10 +1,21 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { openTableFiles } from "../../infra/adapters/duckdb.js";
+import { openFolderStore } from "../../infra/adapters/store/folder-store.js";
+import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
+import { RETRY_POLICY } from "../../pipelines/retry.js";
+import type { ObjectRow } from "../../pipelines/verify/check-object.js";
+import { createMender } from "../../pipelines/verify/mend.js";
+import { systemClock } from "../../workers/clock.js";
+import { openLog } from "../../workers/log.js";
+import { openProgress } from "../../workers/progress.js";
+import { archives } from "../../workers/wire.js";
 import { faultEnv } from "../faults/fault.js";
 import { digestOf, lakeFiles, latestSnapshot } from "../faults/lake.js";
 import { type Damage, everyDamage } from "../support/damage.js";
 import { Lab } from "../support/lab.js";
+import { rowsOf } from "./mirror-run.js";
 
 /** `irlake verify --repair` makes a damaged lake the lake that it was, byte by byte, and never another. */
 
@@ -272,6 +283,44 @@ describe("a lake that was re-encoded", () => {
 		60_000,
 	);
 });
+
+test("an object that another codec encoded is not made again by this one, nor fetched", async () => {
+	expect(await lab.mirror("encoded", "--max-reject-ratio", "1", "--image", "png")).toMatchObject({
+		state: "published",
+	});
+	const place = lab.path("encoded");
+	const before = digestOf(place);
+	const tables = await openTableFiles({ spill: lab.path("spill") });
+	const never = (): never => {
+		throw new Error("not to be asked for");
+	};
+	const told: [string, string | null][] = [];
+	try {
+		const mender = createMender(
+			{
+				...{ dataset: imageRewardDb, store: openFolderStore(place), tables, archives, clock: systemClock },
+				...{ progress: openProgress(await openLog({ LOG_LEVEL: "silent" }), false, 1), retry: RETRY_POLICY },
+				...{
+					scratch: lab.path("mend"),
+					work: lab.path("mend"),
+					staged: lab.path("mend"),
+					images: never,
+					sourceOf: never,
+				},
+				codec: async () => "sharp of another release",
+			},
+			new AbortController().signal,
+		);
+		const [row] = (await rowsOf(place, "images")) as unknown as ObjectRow[];
+		await mender.objects(row ? [row] : [], [latestSnapshot(place)], async (path, why) => void told.push([path, why]));
+		expect(told).toEqual([
+			[row?.object_key, expect.stringMatching(/re-encoded by sharp.*another release.*SETTINGS_DIFFER/)],
+		]);
+	} finally {
+		await tables.close();
+	}
+	expect(digestOf(place)).toBe(before);
+}, 60_000);
 
 test("killed between the files that it puts in place, a repair leaves whole files only, and the next one goes on", async () => {
 	const damages = apply(all());
