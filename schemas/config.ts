@@ -71,6 +71,8 @@ export const Options = z.object({
 	on_bad_image: z.enum(BAD_IMAGE_MODES).optional(),
 	on_shard_failure: z.enum(["fail", "skip"]).default("fail"),
 	max_reject_ratio: ratio.default(0.05),
+	/** A file of findings that are no surprise. */
+	expect: nonEmpty.optional(),
 	prune: flag.default(false),
 	new_settings: flag.default(false),
 	/** Bytes a second, over all downloads of the run. */
