@@ -92,6 +92,7 @@ export const Options = z.object({
 	rehash: flag.default(false),
 	json: flag.default(false),
 	deep: flag.default(false),
+	repair: flag.default(false),
 	/** Stands before every key of the queue, so that environments can share one server. */
 	queue_prefix: z
 		.string()

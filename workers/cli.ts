@@ -38,6 +38,7 @@ const flags = {
 	rehash: new Option("--rehash", "hash a local source again, whatever is remembered"),
 	json: new Option("--json", "one JSON document on stdout"),
 	deep: new Option("--deep", "decode every image again"),
+	repair: new Option("--repair", "fetch what is damaged from the source again"),
 	queuePrefix: new Option("--queue-prefix <text>", "before every key on the queue's server (default: irlake)"),
 	wait: new Option("--wait", "follow the run to its end, as mirror does"),
 	grace: new Option("--grace <seconds>", "time to finish or hand back its shards when told to stop (default: 20)"),
@@ -174,9 +175,14 @@ function program(): Command {
 	irlake.addCommand(
 		command(
 			"verify",
-			"audit a lake against its own records",
-			["lake", "scratch", "deep"],
-			["irlake verify --lake ./lake", "irlake verify --lake ./lake --deep --json"],
+			"audit a lake against its own records; --repair makes it whole again",
+			["lake", "scratch", "deep", "repair", "source", "rehash", "s3Sse", "s3SseKmsKeyId", ...NETWORK],
+			[
+				"irlake verify --lake ./lake",
+				"irlake verify --lake ./lake --deep --json",
+				"irlake verify --lake ./lake --repair",
+				"irlake verify --repair --source hf://zai-org/ImageRewardDB",
+			],
 		).action(async (given: Record<string, unknown>) => {
 			const { verify } = await import("./commands/verify.js");
 			await run("verify", given, verify);

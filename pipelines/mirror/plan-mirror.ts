@@ -101,7 +101,7 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 }
 
 /** Shards whose zip would have to be downloaded. */
-function remoteShards(source: Source, { shards }: Listing): Set<string> {
+export function remoteShards(source: Source, { shards }: Listing): Set<string> {
 	const remote = [...shards].filter(([, input]) => input.form === "zip" && source.localPath(input.file) === null);
 	return new Set(remote.map(([shard]) => shard));
 }

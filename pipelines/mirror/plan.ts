@@ -109,10 +109,10 @@ function planShard(shard: string, content: ShardInput, given: PlanInput): ShardP
  * take about as long as the whole zip does, whose hash can be checked then. Depends on metadata and listing only, so that
  * every worker decides alike.
  */
-function planFetch(
+export function planFetch(
 	shard: string,
 	bytes: number,
-	{ selections, remote }: PlanInput,
+	{ selections, remote }: Pick<PlanInput, "selections" | "remote">,
 ): Pick<ShardPlan, "selection" | "fetchBytes"> {
 	const selection = selections.get(shard);
 	if (!selection) return { selection: null, fetchBytes: bytes };

@@ -32,6 +32,7 @@ describe("flags and variables", () => {
 			rehash: false,
 			json: false,
 			deep: false,
+			repair: false,
 			queue_prefix: "irlake",
 			grace: 20,
 			wait: false,
