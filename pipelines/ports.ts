@@ -189,6 +189,8 @@ export interface ArchiveReader {
 	open(input: ShardInput, zip: string | null, shard: string, signal: AbortSignal): Promise<Archive>;
 	/** The JSON's bytes. Throws JSON_INVALID when they cannot be had. */
 	readJson(json: Member): Promise<Buffer>;
+	/** Writes the content of a member that was read before to a new local file; returns its SHA-256. Throws SOURCE_CHANGED. */
+	extract(ref: MemberRef, file: string): Promise<string>;
 }
 
 // ── Images ──────────────────────────────────────────────────────────────────────────────────────

@@ -76,6 +76,7 @@ export const Options = z.object({
 	max_reject_ratio: ratio.default(0.05),
 	/** A file of findings that are no surprise. */
 	expect: nonEmpty.optional(),
+	keep_rejected: flag.default(false),
 	prune: flag.default(false),
 	new_settings: flag.default(false),
 	/** Bytes a second, over all downloads of the run. */

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
+import { extractMember } from "../infra/adapters/archive/extract.js";
 import { openLoose } from "../infra/adapters/archive/loose.js";
 import { readJsonMember } from "../infra/adapters/archive/member.js";
 import { openZip } from "../infra/adapters/archive/zip.js";
@@ -266,6 +267,7 @@ export const archives: ArchiveReader = {
 	async readJson(json) {
 		return readJsonMember(json);
 	},
+	extract: extractMember,
 };
 
 const REDIS_URL = "redis://127.0.0.1:6379";

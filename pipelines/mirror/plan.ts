@@ -16,7 +16,11 @@ export type Reason =
 	| "pipeline changed"
 	| "up to date"
 	| "done earlier, not yet published"
-	| "the lake has it from a later commit";
+	| "the lake has it from a later commit"
+	| typeof UNKEPT;
+
+/** Done earlier, when the bytes of rejected images were not asked for. */
+export const UNKEPT = "rejected images not kept yet";
 
 /** Largest share of a shard's images that is fetched image by image. */
 const RANGED_SHARE = 0.2;

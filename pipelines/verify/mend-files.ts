@@ -72,7 +72,7 @@ async function remakeFiles(
 		mended.push(path);
 	});
 	// Its rows were judged when it was published.
-	const shardTools = { ...tools, source, store, images: await tools.images(), maxRejectRatio: 1 };
+	const shardTools = { ...tools, source, store, images: await tools.images(), maxRejectRatio: 1, keepRejected: false };
 	await processShard(plan, metadata, settings, shardTools, signal);
 	tools.progress.shardDone(shard, "done");
 	return mended;

@@ -7,6 +7,7 @@ import type { Snapshot, TableFile } from "../../schemas/records.js";
 import type { ImagePool, Store, TableFiles } from "../ports.js";
 import { checkObject, type ObjectRow } from "./check-object.js";
 import { checkRecords } from "./check-records.js";
+import { checkRejected } from "./check-rejected.js";
 import { type ProblemCode, Report } from "./report.js";
 
 export interface VerifyTools {
@@ -66,6 +67,7 @@ export async function verifyLake(
 			await settle(report, path, why, check);
 		});
 		tools.onObjects(objects.size);
+		await checkRejected(tools.store, report, signal);
 		await checkObjects(objects, tools, report, signal);
 		const damagedObjects = [...objects.values()].filter(({ object_key }) => report.damaged.has(object_key));
 		await mender?.objects(damagedObjects, snapshots, async (path, why) => {

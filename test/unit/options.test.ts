@@ -22,6 +22,7 @@ describe("flags and variables", () => {
 			concurrency: 2,
 			on_shard_failure: "fail",
 			max_reject_ratio: 0.05,
+			keep_rejected: false,
 			prune: false,
 			new_settings: false,
 			retries: 5,
