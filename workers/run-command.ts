@@ -73,6 +73,16 @@ export const FAILED: Record<string, Record<string, unknown>> = {
 	},
 	rollback: { state: "failed", snapshot: null, number: null, counts: null },
 	doctor: { ok: false, checks: [] },
+	vacuum: {
+		mode: "failed",
+		kept: [],
+		given_up: [],
+		deleted: null,
+		marked: null,
+		waiting: null,
+		due: null,
+		grace_seconds: null,
+	},
 	verify: { ok: false, checked: null, problems: [] },
 	export: {
 		state: "failed",

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { StoredSnapshot } from "../pipelines/lake.js";
 import type { SplitMetadata } from "../pipelines/mirror/metadata.js";
 import type { ShardPlan } from "../pipelines/mirror/plan.js";
@@ -5,6 +6,7 @@ import type { MirrorPlan, MirrorRequest } from "../pipelines/mirror/plan-mirror.
 import { publishRun } from "../pipelines/mirror/publish-run.js";
 import { judgeRatio } from "../pipelines/mirror/settle.js";
 import { processShard, ShardFailed, type ShardTools } from "../pipelines/mirror/shard.js";
+import type { ClaimTools } from "../pipelines/mirror/still-there.js";
 import { FINDINGS } from "../schemas/codes.js";
 import { LakeError } from "../schemas/errors.js";
 import type { Receipt, Snapshot } from "../schemas/records.js";
@@ -83,7 +85,7 @@ export function earlierEnds(
 export async function publishEnds(
 	plan: MirrorPlan,
 	request: Pick<MirrorRequest, "wanted" | "prune">,
-	{ store, dataset }: Pick<ShardTools, "store" | "dataset">,
+	tools: Pick<ShardTools, "store" | "dataset" | "tables" | "scratch">,
 	{ outcomes, receipts }: ShardEnds,
 	options: Pick<RunOptions, "onShardFailure">,
 ): Promise<MirrorOutcome> {
@@ -97,8 +99,18 @@ export async function publishEnds(
 		code: code ?? "",
 		detail: detail ?? "",
 	}));
-	const published = await publishRun(store, request, plan, { receipts, skipped }, dataset);
+	const results = { receipts, skipped };
+	const published = await publishRun(tools.store, request, plan, results, tools.dataset, claimTools(tools));
 	return { published, shards, receipts, failure: null };
+}
+
+/** Numbers the publishes of this process: a worker may publish two lakes at once. */
+let publishes = 0;
+
+/** What a publish looks at its claim with. */
+export function claimTools({ tables, scratch }: Pick<ShardTools, "tables" | "scratch">): ClaimTools {
+	publishes += 1;
+	return { tables, work: join(scratch, "work", `${process.pid}-${publishes}-publish`) };
 }
 
 /** Why a run with these failed shards publishes nothing, or null. */

@@ -1,13 +1,9 @@
-import { createWriteStream } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { LakeError } from "../../schemas/errors.js";
-import type { Snapshot, TableFile } from "../../schemas/records.js";
+import type { Snapshot } from "../../schemas/records.js";
 import { ROW_COLUMNS } from "../../schemas/row.js";
 import { shardParts } from "../datasets/dataset.js";
-import { hashFile } from "../hash-file.js";
 import { sha256Of } from "../lake.js";
+import { localTable } from "../local-table.js";
 import type { Store, TableFiles } from "../ports.js";
 import type { ImageRow } from "./types.js";
 
@@ -35,23 +31,6 @@ export async function readShardRows(
 		}
 	}
 	return rows;
-}
-
-async function localTable(file: TableFile, store: Store, work: string): Promise<string> {
-	let local = store.localPath(file.path);
-	if (local === null) {
-		await mkdir(work, { recursive: true });
-		local = join(work, "images.parquet");
-		await rm(local, { force: true });
-		await pipeline(await store.read(file.path), createWriteStream(local));
-	}
-	const found = await hashFile(local).catch((cause: unknown) => {
-		throw new LakeError("LAKE_DAMAGED", `${file.path} in ${store.name} cannot be read`, { path: file.path, cause });
-	});
-	if (found === file.sha256) return local;
-	throw new LakeError("LAKE_DAMAGED", `${file.path} in ${store.name} does not have the bytes that its snapshot tells`, {
-		path: file.path,
-	});
 }
 
 /** An image's stored bytes. Throws LAKE_DAMAGED where they are missing or not those of its SHA-256. */

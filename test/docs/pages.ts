@@ -58,6 +58,7 @@ const COMMANDS = [
 	"status",
 	"verify",
 	"rollback",
+	"vacuum",
 	"export",
 	"doctor",
 ];

@@ -122,10 +122,10 @@ class Enqueuer {
 
 	/** As `mirror` ends when nothing is left to do; no job is made. */
 	async #nothingToDo(plan: MirrorPlan): Promise<CommandResult> {
-		const { request, store } = this.#place;
+		const { request, store, scratch } = this.#place;
 		const options = { onShardFailure: request.on_shard_failure };
 		const ends = earlierEnds(plan, request.max_reject_ratio, options);
-		const outcome = await publishEnds(plan, request, { store, dataset }, ends, options);
+		const outcome = await publishEnds(plan, request, { store, dataset, tables: this.#tables, scratch }, ends, options);
 		return closing(this.#context, outcome, store, this.#spent(null));
 	}
 

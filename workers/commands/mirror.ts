@@ -22,6 +22,9 @@ import { archives, codecVersion, type LakeStore, openImages, openSource, openSto
 
 const dataset = imageRewardDb;
 
+/** How often a run begins again because vacuum took what it was about to publish. */
+const SWEPT_TRIES = 5;
+
 /** What the flags ask for. Throws USAGE. */
 export function mirrorRequest(options: Options): MirrorRequest {
 	if (options.prune && options.shards !== undefined) {
@@ -51,9 +54,13 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	const source = await openSource(options, dataset, scratch, { clock: systemClock, note }, env);
 	const tables = lazyTables(scratch);
 	let metadataBytes = 0;
+	let fetchedBefore = 0;
 	let images: ImagePool | null = null;
 	let progress: RunProgress | null = null;
-	const spent = (): Spent => ({ bytes: (progress?.fetchedBytes ?? 0) + metadataBytes, seconds: since(started) });
+	const spent = (): Spent => ({
+		bytes: (progress?.fetchedBytes ?? 0) + fetchedBefore + metadataBytes,
+		seconds: since(started),
+	});
 	try {
 		// A new lake has work in any case: the image host starts while the plan is made.
 		if (await readLatest(store)) await settleLake(store);
@@ -64,25 +71,31 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		const onRetry = tellRetries(note);
 		const retry = retryPolicy(options);
 		const planTools = { dataset, source, store, tables, clock: systemClock, scratch, retry, onRetry, onFetched };
-		const plan = await planMirror(request, planTools, signal);
-		tellPlan(plan, context);
-		await requireSpace(store, plan, note);
-		const todo = plan.shards.filter(({ action }) => action === "process");
-		progress = openProgress(context, context.drawn, todo.length);
-		if (!plan.upToDate) await claimLake(store);
-		if (todo.length > 0) images ??= await openImages(store, note);
-		const shardTools = {
-			...planTools,
-			archives,
-			images: images ?? noImages,
-			progress,
-			maxRejectRatio: options.max_reject_ratio,
-		};
 		const run = { concurrency: options.concurrency, onShardFailure: options.on_shard_failure };
-		const outcome = await runMirror(plan, request, shardTools, run, signal);
-		progress.close();
-		await sweepParts(scratch);
-		return await closing(context, outcome, store, spent());
+		for (let swept = 0; ; swept++) {
+			const plan = await planMirror(request, planTools, signal);
+			tellPlan(plan, context);
+			await requireSpace(store, plan, note);
+			const todo = plan.shards.filter(({ action }) => action === "process");
+			fetchedBefore += progress?.fetchedBytes ?? 0;
+			progress = openProgress(context, context.drawn, todo.length);
+			if (!plan.upToDate) await claimLake(store);
+			if (todo.length > 0) images ??= await openImages(store, note);
+			const own = { images: images ?? noImages, progress, maxRejectRatio: options.max_reject_ratio };
+			try {
+				const outcome = await runMirror(plan, request, { ...planTools, ...own, archives }, run, signal);
+				progress.close();
+				await sweepParts(scratch);
+				return await closing(context, outcome, store, spent());
+			} catch (error) {
+				progress.close();
+				if (!isSwept(error) || swept === SWEPT_TRIES) throw error;
+				note("warn", `${error.message}: they are made anew`, { path: error.path });
+				// What the lake has is listed anew, and a mark is a second older than what is written next.
+				await store.dropStaged();
+				await systemClock.sleep(1, signal);
+			}
+		}
 	} catch (error) {
 		progress?.close();
 		if (!(error instanceof Interrupted)) throw scratchError(error, scratch);
@@ -93,6 +106,10 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		await source.close();
 		await store.dropStaged().catch(() => {});
 	}
+}
+
+function isSwept(error: unknown): error is LakeError {
+	return error instanceof LakeError && error.code === "LAKE_SWEPT";
 }
 
 function since(started: number): number {

@@ -1,6 +1,5 @@
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
-import { readReceipt } from "../../pipelines/lake.js";
-import { type MirrorPlan, planMirror } from "../../pipelines/mirror/plan-mirror.js";
+import { type MirrorPlan, planMirror, unmarkedReceipts } from "../../pipelines/mirror/plan-mirror.js";
 import { processShard } from "../../pipelines/mirror/shard.js";
 import { PIPELINE_VERSION, receiptPath } from "../../pipelines/mirror/work-id.js";
 import type { ImagePool, Progress, Source } from "../../pipelines/ports.js";
@@ -98,7 +97,8 @@ export class Work {
 				const one = plan.shards.find((other) => other.shard === shard);
 				if (one?.action === "keep") return { state: "kept", fetched: 0 };
 				if (one?.workId !== job.work_id) throw changed(shard, request);
-				if (await readReceipt(lake.store, receiptPath(shard, job.work_id))) return { state: "reused", fetched: 0 };
+				const done = await unmarkedReceipts(lake.store, [receiptPath(shard, job.work_id)]);
+				if (done.size > 0) return { state: "reused", fetched: 0 };
 				const tools = {
 					...this.#planTools(lake.store, run),
 					store: new FencedStore(lake.store, () => lock.stillMine()),
@@ -131,7 +131,8 @@ export class Work {
 				if (!concernsShardOnly(failure)) throw errorOf(failure);
 				ends.outcomes.set(shard, failedOutcome(shard, shardErrorOf(shard, failure), options));
 			}
-			const outcome = await publishEnds(plan, toMirrorRequest(request), { store: fenced, dataset }, ends, options);
+			const tools = { store: fenced, dataset, tables: this.#tables, scratch: this.#options.scratch };
+			const outcome = await publishEnds(plan, toMirrorRequest(request), tools, ends, options);
 			if (outcome.failure) throw outcome.failure;
 			return {
 				state: outcome.published ? "published" : "up_to_date",
