@@ -4,8 +4,16 @@ import type { Snapshot, TableFile } from "../../schemas/records.js";
 import { TABLE_NAMES } from "../../schemas/tables.js";
 import { shardParts } from "../datasets/dataset.js";
 import type { Store, TableFiles } from "../ports.js";
-import { decideMarks, listRecords, putMarks, readMarks, readSweep, type VacuumRecords } from "../vacuum/records.js";
-import { finishSweep } from "../vacuum/sweep.js";
+import {
+	decideMarks,
+	listRecords,
+	putMarks,
+	readMarks,
+	readSweep,
+	storeTime,
+	type VacuumRecords,
+} from "../vacuum/records.js";
+import { STALE_SECONDS, type SweepTools, takeOver } from "../vacuum/sweep.js";
 import { objectsNamed } from "../vacuum/table-names.js";
 
 /**
@@ -14,7 +22,7 @@ import { objectsNamed } from "../vacuum/table-names.js";
  * before the intent was there cannot sweep after this: docs/decisions/0008-vacuum.md goes through the interleavings.
  */
 
-export interface ClaimTools {
+export interface ClaimTools extends Pick<SweepTools, "clock" | "signal"> {
 	tables: TableFiles;
 	/** Folder of this publish's own, removed here. */
 	work: string;
@@ -30,6 +38,8 @@ interface NewShard {
 	objects: string[];
 }
 
+/** Between two looks at a sweep that is another's. */
+const WAIT_SECONDS = 2;
 /** How many files are asked about at once. */
 const AT_ONCE = 32;
 
@@ -38,7 +48,7 @@ export async function requireStillThere(
 	store: Store,
 	base: Snapshot | null,
 	next: Snapshot,
-	{ tables, work }: ClaimTools,
+	tools: ClaimTools,
 ): Promise<void> {
 	const shards = newShards(base, next);
 	if (shards.length === 0) return;
@@ -46,9 +56,9 @@ export async function requireStillThere(
 	const vacuumed = records.swept || records.marks.length > 0 || records.decided.size > 0;
 	let missing = await missingFiles(store, shards);
 	if (vacuumed && missing.size === 0) {
-		await readObjects(shards, store, { tables, work });
+		await readObjects(shards, store, tools);
 		const own = new Set(shards.flatMap(({ receipt, files, objects }) => [receipt, ...paths(files), ...objects]));
-		await keep(store, records, own);
+		await keep(store, records, own, tools);
 		// Anything may have gone until now; from now on nothing does.
 		missing = new Set([...(await missingFiles(store, shards)), ...(await missingObjects(store, shards))]);
 	}
@@ -109,13 +119,22 @@ async function readObjects(shards: NewShard[], store: Store, { tables, work }: C
 }
 
 /** Sees to it that no vacuum deletes any of these files after this. */
-async function keep(store: Store, { marks, decided }: VacuumRecords, own: Set<string>): Promise<void> {
+async function keep(
+	store: Store,
+	{ marks, decided }: VacuumRecords,
+	own: Set<string>,
+	tools: ClaimTools,
+): Promise<void> {
 	for (const { id } of marks) {
 		if (!(await readMarks(store, id)).some((path) => own.has(path))) continue;
 		if (!decided.has(id) && (await decideMarks(store, id, []))) continue;
-		const swept = (await readSweep(store, id)) ?? [];
-		// It may be under way, or its vacuum dead: what it takes is gone when this is over.
-		if (swept.some((path) => own.has(path))) await finishSweep(store, id, swept);
+		for (;;) {
+			const sweep = await readSweep(store, id);
+			if (!sweep?.paths.some((path) => own.has(path))) break;
+			// Another is at it, or was. What it takes is gone when it is over.
+			if (await takeOver(store, id, { now: await storeTime(store), stale: STALE_SECONDS }, tools)) break;
+			await tools.clock.sleep(WAIT_SECONDS, tools.signal);
+		}
 	}
 }
 

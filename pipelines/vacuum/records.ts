@@ -64,9 +64,30 @@ export async function readMarks(store: Store, id: string): Promise<string[]> {
 	return (await read(store, marksPath(id), Marks))?.paths ?? [];
 }
 
-/** What is to be deleted, receipts first; empty where a publisher was first, null while nothing is decided or all is over. */
-export async function readSweep(store: Store, id: string): Promise<string[] | null> {
-	return (await read(store, sweepPath(id), Sweep))?.paths ?? null;
+/** What was decided to delete, receipts first; no paths where a publisher was first. */
+export interface DecidedSweep {
+	paths: string[];
+	/** When its owner last wrote it. */
+	modified: number;
+}
+
+/** Null while nothing is decided, or all is over. */
+export async function readSweep(store: Store, id: string): Promise<DecidedSweep | null> {
+	const file = await store.stat(sweepPath(id));
+	const sweep = file && (await read(store, sweepPath(id), Sweep));
+	return sweep && { paths: sweep.paths, modified: file.modified };
+}
+
+function sweepBytes(paths: string[]): Buffer {
+	return recordBytes({ format: LAKE_FORMAT, owner: randomUUID(), paths });
+}
+
+/** Writes a sweep's record again, so that it is this process's from now on. False where it has changed, or is gone. */
+export async function renewSweep(store: Store, id: string): Promise<boolean> {
+	const seen = await store.get(sweepPath(id));
+	if (!seen) return false;
+	const { paths } = parseRecord(Sweep, seen, sweepPath(id), store);
+	return store.replace(sweepPath(id), sweepBytes(paths), seen);
 }
 
 /** Marks files. */
@@ -76,7 +97,7 @@ export async function putMarks(store: Store, paths: string[]): Promise<void> {
 
 /** Decides upon marks that stand, once and for all: true for the first who does. No paths: nothing is deleted. */
 export function decideMarks(store: Store, id: string, paths: string[]): Promise<boolean> {
-	return store.putIfAbsent(sweepPath(id), recordBytes({ format: LAKE_FORMAT, paths }));
+	return store.putIfAbsent(sweepPath(id), sweepBytes(paths));
 }
 
 /** Whether marks stand. What was decided upon others is void: its vacuum came late, when another had ended them. */
@@ -120,7 +141,7 @@ export async function markedReceipts(store: Store, receipts: string[]): Promise<
 	if (receipts.length === 0) return marked;
 	const { marks, decided } = await listRecords(store);
 	for (const { id, modified } of marks) {
-		if (decided.has(id) && (await readSweep(store, id))?.length === 0) continue;
+		if (decided.has(id) && (await readSweep(store, id))?.paths.length === 0) continue;
 		const paths = new Set(await readMarks(store, id));
 		for (const path of receipts) {
 			if (!paths.has(path)) continue;

@@ -1,31 +1,78 @@
-import type { Store } from "../ports.js";
+import type { Clock, Store } from "../ports.js";
 import { kindOf } from "./kinds.js";
-import { endMarks, marksStand } from "./records.js";
+import { decideMarks, endMarks, marksStand, readSweep, renewSweep } from "./records.js";
 
-/** Files deleted between two looks at whether the marks still stand. */
+/**
+ * Deleting what was decided. Only one process may, as a file that is deleted may be made anew as soon as the marks are
+ * gone: whoever wrote the sweep's record, for five minutes, after which it writes it again. A record that is ten minutes
+ * old belongs to nobody, and can be taken over.
+ */
+
+/** How long a record gives the right to delete, by its writer's own clock. */
+const RIGHT_SECONDS = 300;
+/** When it can be taken over, by the storage's clock: late enough for a delete that was begun in time. */
+export const STALE_SECONDS = 600;
+/** Files deleted by one call. */
 const BATCH = 500;
 
 export interface SweepTools {
-	signal?: AbortSignal;
-	/** Told of each batch that is gone. */
-	onDeleted?: (paths: string[]) => void;
+	clock: Clock;
+	signal: AbortSignal;
+	/** Told before the first file goes, and of each batch that is gone. */
+	onSweep?: (files: number) => void;
+	onDeleted?: (files: number) => void;
+}
+
+/** Decides that these files go, and deletes them. False where another had decided before: then nothing is deleted. */
+export async function sweepMarks(store: Store, id: string, paths: string[], tools: SweepTools): Promise<boolean> {
+	const started = tools.clock.now();
+	if (!(await decideMarks(store, id, paths))) return false;
+	// Late: another vacuum had swept and ended these marks, and its decision is gone with them.
+	const stands = await marksStand(store, id);
+	if (stands) await deleteAll(store, id, { paths, started }, tools);
+	else await endMarks(store, id);
+	return stands;
 }
 
 /**
- * Deletes what was decided, in its order, kind after kind; then the records. Any process may do it, again too, and several
- * at once: whoever finds the marks gone stops, since the same files may be made anew from then on.
+ * Ends what a dead process left: deletes the rest of a sweep whose record is older than `stale` seconds; drops records that
+ * say nothing any more. False while it may be another's.
+ * @param now by the storage's clock, in milliseconds
  */
-export async function finishSweep(
+export async function takeOver(
 	store: Store,
 	id: string,
-	paths: string[],
-	{ signal, onDeleted }: SweepTools = {},
+	{ now, stale }: { now: number; stale: number },
+	tools: SweepTools,
+): Promise<boolean> {
+	const sweep = await readSweep(store, id);
+	if (sweep === null) return true;
+	if (sweep.paths.length > 0 && (await marksStand(store, id))) {
+		if (now - sweep.modified < stale * 1000) return false;
+		const started = tools.clock.now();
+		if (!(await renewSweep(store, id))) return false;
+		await deleteAll(store, id, { paths: sweep.paths, started }, tools);
+	} else await endMarks(store, id);
+	return true;
+}
+
+/** Deletes in the order given, kind after kind; then the records. */
+async function deleteAll(
+	store: Store,
+	id: string,
+	{ paths, started }: { paths: string[]; started: number },
+	{ clock, signal, onSweep, onDeleted }: SweepTools,
 ): Promise<void> {
-	for (const batch of batches(paths)) {
-		signal?.throwIfAborted();
-		if (!(await marksStand(store, id))) break;
-		await store.delete(batch);
-		onDeleted?.(batch);
+	let since = started;
+	onSweep?.(paths.length);
+	for (const batch of [...batches(paths), []]) {
+		signal.throwIfAborted();
+		if (clock.now() - since > RIGHT_SECONDS) {
+			since = clock.now();
+			if (!(await renewSweep(store, id))) return;
+		}
+		if (batch.length > 0) await store.delete(batch);
+		onDeleted?.(batch.length);
 	}
 	await endMarks(store, id);
 }

@@ -3,7 +3,6 @@ import type { LakeFile, Store, TableFiles } from "../ports.js";
 import { markable, type Retention, sweepable } from "./decide.js";
 import { KINDS, type Kind, kindOf } from "./kinds.js";
 import {
-	decideMarks,
 	endMarks,
 	listRecords,
 	putMarks,
@@ -14,22 +13,18 @@ import {
 	type VacuumRecords,
 } from "./records.js";
 import { going, listFiles, type Survey, survey } from "./survey.js";
-import { finishSweep } from "./sweep.js";
+import { STALE_SECONDS, type SweepTools, sweepMarks, takeOver } from "./sweep.js";
 
 /** Deleting what no retained snapshot needs: look, mark; later look again, sweep. docs/decisions/0008-vacuum.md */
 
 /** Most files that one run marks: a record of 10 MB. Receipts come first; the rest is for the next run. */
 const MARKED_AT_ONCE = 100_000;
 
-export interface VacuumTools {
+export interface VacuumTools extends SweepTools {
 	store: Store;
 	tables: TableFiles;
 	/** Folder of this run's own. */
 	work: string;
-	signal: AbortSignal;
-	/** Told before a sweep and while it goes on. */
-	onSweep(files: number): void;
-	onDeleted(files: number): void;
 }
 
 /** Files and their bytes. */
@@ -75,16 +70,16 @@ export async function planVacuum(tools: VacuumTools, retention: Retention, now: 
 export async function runVacuum(tools: VacuumTools, retention: Retention): Promise<VacuumReport | null> {
 	const { store } = tools;
 	if (!(await readLatest(store))) return null;
-	const deleted = await finishBroken(tools);
-	const todo = await decide(tools, await listRecords(store), retention, await storeTime(store));
+	const now = await storeTime(store);
+	const deleted = await finishBroken(tools, retention, now);
+	const todo = await decide(tools, await listRecords(store), retention, now);
 	if (!todo) return null;
 	for (const id of todo.over) await endMarks(store, id);
 	for (const { id, files } of todo.sweeps) {
 		await raiseFirstKept(store, todo.lake.oldest);
 		const paths = files.map(({ path }) => path);
 		// A publisher was first, who wants one of them. What the next marks may take was decided without that.
-		if (!(await decideMarks(store, id, paths))) break;
-		await sweep(tools, id, paths);
+		if (!(await sweepMarks(store, id, paths, tools))) break;
 		deleted.push(...files);
 	}
 	tools.signal.throwIfAborted();
@@ -97,28 +92,27 @@ export async function runVacuum(tools: VacuumTools, retention: Retention): Promi
 	return report(todo, deleted);
 }
 
-function sweep({ store, signal, onSweep, onDeleted }: VacuumTools, id: string, paths: string[]): Promise<void> {
-	onSweep(paths.length);
-	return finishSweep(store, id, paths, { signal, onDeleted: (batch) => onDeleted(batch.length) });
-}
-
 /** Sweeps that were decided and not finished. */
 async function unfinished(store: Store, { decided }: VacuumRecords): Promise<{ id: string; paths: string[] }[]> {
 	const found: { id: string; paths: string[] }[] = [];
 	for (const id of decided) {
-		const paths = await readSweep(store, id);
-		if (paths !== null) found.push({ id, paths });
+		const sweep = await readSweep(store, id);
+		if (sweep !== null) found.push({ id, paths: sweep.paths });
 	}
 	return found;
 }
 
 /** Ends what an interrupted run began, and marks that a publisher has made void; returns what was there to delete. */
-async function finishBroken(tools: VacuumTools): Promise<LakeFile[]> {
+async function finishBroken(tools: VacuumTools, { grace }: Retention, now: number): Promise<LakeFile[]> {
+	const stale = Math.min(STALE_SECONDS, grace / 1000);
 	const broken = await unfinished(tools.store, await listRecords(tools.store));
 	if (broken.length === 0) return [];
 	const files = await listFiles(tools.store);
-	for (const { id, paths } of broken) await sweep(tools, id, paths);
-	return broken.flatMap(({ paths }) => present(paths, { files }));
+	const deleted: LakeFile[] = [];
+	for (const { id, paths } of broken) {
+		if (await takeOver(tools.store, id, { now, stale }, tools)) deleted.push(...present(paths, { files }));
+	}
+	return deleted;
 }
 
 function present(paths: string[], { files }: Pick<Survey, "files">): LakeFile[] {
@@ -140,7 +134,7 @@ async function decide(
 	for (const { id, modified } of marks) {
 		tools.signal.throwIfAborted();
 		if (decided.has(id)) {
-			for (const path of (await readSweep(tools.store, id)) ?? []) marked.add(path);
+			for (const path of (await readSweep(tools.store, id))?.paths ?? []) marked.add(path);
 			continue;
 		}
 		const paths = new Set(await readMarks(tools.store, id));

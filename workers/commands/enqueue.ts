@@ -125,7 +125,8 @@ class Enqueuer {
 		const { request, store, scratch } = this.#place;
 		const options = { onShardFailure: request.on_shard_failure };
 		const ends = earlierEnds(plan, request.max_reject_ratio, options);
-		const outcome = await publishEnds(plan, request, { store, dataset, tables: this.#tables, scratch }, ends, options);
+		const tools = { store, dataset, tables: this.#tables, scratch, clock: systemClock };
+		const outcome = await publishEnds(plan, request, tools, ends, options, this.#context.signal);
 		return closing(this.#context, outcome, store, this.#spent(null));
 	}
 

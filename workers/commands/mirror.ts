@@ -15,15 +15,12 @@ import { ensureLakeId } from "../lake-id.js";
 import { wantedShards } from "../options.js";
 import { openProgress, type RunProgress } from "../progress.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
-import { runMirror } from "../run-mirror.js";
+import { type MirrorOutcome, runMirror, whileSwept } from "../run-mirror.js";
 import { lazyTables, requireLake, requireScratch, requireSpace } from "../surroundings.js";
 import { countedText, durationText, sizeText } from "../text.js";
 import { archives, codecVersion, type LakeStore, openImages, openSource, openStore, retryPolicy } from "../wire.js";
 
 const dataset = imageRewardDb;
-
-/** How often a run begins again because vacuum took what it was about to publish. */
-const SWEPT_TRIES = 5;
 
 /** What the flags ask for. Throws USAGE. */
 export function mirrorRequest(options: Options): MirrorRequest {
@@ -54,13 +51,14 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	const source = await openSource(options, dataset, scratch, { clock: systemClock, note }, env);
 	const tables = lazyTables(scratch);
 	let metadataBytes = 0;
-	let fetchedBefore = 0;
 	let images: ImagePool | null = null;
-	let progress: RunProgress | null = null;
-	const spent = (): Spent => ({
-		bytes: (progress?.fetchedBytes ?? 0) + fetchedBefore + metadataBytes,
-		seconds: since(started),
-	});
+	/** One of each attempt. */
+	const drawn: RunProgress[] = [];
+	const spent = (): Spent => {
+		const bytes = drawn.reduce((sum, { fetchedBytes }) => sum + fetchedBytes, metadataBytes);
+		return { bytes, seconds: since(started) };
+	};
+	const clock = systemClock;
 	try {
 		// A new lake has work in any case: the image host starts while the plan is made.
 		if (await readLatest(store)) await settleLake(store);
@@ -70,34 +68,26 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		};
 		const onRetry = tellRetries(note);
 		const retry = retryPolicy(options);
-		const planTools = { dataset, source, store, tables, clock: systemClock, scratch, retry, onRetry, onFetched };
+		const planTools = { dataset, source, store, tables, clock, scratch, retry, onRetry, onFetched };
 		const run = { concurrency: options.concurrency, onShardFailure: options.on_shard_failure };
-		for (let swept = 0; ; swept++) {
+		const attempt = async (): Promise<MirrorOutcome> => {
 			const plan = await planMirror(request, planTools, signal);
 			tellPlan(plan, context);
 			await requireSpace(store, plan, note);
 			const todo = plan.shards.filter(({ action }) => action === "process");
-			fetchedBefore += progress?.fetchedBytes ?? 0;
-			progress = openProgress(context, context.drawn, todo.length);
+			const progress = openProgress(context, context.drawn, todo.length);
+			drawn.push(progress);
 			if (!plan.upToDate) await claimLake(store);
 			if (todo.length > 0) images ??= await openImages(store, note);
 			const own = { images: images ?? noImages, progress, maxRejectRatio: options.max_reject_ratio };
-			try {
-				const outcome = await runMirror(plan, request, { ...planTools, ...own, archives }, run, signal);
-				progress.close();
-				await sweepParts(scratch);
-				return await closing(context, outcome, store, spent());
-			} catch (error) {
-				progress.close();
-				if (!isSwept(error) || swept === SWEPT_TRIES) throw error;
-				note("warn", `${error.message}: they are made anew`, { path: error.path });
-				// What the lake has is listed anew, and a mark is a second older than what is written next.
-				await store.dropStaged();
-				await systemClock.sleep(1, signal);
-			}
-		}
+			const tools = { ...planTools, ...own, archives };
+			return runMirror(plan, request, tools, run, signal).finally(() => progress.close());
+		};
+		const outcome = await whileSwept(attempt, { store, clock, note, signal });
+		await sweepParts(scratch);
+		return await closing(context, outcome, store, spent());
 	} catch (error) {
-		progress?.close();
+		for (const progress of drawn) progress.close();
 		if (!(error instanceof Interrupted)) throw scratchError(error, scratch);
 		return interrupted(context, error, spent());
 	} finally {
@@ -106,10 +96,6 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		await source.close();
 		await store.dropStaged().catch(() => {});
 	}
-}
-
-function isSwept(error: unknown): error is LakeError {
-	return error instanceof LakeError && error.code === "LAKE_SWEPT";
 }
 
 function since(started: number): number {

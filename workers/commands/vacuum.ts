@@ -3,6 +3,7 @@ import { KINDS } from "../../pipelines/vacuum/kinds.js";
 import { planVacuum, runVacuum, type Tally, type VacuumReport } from "../../pipelines/vacuum/vacuum.js";
 import type { Options } from "../../schemas/config.js";
 import { LakeError } from "../../schemas/errors.js";
+import { systemClock } from "../clock.js";
 import { openProgress } from "../progress.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { lazyTables, requireScratch } from "../surroundings.js";
@@ -34,6 +35,7 @@ export async function vacuum(context: CommandContext): Promise<CommandResult> {
 		store,
 		tables,
 		work: join(scratch, "work", `${process.pid}-vacuum`),
+		clock: systemClock,
 		signal,
 		onSweep: (files: number) => {
 			progress.shardStarted("files", 0);

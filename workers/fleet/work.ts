@@ -131,8 +131,9 @@ export class Work {
 				if (!concernsShardOnly(failure)) throw errorOf(failure);
 				ends.outcomes.set(shard, failedOutcome(shard, shardErrorOf(shard, failure), options));
 			}
-			const tools = { store: fenced, dataset, tables: this.#tables, scratch: this.#options.scratch };
-			const outcome = await publishEnds(plan, toMirrorRequest(request), tools, ends, options);
+			const { scratch } = this.#options;
+			const tools = { store: fenced, dataset, tables: this.#tables, scratch, clock: systemClock };
+			const outcome = await publishEnds(plan, toMirrorRequest(request), tools, ends, options, lock.signal);
 			if (outcome.failure) throw outcome.failure;
 			return {
 				state: outcome.published ? "published" : "up_to_date",
