@@ -1,16 +1,21 @@
 import type { Clock, Store } from "../../pipelines/ports.js";
 
+/** The number of a call, or what it looks like: `putIfAbsent snapshots/000002-0123456789ab.json`. */
+export type Stop = number | RegExp;
+
 /**
  * Lets two runs that share a lake take turns in one process: each stops before the calls of its store that were chosen,
  * and goes on when the other stops, waits, or is over. The same choice, the same interleaving.
  */
 export class Baton {
-	readonly #runs = new Map<string, { calls: number; stops: number[] }>();
+	readonly #runs = new Map<string, { calls: number; stops: Stop[] }>();
+	/** What came by, as `vacuum stat latest.json`. */
+	readonly seen: string[] = [];
 	#holder: string | null = null;
 	#waiting: (() => void)[] = [];
 
-	/** @param stops numbers of the calls before which each run hands over, ascending; the first run begins */
-	constructor(runs: [string, number[]][]) {
+	/** @param stops calls before which each run hands over, one after another; the first run begins */
+	constructor(runs: [string, Stop[]][]) {
 		for (const [name, stops] of runs) this.#runs.set(name, { calls: 0, stops: [...stops] });
 		this.#holder = runs[0]?.[0] ?? null;
 	}
@@ -21,10 +26,11 @@ export class Baton {
 			get: (target, key) => {
 				const value: unknown = Reflect.get(target, key, target);
 				if (typeof value !== "function" || key === "localPath") return bound(value, target);
-				if (key !== "list") return (...args: unknown[]) => this.#turn(name).then(() => value.apply(target, args));
-				const turn = () => this.#turn(name);
+				if (key !== "list")
+					return (...args: unknown[]) => this.#turn(name, key, args).then(() => value.apply(target, args));
+				const turn = (args: unknown[]) => this.#turn(name, key, args);
 				return async function* (...args: unknown[]) {
-					await turn();
+					await turn(args);
 					yield* value.apply(target, args);
 				};
 			},
@@ -54,15 +60,19 @@ export class Baton {
 		}
 	}
 
-	async #turn(name: string): Promise<void> {
+	async #turn(name: string, key: string | symbol, [first]: unknown[]): Promise<void> {
 		await this.#mayRun(name);
 		const run = this.#runs.get(name);
 		if (!run) return;
 		run.calls += 1;
-		if (run.stops[0] === undefined || run.calls < run.stops[0]) return;
-		run.stops.shift();
-		this.#handOver(name);
-		await this.#mayRun(name);
+		const call = `${String(key)} ${[first].flat()[0]}`;
+		const [stop] = run.stops;
+		if (stop !== undefined && (typeof stop === "number" ? run.calls >= stop : stop.test(call))) {
+			run.stops.shift();
+			this.#handOver(name);
+			await this.#mayRun(name);
+		}
+		this.seen.push(`${name} ${call}`);
 	}
 
 	#handOver(name: string): void {
