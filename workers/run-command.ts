@@ -81,6 +81,7 @@ export const FAILED: Record<string, Record<string, unknown>> = {
 		marked: null,
 		waiting: null,
 		due: null,
+		unfinished: 0,
 		grace_seconds: null,
 	},
 	verify: { ok: false, checked: null, problems: [] },

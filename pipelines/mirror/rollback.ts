@@ -10,7 +10,7 @@ import { type ClaimTools, requireStillThere } from "./still-there.js";
 /**
  * Publishes a new snapshot with the content of snapshot `number`.
  * @returns null when the newest snapshot has that content already
- * @throws SNAPSHOT_NOT_FOUND, SNAPSHOT_VACUUMED; LAKE_DAMAGED where a file of it is missing that vacuum did not take
+ * @throws SNAPSHOT_NOT_FOUND, also where a file of it is missing; SNAPSHOT_VACUUMED where vacuum took that
  */
 export async function rollback(store: Store, number: number, tools: ClaimTools): Promise<StoredSnapshot | null> {
 	const plans = async (base: StoredSnapshot | null): Promise<Snapshot | null> => {
@@ -40,7 +40,9 @@ async function requireFiles(store: Store, snapshot: Snapshot): Promise<void> {
 		for (const { path } of files) {
 			if (await store.stat(path)) continue;
 			if (snapshot.number < (await readFirstKept(store))) throw vacuumed(store, snapshot.number, path);
-			throw new LakeError("LAKE_DAMAGED", `snapshot ${snapshot.number} is no longer whole: ${path} is gone`, { path });
+			throw new LakeError("SNAPSHOT_NOT_FOUND", `snapshot ${snapshot.number} is no longer whole: ${path} is gone`, {
+				path,
+			});
 		}
 	}
 }

@@ -43,6 +43,8 @@ export interface VacuumReport {
 	waiting: Tally;
 	/** When the newest of the marks may be swept, by the storage's clock; null where there are none. */
 	due: Date | null;
+	/** Sweeps that another vacuum is at, or was when it died a short time ago. */
+	unfinished: number;
 }
 
 /** What is to be done. */
@@ -61,9 +63,9 @@ export async function planVacuum(tools: VacuumTools, retention: Retention, now: 
 	const records = await listRecords(tools.store);
 	const todo = await decide(tools, records, retention, now);
 	if (!todo) return null;
-	const broken = await unfinished(tools.store, records);
+	const broken = await openSweeps(tools.store, records);
 	const left = broken.flatMap(({ paths }) => present(paths, todo.lake));
-	return report(todo, [...left, ...todo.sweeps.flatMap(({ files }) => files)]);
+	return report(todo, [...left, ...todo.sweeps.flatMap(({ files }) => files)], 0);
 }
 
 /** Finishes what was begun, sweeps what was marked long enough ago, marks the rest. Null where there is no lake. */
@@ -71,7 +73,7 @@ export async function runVacuum(tools: VacuumTools, retention: Retention): Promi
 	const { store } = tools;
 	if (!(await readLatest(store))) return null;
 	const now = await storeTime(store);
-	const deleted = await finishBroken(tools, retention, now);
+	const { deleted, unfinished } = await finishBroken(tools, retention, now);
 	const todo = await decide(tools, await listRecords(store), retention, now);
 	if (!todo) return null;
 	for (const id of todo.over) await endMarks(store, id);
@@ -89,11 +91,11 @@ export async function runVacuum(tools: VacuumTools, retention: Retention): Promi
 			todo.marks.map(({ path }) => path),
 		);
 	}
-	return report(todo, deleted);
+	return report(todo, deleted, unfinished);
 }
 
 /** Sweeps that were decided and not finished. */
-async function unfinished(store: Store, { decided }: VacuumRecords): Promise<{ id: string; paths: string[] }[]> {
+async function openSweeps(store: Store, { decided }: VacuumRecords): Promise<{ id: string; paths: string[] }[]> {
 	const found: { id: string; paths: string[] }[] = [];
 	for (const id of decided) {
 		const sweep = await readSweep(store, id);
@@ -102,17 +104,23 @@ async function unfinished(store: Store, { decided }: VacuumRecords): Promise<{ i
 	return found;
 }
 
-/** Ends what an interrupted run began, and marks that a publisher has made void; returns what was there to delete. */
-async function finishBroken(tools: VacuumTools, { grace }: Retention, now: number): Promise<LakeFile[]> {
+/** Ends what an interrupted run began, and marks that a publisher has made void. */
+async function finishBroken(
+	tools: VacuumTools,
+	{ grace }: Retention,
+	now: number,
+): Promise<{ deleted: LakeFile[]; unfinished: number }> {
 	const stale = Math.min(STALE_SECONDS, grace / 1000);
-	const broken = await unfinished(tools.store, await listRecords(tools.store));
-	if (broken.length === 0) return [];
+	const broken = await openSweeps(tools.store, await listRecords(tools.store));
+	if (broken.length === 0) return { deleted: [], unfinished: 0 };
 	const files = await listFiles(tools.store);
 	const deleted: LakeFile[] = [];
+	let left = 0;
 	for (const { id, paths } of broken) {
 		if (await takeOver(tools.store, id, { now, stale }, tools)) deleted.push(...present(paths, { files }));
+		else left += 1;
 	}
-	return deleted;
+	return { deleted, unfinished: left };
 }
 
 function present(paths: string[], { files }: Pick<Survey, "files">): LakeFile[] {
@@ -161,7 +169,7 @@ function remove({ files }: Survey, swept: LakeFile[]): void {
 	for (const kind of KINDS) files[kind] = files[kind].filter(({ path }) => !gone.has(path));
 }
 
-function report({ lake, marks, waiting, due }: Todo, deleted: LakeFile[]): VacuumReport {
+function report({ lake, marks, waiting, due }: Todo, deleted: LakeFile[], unfinished: number): VacuumReport {
 	return {
 		kept: lake.kept,
 		givenUp: Array.from({ length: lake.oldest - 1 }, (_, at) => at + 1),
@@ -169,6 +177,7 @@ function report({ lake, marks, waiting, due }: Todo, deleted: LakeFile[]): Vacuu
 		marked: tally(marks),
 		waiting: tally(waiting),
 		due: due === null ? null : new Date(due),
+		unfinished,
 	};
 }
 

@@ -49,6 +49,8 @@ export async function vacuum(context: CommandContext): Promise<CommandResult> {
 		const report = options.yes ? await runVacuum(tools, retention) : await planVacuum(tools, retention, Date.now());
 		progress.close();
 		if (!report) throw new LakeError("LAKE_NOT_FOUND", `there is no lake in ${options.lake}`, { path: options.lake });
+		if (report.unfinished > 0)
+			log.warn("another vacuum is deleting, or died less than ten minutes ago: run again later");
 		tell(context, report, grace);
 		return { exit: 0, document: documentOf(report, options.yes, grace) };
 	} finally {
@@ -70,7 +72,7 @@ function modeOf({ deleted, marked, waiting }: VacuumReport, yes: boolean): strin
 }
 
 function documentOf(report: VacuumReport, yes: boolean, grace: number): Record<string, unknown> {
-	const { kept, givenUp, deleted, marked, waiting, due } = report;
+	const { kept, givenUp, deleted, marked, waiting, due, unfinished } = report;
 	const when = due?.toISOString() ?? null;
 	return {
 		mode: modeOf(report, yes),
@@ -80,6 +82,7 @@ function documentOf(report: VacuumReport, yes: boolean, grace: number): Record<s
 		marked,
 		waiting,
 		due: when,
+		unfinished,
 		grace_seconds: grace,
 	};
 }
