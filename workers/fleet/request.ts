@@ -19,6 +19,8 @@ export function runRequest(options: Options): RunRequest {
 		max_side: options.max_side,
 		verify: options.verify,
 		on_bad_image: options.on_bad_image,
+		where: options.where,
+		where_mode: options.where_mode,
 	};
 	return RunRequest.parse({
 		source: source.kind === "folder" ? pathToFileURL(source.folder).href : `hf://${source.repo}@${source.revision}`,
