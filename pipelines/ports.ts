@@ -110,6 +110,8 @@ export interface Store {
 	replace(path: string, content: Buffer, seen: Buffer | null): Promise<boolean>;
 	/** Moves a local file in under a name that is its content's; durable; does nothing when it is there already. */
 	putFile(path: string, localFile: string): Promise<void>;
+	/** Puts a local file over whatever is there, durable, whole at any moment: for what was found damaged, and nothing else. */
+	overwrite(path: string, localFile: string): Promise<void>;
 	/** Makes staged objects visible and durable, all of them, before it returns. */
 	publishObjects(staged: string[]): Promise<void>;
 	/** Drops what was staged and never published. */
@@ -187,6 +189,8 @@ export interface ArchiveReader {
 	open(input: ShardInput, zip: string | null, shard: string, signal: AbortSignal): Promise<Archive>;
 	/** The JSON's bytes. Throws JSON_INVALID when they cannot be had. */
 	readJson(json: Member): Promise<Buffer>;
+	/** Writes the content of a member that was read before to a new local file; returns its SHA-256. Throws SOURCE_CHANGED. */
+	extract(ref: MemberRef, file: string): Promise<string>;
 }
 
 // ── Images ──────────────────────────────────────────────────────────────────────────────────────

@@ -76,6 +76,7 @@ export const Options = z.object({
 	max_reject_ratio: ratio.default(0.05),
 	/** A file of findings that are no surprise. */
 	expect: nonEmpty.optional(),
+	keep_rejected: flag.default(false),
 	prune: flag.default(false),
 	new_settings: flag.default(false),
 	/** Bytes a second, over all downloads of the run. */
@@ -92,6 +93,7 @@ export const Options = z.object({
 	rehash: flag.default(false),
 	json: flag.default(false),
 	deep: flag.default(false),
+	repair: flag.default(false),
 	/** Stands before every key of the queue, so that environments can share one server. */
 	queue_prefix: z
 		.string()

@@ -41,6 +41,8 @@ export const RunRequest = z.strictObject({
 	rehash: z.boolean(),
 	on_shard_failure: z.enum(["fail", "skip"]),
 	max_reject_ratio: z.number().min(0).max(1),
+	/** Absent in what an earlier release put there. */
+	keep_rejected: z.boolean().default(false),
 });
 export type RunRequest = z.infer<typeof RunRequest>;
 

@@ -96,11 +96,10 @@ async function compareShard(
 		diff.unknown.push({ shard, what: "images", count: old ? old.counts.members_in : null, why });
 		return;
 	}
-	const json = tools.dataset.jsonName(shard);
 	const chosen = metadata.get(shardParts(shard).split)?.selections?.get(shard)?.chosen;
 	// What a predicate does not choose was never in the lake.
 	const files = (plan?.input.files ?? []).filter(({ name }) => {
-		return name !== json && (!chosen || chosen.has(`${prefix}${name}`) || lake.members.has(name));
+		return !chosen || chosen.has(`${prefix}${name}`) || lake.members.has(name);
 	});
 	compareMembers(diff, prefix, lake, files, tools.limit);
 }

@@ -12,7 +12,8 @@ import { type AskedSettings, chooseSettings } from "./choose-settings.js";
 import { download } from "./download.js";
 import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
 import { knownRows, planShards, requireListed, type ShardPlan } from "./plan.js";
-import { Selecting } from "./select-rows.js";
+import { planUnkept } from "./plan-unkept.js";
+import { Selecting, type Selection } from "./select-rows.js";
 import { receiptPath } from "./work-id.js";
 
 /** What a mirror is asked to do. */
@@ -22,6 +23,7 @@ export interface MirrorRequest {
 	settings: AskedSettings;
 	newSettings: boolean;
 	prune: boolean;
+	keepRejected: boolean;
 	/** Name and version of what re-encodes in this release; asked for where images are not kept as they are. */
 	codec(): Promise<string>;
 }
@@ -77,9 +79,13 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	const commitDates = await commitDatesOf(store, base, listing);
 	const remote = remoteShards(tools.source, listing);
 	const given = { dataset, wanted, listing, settings, base, receipts, commitDates, remote };
+	const plan = async (rowsSha256: Map<string, string>, selections: Map<string, Selection>): Promise<ShardPlan[]> => {
+		const shards = planShards({ ...given, rowsSha256, selections });
+		return request.keepRejected ? planUnkept(shards, tools) : shards;
+	};
 	const told = knownRows(base, receipts, listing, wanted);
 	if (told) {
-		const shards = planShards({ ...given, rowsSha256: told, selections: new Map() });
+		const shards = await plan(told, new Map());
 		if (isUpToDate(shards, request, base)) {
 			return { listing, settings, base, shards, metadata: new Map(), upToDate: true };
 		}
@@ -95,13 +101,13 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	)) {
 		receipts.set(id, receipt);
 	}
-	const shards = planShards({ ...given, rowsSha256, selections });
+	const shards = await plan(rowsSha256, selections);
 	requireCodec(shards, settings, codec);
 	return { listing, settings, base, shards, metadata, upToDate: isUpToDate(shards, request, base) };
 }
 
 /** Shards whose zip would have to be downloaded. */
-function remoteShards(source: Source, { shards }: Listing): Set<string> {
+export function remoteShards(source: Source, { shards }: Listing): Set<string> {
 	const remote = [...shards].filter(([, input]) => input.form === "zip" && source.localPath(input.file) === null);
 	return new Set(remote.map(([shard]) => shard));
 }

@@ -16,7 +16,11 @@ export type Reason =
 	| "pipeline changed"
 	| "up to date"
 	| "done earlier, not yet published"
-	| "the lake has it from a later commit";
+	| "the lake has it from a later commit"
+	| typeof UNKEPT;
+
+/** Done earlier, when the bytes of rejected images were not asked for. */
+export const UNKEPT = "rejected images not kept yet";
 
 /** Largest share of a shard's images that is fetched image by image. */
 const RANGED_SHARE = 0.2;
@@ -109,10 +113,10 @@ function planShard(shard: string, content: ShardInput, given: PlanInput): ShardP
  * take about as long as the whole zip does, whose hash can be checked then. Depends on metadata and listing only, so that
  * every worker decides alike.
  */
-function planFetch(
+export function planFetch(
 	shard: string,
 	bytes: number,
-	{ selections, remote }: PlanInput,
+	{ selections, remote }: Pick<PlanInput, "selections" | "remote">,
 ): Pick<ShardPlan, "selection" | "fetchBytes"> {
 	const selection = selections.get(shard);
 	if (!selection) return { selection: null, fetchBytes: bytes };

@@ -9,6 +9,7 @@ import { checkImages, memberTasks } from "./check-images.js";
 import { checkRows } from "./check-rows.js";
 import { fetchShard } from "./fetch-shard.js";
 import { forgetFailed, keepFailed } from "./keep-failed.js";
+import { keepRejected } from "./keep-rejected.js";
 import { readShardMetadata, type SplitMetadata } from "./metadata.js";
 import { parseRows } from "./parse-rows.js";
 import type { ShardPlan } from "./plan.js";
@@ -25,6 +26,8 @@ export interface ShardTools extends ContentTools {
 	store: Store;
 	tables: TableFiles;
 	maxRejectRatio: number;
+	/** Whether the bytes of what goes to quarantine are kept in the lake, beside their rows. */
+	keepRejected: boolean;
 }
 
 /** Numbers the folders of this process: it may do the same shard for two lakes at once. */
@@ -83,6 +86,7 @@ export async function processShard(
 		await store.publishObjects([...new Set(settled.good.map(({ image }) => image.object_key))]);
 		workFolders += 1;
 		const work = join(tools.scratch, "work", `${process.pid}-${workFolders}-${shard}`);
+		if (tools.keepRejected) await keepRejected(settled.findings, images.members, tools, work, signal);
 		const files = await writeTables(shard, tables, tools.tables, store, work);
 		signal.throwIfAborted();
 		const receipt = await writeReceipt(store, makeReceipt(plan, settings, settled, tables, files));

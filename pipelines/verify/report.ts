@@ -1,4 +1,4 @@
-/** What an audit found. Plain data; the command prints it. */
+/** What an audit found, and what was made good. Plain data; the command prints it. */
 
 export type ProblemCode =
 	| "OBJECT_MISSING"
@@ -31,7 +31,11 @@ export interface Checked {
 }
 
 export class Report {
-	readonly problems: Problem[] = [];
+	/** What remains. */
+	problems: Problem[] = [];
+	readonly repaired: Omit<Problem, "detail">[] = [];
+	/** Paths whose bytes are missing or others: what a repair may write, and nothing else. */
+	readonly damaged = new Set<string>();
 	readonly checked: Checked = {
 		snapshots: 0,
 		receipts: 0,
@@ -44,5 +48,30 @@ export class Report {
 
 	add(code: ProblemCode, path: string, detail: string): void {
 		this.problems.push({ code, path, detail });
+	}
+
+	/** A file or object whose bytes are missing or others. */
+	damage(code: ProblemCode, path: string, detail: string): void {
+		this.damaged.add(path);
+		this.add(code, path, detail);
+	}
+
+	/** What was damaged is as recorded now. */
+	mended(path: string): void {
+		if (!this.damaged.delete(path)) return;
+		for (const { code } of this.problems.filter((problem) => problem.path === path)) this.repaired.push({ code, path });
+		this.problems = this.problems.filter((problem) => problem.path !== path);
+	}
+
+	/** What was damaged remains so. */
+	remains(path: string, why: string): void {
+		for (const problem of this.problems) if (problem.path === path) problem.detail += `; not repaired: ${why}`;
+	}
+
+	sort(): void {
+		const byPath = (a: { path: string }, b: { path: string }): number =>
+			a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
+		this.problems.sort(byPath);
+		this.repaired.sort(byPath);
 	}
 }

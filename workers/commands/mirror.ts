@@ -44,6 +44,7 @@ export function mirrorRequest(options: Options): MirrorRequest {
 		settings: options,
 		newSettings: options.new_settings,
 		prune: options.prune,
+		keepRejected: options.keep_rejected,
 		codec: codecVersion,
 	};
 }
@@ -90,6 +91,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 			images: images ?? noImages,
 			progress,
 			maxRejectRatio: options.max_reject_ratio,
+			keepRejected: options.keep_rejected,
 		};
 		const run = { concurrency: options.concurrency, onShardFailure: options.on_shard_failure };
 		const outcome = await runMirror(plan, request, shardTools, run, signal);

@@ -35,6 +35,7 @@ export function runRequest(options: Options): RunRequest {
 		rehash: options.rehash,
 		on_shard_failure: options.on_shard_failure,
 		max_reject_ratio: options.max_reject_ratio,
+		keep_rejected: options.keep_rejected,
 	});
 }
 
@@ -45,8 +46,9 @@ function lakeAddress(text: string): string {
 	return `s3://${address.bucket}${address.prefix === "" ? "" : `/${address.prefix}`}`;
 }
 
-export function toMirrorRequest({ wanted, settings, new_settings, prune }: RunRequest): MirrorRequest {
-	return { wanted, settings, newSettings: new_settings, prune, codec: codecVersion };
+export function toMirrorRequest(request: RunRequest): MirrorRequest {
+	const { wanted, settings, new_settings, prune, keep_rejected } = request;
+	return { wanted, settings, newSettings: new_settings, prune, keepRejected: keep_rejected, codec: codecVersion };
 }
 
 /** The commit that a listing was made at; null of a folder. */

@@ -1,5 +1,6 @@
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { readReceipt } from "../../pipelines/lake.js";
+import { UNKEPT } from "../../pipelines/mirror/plan.js";
 import { type MirrorPlan, planMirror } from "../../pipelines/mirror/plan-mirror.js";
 import { processShard } from "../../pipelines/mirror/shard.js";
 import { PIPELINE_VERSION, receiptPath } from "../../pipelines/mirror/work-id.js";
@@ -99,7 +100,9 @@ export class Work {
 				const one = plan.shards.find((other) => other.shard === shard);
 				if (one?.action === "keep") return { state: "kept", fetched: 0 };
 				if (one?.workId !== job.work_id) throw changed(shard, request);
-				if (await readReceipt(lake.store, receiptPath(shard, job.work_id))) return { state: "reused", fetched: 0 };
+				// Of a shard done earlier, whose rejected images are to be kept, there is a receipt and work left.
+				const done = one.action === "reuse" || (one.reason !== UNKEPT && (await hasReceipt(lake.store, job)));
+				if (done) return { state: "reused", fetched: 0 };
 				const tools = {
 					...this.#planTools(lake.store, run),
 					store: new FencedStore(lake.store, () => lock.stillMine()),
@@ -107,6 +110,7 @@ export class Work {
 					images: lake.images,
 					progress,
 					maxRejectRatio: request.max_reject_ratio,
+					keepRejected: request.keep_rejected,
 				};
 				await processShard(one, metadataOf(plan, shard), plan.settings, tools, lock.signal);
 				return { state: "done", fetched: told.fetched };
@@ -261,6 +265,10 @@ export class Work {
 			retry: retryPolicy(network),
 		};
 	}
+}
+
+async function hasReceipt(store: LakeStore, { shard, work_id }: ShardJob): Promise<boolean> {
+	return (await readReceipt(store, receiptPath(shard, work_id))) !== null;
 }
 
 function changed(shard: string, { source }: RunRequest): LakeError {
