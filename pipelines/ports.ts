@@ -77,6 +77,11 @@ export interface Source {
 	 * valid until the next one is asked for.
 	 */
 	read(file: SourceFile, offset: number, signal: AbortSignal, restart: () => void): AsyncIterable<Buffer>;
+	/**
+	 * The file's bytes from `from` up to `to` (exclusive), at the listing's commit, in one attempt: those and no others, in
+	 * order. Throws a LakeError that says whether a retry can help. A buffer is valid until the next one is asked for.
+	 */
+	readRange(file: SourceFile, from: number, to: number, signal: AbortSignal): AsyncIterable<Buffer>;
 	close(): Promise<void>;
 }
 
@@ -175,6 +180,16 @@ export interface ArchiveReader {
 	 * end at `to` or before; `next` is where the first of the others begins, null where that cannot be told.
 	 */
 	arrived(zip: string, from: number, to: number): { refs: MemberRef[]; next: number | null };
+	/**
+	 * Where a zip's own records begin: from there to the zip's end lies all that `open` reads, but for the members' local
+	 * headers. `bytes` is the zip's size, `read` gives its bytes from a position on. Throws ZIP_CORRUPT, ZIP_UNSAFE, and what
+	 * `read` throws.
+	 */
+	recordsStart(
+		shard: string,
+		bytes: number,
+		read: (position: number, length: number) => Promise<Buffer>,
+	): Promise<number>;
 	/** Reads the directory. Throws ZIP_CORRUPT, ZIP_UNSAFE. `zip` is the local file of a zip's input. */
 	open(input: ShardInput, zip: string | null, shard: string, signal: AbortSignal): Promise<Archive>;
 	/** The JSON's bytes. Throws JSON_INVALID when they cannot be had. */
@@ -240,13 +255,32 @@ export interface MetadataColumn {
 	type: string;
 }
 
+/** A row as a parquet file has it: integers as numbers where they are safe, else as text; lists as text. */
+export type PlainRow = Record<string, string | number | null>;
+
+/** One row as it stands in two files of a table; null where that file lacks it. */
+export interface RowDifference {
+	before: PlainRow | null;
+	after: PlainRow | null;
+}
+
 export interface TableFiles {
 	/** Columns of a parquet file. Throws METADATA_MISSING when it cannot be read. */
 	columns(file: string): Promise<MetadataColumn[]>;
 	/** Metadata rows whose `image_path` starts with `prefix` (all with ""), in batches, in no order. */
 	metadataRows(file: string, prefix: string): AsyncIterable<MetadataRow[]>;
 	/** Rows of a parquet file, these columns only, in the file's order, in batches. */
-	read(file: string, columns: string[]): AsyncIterable<Record<string, string | number | null>[]>;
+	read(file: string, columns: string[]): AsyncIterable<PlainRow[]>;
+	/**
+	 * Rows in which two files of one table differ, all columns, matched and ordered by `key`, in batches; null is a file
+	 * without rows. Throws LAKE_DAMAGED when one cannot be read, NO_SPACE.
+	 */
+	differences(
+		table: TableName,
+		key: readonly string[],
+		before: string | null,
+		after: string | null,
+	): AsyncIterable<RowDifference[]>;
 	/** Writes rows in their order; same rows, same bytes. */
 	write(table: TableName, rows: Iterable<TableRow>, file: string): Promise<void>;
 	close(): Promise<void>;

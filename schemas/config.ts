@@ -79,6 +79,8 @@ export const Options = z.object({
 	on_bad_image: z.enum(BAD_IMAGE_MODES).optional(),
 	on_shard_failure: z.enum(["fail", "skip"]).default("fail"),
 	max_reject_ratio: ratio.default(0.05),
+	/** A file of findings that are no surprise. */
+	expect: nonEmpty.optional(),
 	prune: flag.default(false),
 	new_settings: flag.default(false),
 	/** Bytes a second, over all downloads of the run. */
@@ -117,6 +119,8 @@ export const Options = z.object({
 	pairs: z.enum(["rows", "embed"]).default("rows"),
 	shard_size: size.default(1e9),
 	overwrite: flag.default(false),
+	/** How many of each kind a comparison lists; 0: all. */
+	limit: wholeNumber(0, 1e9).default(20),
 });
 export type Options = z.infer<typeof Options>;
 

@@ -22,6 +22,7 @@ const flags = {
 	onBadImage: new Option("--on-bad-image <mode>", "drop-image or drop-group"),
 	onShardFailure: new Option("--on-shard-failure <mode>", "fail or skip (default: fail)"),
 	maxRejectRatio: new Option("--max-reject-ratio <ratio>", "0 to 1 (default: 0.05)"),
+	expect: new Option("--expect <file>", "findings that are known, as JSON: only others are told as new"),
 	prune: new Option("--prune", "drop published shards outside --subset and --split"),
 	newSettings: new Option("--new-settings", "let the settings differ from the lake's"),
 	bandwidth: new Option("--bandwidth <rate>", "most that all downloads take together, such as 20MB or 500KB/s"),
@@ -50,6 +51,7 @@ const flags = {
 	pairs: new Option("--pairs <mode>", "of hf: rows names the two rows, embed holds the images (default: rows)"),
 	shardSize: new Option("--shard-size <size>", "of webdataset: most bytes of a tar (default: 1GB)"),
 	overwrite: new Option("--overwrite", "replace another export"),
+	limit: new Option("--limit <n>", "how many of each kind are listed, 0 for all (default: 20)"),
 } as const;
 
 type Flag = keyof typeof flags;
@@ -57,9 +59,9 @@ type Flag = keyof typeof flags;
 const WHERE: Flag[] = ["source", "lake", "subset", "split", "shards", "scratch", "rehash"];
 const SETTINGS: Flag[] = ["image", "quality", "maxSide", "verify", "onBadImage", "newSettings", "prune"];
 const NETWORK: Flag[] = ["bandwidth", "retries", "retryWait", "idleTimeout", "allowPrivateRedirects"];
-const RUN: Flag[] = ["concurrency", "onShardFailure", "maxRejectRatio", "singleWriter", "s3Sse", "s3SseKmsKeyId"];
-/** What the runs of a fleet have of these: how many shards are in flight is each worker's affair. */
-const FLEET_RUN: Flag[] = RUN.filter((flag) => flag !== "concurrency");
+/** What the runs of a fleet have: how many shards are in flight is each worker's affair. */
+const FLEET_RUN: Flag[] = ["onShardFailure", "maxRejectRatio", "singleWriter", "s3Sse", "s3SseKmsKeyId"];
+const RUN: Flag[] = ["concurrency", "expect", ...FLEET_RUN];
 
 function command(name: string, about: string, options: Flag[], examples: string[]): Command {
 	const made = new Command(name).description(about);
@@ -107,6 +109,7 @@ function program(): Command {
 				"irlake mirror --subset 1k --lake ./lake",
 				"irlake mirror --shards test_1,test_2 --on-shard-failure skip",
 				"irlake mirror --source file:///data/ImageRewardDB --lake /lake",
+				"irlake mirror --subset 1k --expect known.jsonl",
 				"irlake mirror --subset 1k --bandwidth 20MB --retries 50 --idle-timeout 60",
 				"AWS_PROFILE=me irlake mirror --subset 1k --lake s3://bucket/imagereward",
 				"AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 irlake mirror --lake s3://b/lake",
@@ -120,10 +123,10 @@ function program(): Command {
 		command(
 			"enqueue",
 			"the same mirror, as jobs on the queue (REDIS_URL) for workers to do",
-			[...WHERE, ...SETTINGS, ...FLEET_RUN, "queuePrefix", "wait", ...NETWORK],
+			[...WHERE, ...SETTINGS, ...FLEET_RUN, "expect", "queuePrefix", "wait", ...NETWORK],
 			[
 				"irlake enqueue --subset 1k --lake /lake",
-				"irlake enqueue --subset 8k --lake /lake --wait",
+				"irlake enqueue --subset 8k --lake /lake --wait --expect known.jsonl",
 				"REDIS_URL=rediss://me:secret@queue.example:6380 irlake enqueue --wait",
 			],
 		).action(async (given: Record<string, unknown>) => {
@@ -164,6 +167,24 @@ function program(): Command {
 			const { verify } = await import("./commands/verify.js");
 			await run("verify", given, verify);
 		}),
+	);
+	irlake.addCommand(
+		command(
+			"diff",
+			"show what differs between two snapshots, or a snapshot and the source",
+			[...WHERE, "limit", ...NETWORK],
+			[
+				"irlake diff 1 latest --lake ./lake",
+				"irlake diff latest source --subset 1k --lake ./lake",
+				"irlake diff source latest --subset 1k --limit 0 --json",
+			],
+		)
+			.argument("<before>", "a snapshot's number or path, latest, or source")
+			.argument("<after>", "the same")
+			.action(async (before: string, after: string, given: Record<string, unknown>) => {
+				const { diff } = await import("./commands/diff.js");
+				await run("diff", given, (context) => diff(context, before, after));
+			}),
 	);
 	irlake.addCommand(
 		command(

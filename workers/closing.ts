@@ -1,8 +1,10 @@
 import { imageRewardDb } from "../pipelines/datasets/image-reward-db.js";
+import type { JudgedFindings } from "../pipelines/expect/judge-findings.js";
 import type { StoredSnapshot } from "../pipelines/lake.js";
 import { receiptsOf } from "../pipelines/mirror/plan-mirror.js";
 import { settleLake } from "../pipelines/mirror/publish.js";
 import type { Receipt } from "../schemas/records.js";
+import { type Expecting, judgedDocument, judgedText, judgeRun } from "./expect.js";
 import { type CommandContext, type CommandResult, errorDocument, FAILED } from "./run-command.js";
 import type { MirrorOutcome } from "./run-mirror.js";
 import { failuresText, findingsText, shardsText, splitsText, sumFindings } from "./summary.js";
@@ -24,11 +26,18 @@ export function emptyDocument({ bytes, seconds }: Spent): Record<string, unknown
 	return { ...FAILED.mirror, bytes_downloaded: bytes, seconds };
 }
 
+/** Where a run's end is told from. */
+export interface Ended {
+	store: LakeStore;
+	/** With `--expect`, how its findings are judged. */
+	expecting: Expecting | null;
+}
+
 /** The closing summary, for people and as the document. */
 export async function closing(
 	context: CommandContext,
 	outcome: MirrorOutcome,
-	store: LakeStore,
+	{ store, expecting }: Ended,
 	spent: Spent,
 ): Promise<CommandResult> {
 	const newest = outcome.published ?? (outcome.failure ? null : await settleLake(store));
@@ -38,7 +47,8 @@ export async function closing(
 	const receipts = await presentReceipts(store, newest, outcome.receipts);
 	const failedFindings = failed.map(({ findings }) => findings);
 	const findings = sumFindings([...receipts.map((receipt) => receipt.findings), ...failedFindings]);
-	sayClosing(context, { outcome, newest, receipts, findings, state, spent });
+	const judged = expecting && (await judgeRun(expecting, { outcome, receipts, store }, context));
+	sayClosing(context, { outcome, newest, receipts, findings, judged, state, spent });
 	const shards = outcome.shards.map(({ shard, state: how, code, detail }) => ({ shard, state: how, code, detail }));
 	return {
 		exit,
@@ -50,6 +60,7 @@ export async function closing(
 			shards,
 			counts: outcome.failure ? null : (newest?.snapshot.counts ?? null),
 			findings,
+			...(judged ? judgedDocument(judged) : {}),
 		},
 		error: outcome.failure ? errorDocument(outcome.failure) : null,
 	};
@@ -70,12 +81,13 @@ interface Closing {
 	newest: StoredSnapshot | null;
 	receipts: Receipt[];
 	findings: Receipt["findings"];
+	judged: JudgedFindings | null;
 	state: string;
 	spent: Spent;
 }
 
 function sayClosing({ say, options }: CommandContext, told: Closing): void {
-	const { outcome, newest, receipts, findings, state, spent } = told;
+	const { outcome, newest, receipts, findings, judged, state, spent } = told;
 	const heads: Record<string, string> = {
 		published: `published snapshot ${newest?.snapshot.number} of ${options.lake}`,
 		up_to_date: `up to date: snapshot ${newest?.snapshot.number ?? "-"} of ${options.lake}`,
@@ -88,7 +100,8 @@ function sayClosing({ say, options }: CommandContext, told: Closing): void {
 	if (failures) say(`\nshards that failed\n${failures}`);
 	if (receipts.length > 0)
 		say(`\ncounted, beside what the dataset's card says of a whole split\n${splitsText(dataset, receipts)}`);
+	if (judged) say(`\n${judgedText(judged)}`);
+	else if (Object.keys(findings).length > 0) say(`\nfindings\n${findingsText(findings)}`);
 	if (Object.keys(findings).length === 0) return;
-	say(`\nfindings\n${findingsText(findings)}`);
 	if (newest) say(`  each row, with its reason: ${placeText(options.lake, "tables/quarantine")}`);
 }

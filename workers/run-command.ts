@@ -85,6 +85,18 @@ export const FAILED: Record<string, Record<string, unknown>> = {
 		grace_seconds: null,
 	},
 	verify: { ok: false, checked: null, problems: [] },
+	diff: {
+		equal: null,
+		before: null,
+		after: null,
+		settings: [],
+		shards: [],
+		rows: {},
+		images: null,
+		counts: [],
+		findings: [],
+		unknown: [],
+	},
 	export: {
 		state: "failed",
 		export: null,

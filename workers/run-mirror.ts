@@ -22,6 +22,8 @@ export interface ShardOutcome {
 	/** Of a failed shard: what had been found, and where it is kept. */
 	findings: Receipt["findings"];
 	kept: string | null;
+	/** Of one that was made earlier and is judged bad now. */
+	receipt: Receipt | null;
 }
 
 export interface MirrorOutcome {
@@ -157,7 +159,7 @@ export function whyNotPublish(
 }
 
 export function outcome(shard: string, state: ShardOutcome["state"]): ShardOutcome {
-	return { shard, state, code: null, detail: null, findings: {}, kept: null };
+	return { shard, state, code: null, detail: null, findings: {}, kept: null, receipt: null };
 }
 
 export function failedOutcome(
@@ -173,16 +175,14 @@ export function failedOutcome(
 		code: error.code,
 		detail: error.message,
 		...of,
+		receipt: null,
 	};
 }
 
 /** A shard that was made earlier and is judged bad now. Under `skip` it stays in the lake, and is counted there. */
-function judgedOutcome(
-	{ shard, findings }: Receipt,
-	error: LakeError,
-	options: Pick<RunOptions, "onShardFailure">,
-): ShardOutcome {
-	return { ...failedOutcome(shard, error, options), findings: options.onShardFailure === "fail" ? findings : {} };
+function judgedOutcome(receipt: Receipt, error: LakeError, options: Pick<RunOptions, "onShardFailure">): ShardOutcome {
+	const findings = options.onShardFailure === "fail" ? receipt.findings : {};
+	return { ...failedOutcome(receipt.shard, error, options), findings, receipt };
 }
 
 /** The reject ratio judges shards made earlier as it judges new ones. */

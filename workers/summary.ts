@@ -40,12 +40,15 @@ export function splitsText(dataset: Dataset, receipts: Receipt[]): string {
 	return tableText(rows);
 }
 
+/** Codes by severity, then by name. */
+export function gravestFirst(codes: FindingCode[]): FindingCode[] {
+	const order = { fatal: 0, reject: 1, warn: 2 };
+	return codes.sort().sort((a, b) => order[FINDINGS[a].severity] - order[FINDINGS[b].severity]);
+}
+
 /** Findings by code, the grave ones first. */
 export function findingsText(findings: Receipt["findings"]): string {
-	const codes = (Object.keys(findings) as FindingCode[]).sort();
-	const order = { fatal: 0, reject: 1, warn: 2 };
-	codes.sort((a, b) => order[FINDINGS[a].severity] - order[FINDINGS[b].severity]);
-	return codes
+	return gravestFirst(Object.keys(findings) as FindingCode[])
 		.map(
 			(code) =>
 				`  ${FINDINGS[code].severity.padEnd(6)}  ${code.padEnd(26)} ${countText(findings[code] ?? 0).padStart(6)}`,

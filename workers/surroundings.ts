@@ -107,6 +107,9 @@ export function lazyTables(scratch: string): TableFiles {
 		async *read(file, columns) {
 			yield* (await get()).read(file, columns);
 		},
+		async *differences(table, key, before, after) {
+			yield* (await get()).differences(table, key, before, after);
+		},
 		write: async (table, rows, file) => (await get()).write(table, rows, file),
 		close: async () => {
 			if (opened) await (await opened).close();

@@ -4,6 +4,7 @@ import { openLoose } from "../infra/adapters/archive/loose.js";
 import { readJsonMember } from "../infra/adapters/archive/member.js";
 import { openZip } from "../infra/adapters/archive/zip.js";
 import { arrivedImages } from "../infra/adapters/archive/zip-arrived.js";
+import { recordsStart } from "../infra/adapters/archive/zip-end.js";
 import type { RedisConnection, RedisOptions } from "../infra/adapters/redis.js";
 import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
 import type { FolderStore } from "../infra/adapters/store/folder-store.js";
@@ -245,6 +246,7 @@ export async function fastDecoder(): Promise<string | null> {
 
 export const archives: ArchiveReader = {
 	arrived: arrivedImages,
+	recordsStart,
 	async open(input, zip, shard, signal) {
 		if (input.form === "unpacked") return openLoose(input.files, input.json);
 		if (zip === null) throw new LakeError("INTERNAL", `${shard}: no local zip to open`);

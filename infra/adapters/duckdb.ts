@@ -1,10 +1,12 @@
 import { mkdir, readdir, rm, statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import type { MetadataColumn, TableFiles } from "../../pipelines/ports.js";
+import type { MetadataColumn, PlainRow, RowDifference, TableFiles } from "../../pipelines/ports.js";
 import { LakeError } from "../../schemas/errors.js";
 import { INTEGER_COLUMNS, type MetadataRow, TEXT_COLUMNS } from "../../schemas/row.js";
 import { TABLES, type TableName, type TableRow } from "../../schemas/tables.js";
+import { differencesOf, differencesQuery } from "./duckdb-differences.js";
+import { literal, parquet, quoted } from "./duckdb-sql.js";
 import { ownerAlive, ownerId } from "./owner.js";
 
 export interface TableFilesOptions {
@@ -15,8 +17,6 @@ export interface TableFilesOptions {
 	/** Default: one a core. The bytes written do not depend on it. */
 	threads?: number;
 }
-
-type PlainRow = Record<string, string | number | null>;
 
 const INTEGER_TYPES = new Set([
 	...["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"],
@@ -69,7 +69,7 @@ class DuckDBFiles implements TableFiles {
 		const where = `WHERE starts_with("image_path", ${literal(prefix)})`;
 		try {
 			// Exactly the columns that a MetadataRow has.
-			yield* this.#rows(file, TEXT_COLUMNS, INTEGER_COLUMNS, where) as AsyncIterable<MetadataRow[]>;
+			yield* this.#rows(`${parquet(file)} ${where}`, TEXT_COLUMNS, INTEGER_COLUMNS) as AsyncIterable<MetadataRow[]>;
 		} catch (error) {
 			throw unreadable(file, error);
 		}
@@ -81,10 +81,9 @@ class DuckDBFiles implements TableFiles {
 			const types = new Map((await this.#describe(file)).map(({ name, type }) => [name, type]));
 			const isText = (name: string) => !INTEGER_TYPES.has(types.get(name) ?? "");
 			yield* this.#rows(
-				file,
+				parquet(file),
 				columns.filter(isText),
 				columns.filter((name) => !isText(name)),
-				"",
 			);
 		} catch (error) {
 			if (error instanceof LakeError) throw error;
@@ -92,10 +91,29 @@ class DuckDBFiles implements TableFiles {
 		}
 	}
 
+	/** Joined by DuckDB, which spills what its memory limit does not hold. */
+	async *differences(
+		table: TableName,
+		key: readonly string[],
+		before: string | null,
+		after: string | null,
+	): AsyncIterable<RowDifference[]> {
+		await this.#readySpill();
+		const { from, texts, integers } = differencesQuery(TABLES[table], key, before, after);
+		try {
+			for await (const batch of this.#rows(from, texts, integers)) yield batch.map(differencesOf(TABLES[table]));
+		} catch (error) {
+			const path = after ?? before ?? table;
+			throw (
+				(await this.#diskFull(path, `comparing ${table}`, error)) ??
+				new LakeError("LAKE_DAMAGED", `The files of ${table} cannot be compared.`, { path, cause: error })
+			);
+		}
+	}
+
 	/** Throws NO_SPACE; INTERNAL where a row does not fit the table. A file left by a failure is removed. */
 	async write(table: TableName, rows: Iterable<TableRow>, file: string): Promise<void> {
-		this.#spillReady ??= prepareSpill(dirname(this.#spill));
-		await this.#spillReady;
+		await this.#readySpill();
 		const path = resolve(file);
 		await this.#connected(async (connection) => {
 			try {
@@ -125,20 +143,15 @@ class DuckDBFiles implements TableFiles {
 	}
 
 	/**
-	 * Rows in the file's order. The texts of a row come as one JSON array: half the time of one by one (of 50,000 rows,
+	 * Rows in the order of `from`, a file or a query. The texts of a row come as one JSON array: half the time of one by one (of 50,000 rows,
 	 * 0.13 s instead of 0.25 s), and the client's decoder, which drops a byte-order mark that leads a text, sees none.
 	 */
-	async *#rows(
-		file: string,
-		texts: readonly string[],
-		integers: readonly string[],
-		where: string,
-	): AsyncIterable<PlainRow[]> {
+	async *#rows(from: string, texts: readonly string[], integers: readonly string[]): AsyncIterable<PlainRow[]> {
 		const asText = texts.map((name) => `${quoted(name)}::VARCHAR`).join(", ");
 		const columns = [`to_json([${asText}])`, ...integers.map(quoted)].join(", ");
 		const connection = await this.#instance.connect();
 		try {
-			const result = await connection.stream(`SELECT ${columns} FROM ${parquet(file)} ${where}`);
+			const result = await connection.stream(`SELECT ${columns} FROM ${from}`);
 			for (;;) {
 				const chunk = await result.fetchChunk();
 				if (chunk === null || chunk.rowCount === 0) return;
@@ -159,17 +172,26 @@ class DuckDBFiles implements TableFiles {
 		}
 	}
 
+	#readySpill(): Promise<void> {
+		this.#spillReady ??= prepareSpill(dirname(this.#spill));
+		return this.#spillReady;
+	}
+
 	async #writeError(table: TableName, path: string, error: unknown): Promise<LakeError> {
 		if (error instanceof LakeError) return error;
+		const full = await this.#diskFull(path, `the table ${table}`, error);
+		return (
+			full ?? new LakeError("INTERNAL", `The table ${table} could not be written to ${path}.`, { path, cause: error })
+		);
+	}
+
+	/** The error to tell where the disk of the file, or that of the spill folder, is full; else null. */
+	async #diskFull(path: string, what: string, cause: unknown): Promise<LakeError | null> {
 		for (const folder of [dirname(path), dirname(this.#spill)]) {
-			if (await isFull(folder)) {
-				return new LakeError("NO_SPACE", `The disk of ${folder} has no space left for the table ${table}.`, {
-					path: folder,
-					cause: error,
-				});
-			}
+			if (!(await isFull(folder))) continue;
+			return new LakeError("NO_SPACE", `The disk of ${folder} has no space left for ${what}.`, { path: folder, cause });
 		}
-		return new LakeError("INTERNAL", `The table ${table} could not be written to ${path}.`, { path, cause: error });
+		return null;
 	}
 }
 
@@ -198,25 +220,6 @@ function unreadable(file: string, cause: unknown): LakeError {
 		path: file,
 		cause,
 	});
-}
-
-function quoted(name: string): string {
-	return `"${name.replaceAll('"', '""')}"`;
-}
-
-function literal(text: string): string {
-	return `'${text.replaceAll("'", "''")}'`;
-}
-
-/**
- * One file as a table. DuckDB takes `*`, `?` and `[` in a path for a pattern, so each is put in a class of its own; not
- * beside a backslash, which such a pattern cannot express, and which stops DuckDB from seeing one. Folders named
- * `rank=3` give no columns.
- */
-function parquet(file: string): string {
-	const path = resolve(file);
-	const exact = path.includes("\\") ? path : path.replace(/[[*?]/g, "[$&]");
-	return `read_parquet(${literal(exact)}, hive_partitioning = false)`;
 }
 
 /** Rows of a chunk, whose first column holds the texts, and the others the integers. */

@@ -6,17 +6,17 @@ import type { Store } from "../ports.js";
 import { readFirstKept } from "../vacuum/records.js";
 
 /**
- * The snapshot that `latest`, a number or a path in the lake names.
+ * The snapshot that `latest`, a number or a path in the lake names; `asked` is the option or argument that says which.
  * Throws LAKE_NOT_FOUND, SNAPSHOT_NOT_FOUND, SNAPSHOT_VACUUMED, USAGE, LAKE_DAMAGED.
  */
-export async function chooseSnapshot(store: Store, wanted: string): Promise<StoredSnapshot> {
+export async function chooseSnapshot(store: Store, wanted: string, asked = "--snapshot"): Promise<StoredSnapshot> {
 	const latest = await readLatestSnapshot(store);
 	if (!latest) throw new LakeError("LAKE_NOT_FOUND", `there is no lake in ${store.name}`, { path: store.name });
 	if (wanted === "latest") return latest;
 	const path = wanted.replace(/^\.\//, "");
 	const number = /^([1-9]\d{0,8})$/.exec(path)?.[1] ?? /^snapshots\/0*(\d+)-[0-9a-f]{12}\.json$/.exec(path)?.[1];
 	if (number === undefined) {
-		throw new LakeError("USAGE", `--snapshot cannot be ${JSON.stringify(wanted)}`, {
+		throw new LakeError("USAGE", `${asked} cannot be ${JSON.stringify(wanted)}`, {
 			hint: "Give a number, a path such as snapshots/000001-0123456789ab.json, or latest.",
 		});
 	}

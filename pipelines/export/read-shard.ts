@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
 import { ROW_COLUMNS } from "../../schemas/row.js";
@@ -25,7 +26,7 @@ export async function readShardRows(
 	const rows: ImageRow[] = [];
 	for (const file of snapshot.tables.images?.files ?? []) {
 		if (!file.path.startsWith(folder)) continue;
-		const local = await localTable(file, store, work);
+		const local = await localTable(file, store, join(work, "images.parquet"));
 		for await (const batch of tables.read(local, COLUMNS)) {
 			rows.push(...(batch as unknown as ImageRow[])); // these columns, of a file whose hash was just checked
 		}

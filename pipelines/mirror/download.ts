@@ -46,7 +46,8 @@ function noSpace(scratch: string, file: SourceFile, needed: number, free: number
 	});
 }
 
-async function checkSpace(scratch: string, file: SourceFile, needed: number): Promise<void> {
+/** Throws NO_SPACE where the scratch folder's disk has less than is needed of the file. */
+export async function checkSpace(scratch: string, file: SourceFile, needed: number): Promise<void> {
 	const { bavail, bsize } = await statfs(scratch);
 	const free = bavail * bsize;
 	if (free < needed) throw noSpace(scratch, file, needed, free);

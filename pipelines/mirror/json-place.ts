@@ -50,6 +50,26 @@ export function firstBadOffset(text: string): number {
 	}
 }
 
+/** Where each element of an array begins, of a text that `JSON.parse` has accepted. */
+export function elementOffsets(text: string): number[] {
+	const offsets: number[] = [];
+	let depth = 0;
+	let next = false;
+	for (let at = skipSpace(text, 0); at < text.length; ) {
+		const { kind, end } = tokenAt(text, at);
+		const mark = kind === "mark" ? text.charAt(at) : null;
+		if (next && mark !== "]") {
+			offsets.push(at);
+			next = false;
+		}
+		if (mark === "[" || mark === "{") depth++;
+		if (mark === "]" || mark === "}") depth--;
+		if (depth === 1 && (mark === "," || offsets.length === 0)) next = true;
+		at = skipSpace(text, end);
+	}
+	return offsets;
+}
+
 function skipSpace(text: string, from: number): number {
 	let at = from;
 	while (at < text.length && " \t\n\r".includes(text.charAt(at))) at++;

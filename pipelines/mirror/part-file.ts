@@ -5,6 +5,11 @@ import type { SourceFile } from "../ports.js";
 
 const READ_BYTES = 1 << 20;
 
+/** Writes all of a chunk; throws the system's error. */
+export function writeAt({ fd }: FileHandle, chunk: Buffer, position: number): void {
+	for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at, chunk.length - at, position + at);
+}
+
 /**
  * A part file, hashed while it is written. Bytes are written where they arrive, at once: they only go into the system's
  * memory, and are still in the processor's cache. Measured for 330 KB: 0.07 ms, against 0.4 ms by another thread. A disk
@@ -42,9 +47,7 @@ export class Part {
 
 	/** Takes the next bytes; the caller may use their memory again. Throws the system's error: then they are not counted. */
 	append(chunk: Buffer): void {
-		for (let at = 0; at < chunk.length; ) {
-			at += writeSync(this.handle.fd, chunk, at, chunk.length - at, this.size + at);
-		}
+		writeAt(this.handle, chunk, this.size);
 		this.update(chunk);
 	}
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { LakeError, systemCode } from "../../schemas/errors.js";
 import type { SourceFile } from "../ports.js";
 
-/** Whose the part files of downloads are: each belongs to one live process, and what a dead one left is adopted. */
+/** Whose the files of downloads are: each belongs to one live process. A part that a dead one left is adopted, a sparse file deleted. */
 
 /** Age in seconds after which nobody will come back for a part. */
 const PART_AGE = 14 * 24 * 3600;
@@ -112,8 +112,31 @@ export function letGo(path: string): void {
 	held.delete(path);
 }
 
-/** Deletes parts of dead processes that were last written more than 14 days ago. */
+/** Numbers the sparse files of this process. */
+let sparseFiles = 0;
+
+/**
+ * A name for a file that is here in parts only. No two are the same, and no download ever looks for one: an image
+ * thread may still hold an earlier one open, and none may be taken for a whole file.
+ */
+export function sparseName(scratch: string, file: SourceFile, me: Owner): string {
+	sparseFiles += 1;
+	return join(scratch, "ranges", `${contentName(file)}.${me.pid}-${me.started}-${sparseFiles}.sparse`);
+}
+
+/** Deletes the sparse files that dead processes left: what they hold is fetched again. */
+export async function sweepSparse(scratch: string): Promise<void> {
+	const folder = join(scratch, "ranges");
+	for (const name of await readdir(folder).catch(() => [])) {
+		const [, pid, started] = /^[0-9a-f]+\.(\d{1,10})-(\d+)-\d+\.sparse$/.exec(name) ?? [];
+		if (pid === undefined || started === undefined || (await isLive({ pid: Number(pid), started }))) continue;
+		await rm(join(folder, name), { force: true });
+	}
+}
+
+/** Deletes parts of dead processes that were last written more than 14 days ago, and their sparse files. */
 export async function sweepParts(scratch: string): Promise<void> {
+	await sweepSparse(scratch);
 	const folder = join(scratch, "parts");
 	const parts = await listParts(folder).catch(() => []);
 	const oldest = Date.now() - PART_AGE * 1000;

@@ -41,6 +41,9 @@ export interface PlanTools {
 	onFetched(bytes: number): void;
 }
 
+/** What the source's metadata is read with. */
+export type MetadataTools = Omit<PlanTools, "store">;
+
 /** A plan with everything it was made from. */
 export interface MirrorPlan {
 	listing: Listing;
@@ -89,7 +92,7 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	return { listing, settings, base, shards, metadata, upToDate: isUpToDate(shards, request, base) };
 }
 
-function splitsOf(dataset: Dataset, shards: string[]): Split[] {
+export function splitsOf(dataset: Dataset, shards: string[]): Split[] {
 	const present = new Set(shards.map((shard) => shardParts(shard).split));
 	return dataset.splits.filter((split) => present.has(split));
 }
@@ -167,10 +170,10 @@ export async function commitDatesOf(
 }
 
 /** The metadata of each split. One that was not asked for and cannot be had is left out. */
-async function readMetadata(
+export async function readMetadata(
 	splits: Split[],
 	listing: Listing,
-	tools: PlanTools,
+	tools: MetadataTools,
 	signal: AbortSignal,
 	asked: Set<Split>,
 ): Promise<Map<Split, SplitMetadata>> {
@@ -191,7 +194,7 @@ async function readMetadata(
 /** The metadata file on this machine: in place, or kept in scratch under its hash. */
 async function fetchMetadata(
 	file: SourceFile,
-	tools: PlanTools,
+	tools: MetadataTools,
 	signal: AbortSignal,
 ): Promise<{ file: string; sha256: string; bytes: number }> {
 	const { source, scratch, clock } = tools;

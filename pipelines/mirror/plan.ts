@@ -83,7 +83,9 @@ function planShard(shard: string, content: ShardInput, given: PlanInput): ShardP
 		return { ...plan, action: "keep", reason: "the lake has it from a later commit", receipt: old };
 	}
 	if (receipt) return { ...plan, action: "reuse", reason: "done earlier, not yet published", receipt };
-	return { ...plan, action: "process", reason: old ? whatChanged(old, plan, settings) : "new", receipt: null };
+	const now = { inputSha256: content.sha256, metadataRowsSha256 };
+	const [reason = "new"] = old ? changesOf(old, now, settings) : [];
+	return { ...plan, action: "process", reason, receipt: null };
 }
 
 /** A run on a branch must not go back behind what the lake has; one on an explicit commit may. */
@@ -98,16 +100,23 @@ export function isLater(
 	return date !== undefined && date > listing.committedAt;
 }
 
-function whatChanged(
+/** Everything in which a shard's work differs from what a receipt records; of equal work ids nothing does. */
+export function changesOf(
 	old: Receipt,
-	plan: { input: ShardInput; metadataRowsSha256: string },
+	now: { inputSha256: string; metadataRowsSha256: string },
 	settings: Settings,
-): Reason {
-	const before = old.inputs.zip_sha256 ?? old.inputs.files_sha256;
-	if (before !== plan.input.sha256) return "zip changed";
-	if (old.inputs.metadata_rows_sha256 !== plan.metadataRowsSha256) return "metadata changed";
+): Reason[] {
 	const keys = Object.keys(settings) as (keyof Settings)[];
-	return keys.some((key) => old.settings[key] !== settings[key]) ? "settings changed" : "pipeline changed";
+	const changes: Reason[] = [];
+	if (inputSha256(old) !== now.inputSha256) changes.push("zip changed");
+	if (old.inputs.metadata_rows_sha256 !== now.metadataRowsSha256) changes.push("metadata changed");
+	if (keys.some((key) => old.settings[key] !== settings[key])) changes.push("settings changed");
+	return changes.length > 0 ? changes : ["pipeline changed"];
+}
+
+/** Of the zip, or of an unpacked shard's files. */
+export function inputSha256({ inputs }: Receipt): string {
+	return inputs.zip_sha256 ?? inputs.files_sha256 ?? "";
 }
 
 /**

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { TableFile } from "../../schemas/records.js";
 import { localTable } from "../local-table.js";
 import type { Store, TableFiles } from "../ports.js";
@@ -23,7 +24,7 @@ export async function rejectedNamed(file: TableFile, tools: TableTools): Promise
 
 /** The distinct texts of one column. */
 async function column(file: TableFile, name: string, { store, tables, work }: TableTools): Promise<string[]> {
-	const local = await localTable(file, store, work);
+	const local = await localTable(file, store, join(work, "table.parquet"));
 	const found = new Set<string>();
 	for await (const batch of tables.read(local, [name])) {
 		for (const row of batch) if (typeof row[name] === "string") found.add(row[name]);

@@ -77,6 +77,9 @@ function fake(
 			offsets.push(offset);
 			yield* answer?.(offset, restart) ?? [];
 		},
+		readRange: () => {
+			throw new Error("a whole file needs no ranges");
+		},
 	};
 }
 

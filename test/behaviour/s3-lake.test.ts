@@ -1,3 +1,4 @@
+import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
@@ -49,6 +50,15 @@ describeServer("a lake on S3", () => {
 			expect(await lake.look()).toEqual({ number, digest: digestOf(folder.path) });
 		}
 		expect((await lake.keys()).filter((key) => key.startsWith(".irlake/"))).toEqual([".irlake/lake.json"]);
+	}, 120_000);
+
+	test("diff finds what it finds in a folder", async () => {
+		const folder = world.lake("compared");
+		cpSync(await lake.download(), folder.path, { recursive: true });
+		const local = await (await world.start(["diff", "1", "2", "--lake", folder.path, "--json"], {})).ended;
+		const found = await (await lake.start(["diff", "1", "2"])).ended;
+		expect(found).toMatchObject({ code: 4, stdout: local.stdout });
+		expect(JSON.parse(found.stdout)).toMatchObject({ shards: [{ shard: "train_1" }] });
 	}, 120_000);
 
 	test("a second run with nothing to do reads records and writes nothing", async () => {

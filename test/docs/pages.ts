@@ -57,6 +57,7 @@ const COMMANDS = [
 	"schedule remove",
 	"status",
 	"verify",
+	"diff",
 	"rollback",
 	"vacuum",
 	"export",
@@ -91,6 +92,6 @@ prints one document on stdout and nothing else there; logs go to stderr.
 | 1 | failed, nothing published; a failed check of \`doctor\` |
 | 2 | wrong usage or configuration, or a source or lake that does not exist or refuses access; nothing was touched |
 | 3 | published, with shards skipped as asked |
-| 4 | \`verify\` found a difference |
+| 4 | \`verify\` or \`diff\` found a difference |
 | 130, 143 | interrupted; run again to go on |
 `;

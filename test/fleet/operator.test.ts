@@ -91,13 +91,13 @@ describeFleet("an operator", () => {
 
 	test("status shows workers with their shards, rates and the run; without Redis it shows the lake and says so", async () => {
 		const lake = fleet.lake("status");
-		const worker = await lake.worker(["--concurrency", "1", "--bandwidth", "20k"]);
+		// Slow enough to be seen at work, whatever else the machine does.
+		const worker = await lake.worker(["--concurrency", "1", "--bandwidth", "5k"]);
 		const end = lake.mirrored();
 		const busy = await until("a worker is seen at work", async () => {
 			const status = await lake.status();
-			return status.workers.some(({ shards }) => shards.length > 0) && status.rates.bytes_per_second > 0
-				? status
-				: null;
+			const working = status.workers.some(({ shards }) => shards.length > 0) && status.rates.bytes_per_second > 0;
+			return working && status.runs.some(({ state }) => state === "running") ? status : null;
 		});
 		expect(busy.runs).toMatchObject([{ state: "running", attempt: 1, lake: lake.path, shards: { total: 2 } }]);
 		expect(busy.workers).toMatchObject([{ pid: worker.pid, shards: [{ lake: lake.path }] }]);

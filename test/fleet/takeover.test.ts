@@ -24,10 +24,16 @@ describeFleet("a shard is taken over", () => {
 	}, 300_000);
 	afterAll(() => fleet.close());
 
-	/** Resolves with the only job that a worker has, once it downloads. */
-	async function downloading(lake: FleetLake): Promise<string> {
+	/** The next body of a shard stalls in its midst: its worker is surely at work when something happens to it. */
+	function stalled(shard: string): Promise<void> {
+		const match = { route: "cdn" as const, path: `images/${shard.split("_")[0]}/${shard}.zip` };
+		return fleet.world.hub.faults([{ match, times: 1, kind: "stall-after", bytes: 20_000 }]);
+	}
+
+	/** Resolves with one of these shards, once it is being downloaded. */
+	async function downloading(lake: FleetLake, shards = SHARDS): Promise<string> {
 		return until("a shard is being downloaded", async () => {
-			for (const shard of SHARDS) {
+			for (const shard of shards) {
 				const { progress = "{}", finishedOn } = await lake.job(shard);
 				const { bytes_done: done = 0 } = JSON.parse(progress) as { bytes_done?: number };
 				if (done > 0 && finishedOn === undefined) return shard;
@@ -39,6 +45,7 @@ describeFleet("a shard is taken over", () => {
 	test("SIGTERM under load: exit 0 within the grace time, the shard is another worker's within five seconds", async () => {
 		const lake = fleet.lake("sigterm");
 		const first = await lake.worker(["--concurrency", "1", "--grace", "2"]);
+		await stalled("train_1");
 		const end = lake.mirrored("--shards", "train_1");
 		await downloading(lake);
 		const second = await lake.worker(["--concurrency", "1"]);
@@ -48,7 +55,7 @@ describeFleet("a shard is taken over", () => {
 		const seconds = (performance.now() - told) / 1000;
 		expect(stopped).toMatchObject({ code: 0, signal: null });
 		expect(stopped.stderr).toContain("handed back: the worker is stopping");
-		expect(seconds).toBeLessThan(3);
+		expect(seconds).toBeLessThan(4);
 		// Long before its lock would have run out.
 		await until("the other worker has it", async () => (await lake.active()).length === 1, 5 - seconds);
 		expect(await end).toMatchObject({ code: 0 });
@@ -76,8 +83,9 @@ describeFleet("a shard is taken over", () => {
 	test("suspended until its lock is lost: the other's result stands, the first writes nothing and says why", async () => {
 		const lake = fleet.lake("suspended");
 		const workers = [await lake.worker(["--concurrency", "1"]), await lake.worker(["--concurrency", "1"])];
+		await stalled("train_1");
 		const end = lake.mirrored();
-		const stopped = await holderOf(lake, workers, await downloading(lake));
+		const stopped = await holderOf(lake, workers, await downloading(lake, ["train_1"]));
 		stopped.kill("SIGSTOP");
 		expect(await end).toMatchObject({ code: 0 });
 		const alive = async (): Promise<boolean> => {

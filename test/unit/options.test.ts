@@ -42,6 +42,7 @@ describe("flags and variables", () => {
 			pairs: "rows",
 			shard_size: 1e9,
 			overwrite: false,
+			limit: 20,
 		});
 	});
 

@@ -1,4 +1,5 @@
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
+import type { Expectations } from "../../pipelines/expect/expectations.js";
 import { readLatest } from "../../pipelines/lake.js";
 import { type MirrorPlan, planMirror } from "../../pipelines/mirror/plan-mirror.js";
 import { settleLake } from "../../pipelines/mirror/publish.js";
@@ -8,7 +9,8 @@ import { scratchError } from "../../pipelines/scratch-error.js";
 import { LakeError } from "../../schemas/errors.js";
 import type { RunRequest } from "../../schemas/jobs.js";
 import { systemClock } from "../clock.js";
-import { closing, emptyDocument } from "../closing.js";
+import { closing, type Ended, emptyDocument } from "../closing.js";
+import { readExpected } from "../expect.js";
 import { followRun, outcomeOf } from "../fleet/follow.js";
 import { FleetQueue, type RunEntry } from "../fleet/queue.js";
 import { Registry } from "../fleet/registry.js";
@@ -31,13 +33,15 @@ const dataset = imageRewardDb;
 export async function enqueue(context: CommandContext): Promise<CommandResult> {
 	const { options, env, log } = context;
 	const request = runRequest(options);
+	if (options.expect !== undefined && !options.wait) throw nobodyJudges();
+	const expectations = await readExpected(options);
 	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
 		log[level](fields ?? {}, message);
 	const store = await openStore(options, { signal: context.signal, note, env });
 	await requireLake(store);
 	const scratch = await requireScratch(options, env);
 	const connection = await openQueue(options, env, { patient: false, onState: tellState(log) });
-	const enqueuer = new Enqueuer(context, { request, store, scratch }, connection);
+	const enqueuer = new Enqueuer(context, { request, store, scratch, expectations }, connection);
 	try {
 		return await enqueuer.run();
 	} catch (error) {
@@ -52,6 +56,14 @@ interface Place {
 	request: RunRequest;
 	store: LakeStore;
 	scratch: string;
+	/** They stay here: whoever follows a run judges it at its end, from the lake's receipts. */
+	expectations: Expectations | null;
+}
+
+function nobodyJudges(): LakeError {
+	return new LakeError("USAGE", "--expect judges a run at its end, and nobody waits for it", {
+		hint: "Add --wait; or judge later: irlake mirror --expect FILE does, with nothing left to do.",
+	});
 }
 
 class Enqueuer {
@@ -127,7 +139,7 @@ class Enqueuer {
 		const ends = earlierEnds(plan, request.max_reject_ratio, options);
 		const tools = { store, dataset, tables: this.#tables, scratch, clock: systemClock };
 		const outcome = await publishEnds(plan, request, tools, ends, options, this.#context.signal);
-		return closing(this.#context, outcome, store, this.#spent(null));
+		return closing(this.#context, outcome, this.#ended(), this.#spent(null));
 	}
 
 	async #follow(first: RunKey, plan: MirrorPlan): Promise<CommandResult> {
@@ -149,12 +161,17 @@ class Enqueuer {
 			if (!entry) throw new LakeError("QUEUE_WIPED", `the queue lost run ${key.run} twice`);
 			progress.close();
 			const outcome = await outcomeOf(entry, plan, request, store);
-			return await closing(this.#context, outcome, store, this.#spent({ entry, progress }));
+			return await closing(this.#context, outcome, this.#ended(), this.#spent({ entry, progress }));
 		} catch (error) {
 			progress.close();
 			if (!(error instanceof Interrupted)) throw error;
 			return this.#interrupted(error, key, progress);
 		}
+	}
+
+	#ended(): Ended {
+		const { store, scratch, expectations } = this.#place;
+		return { store, expecting: expectations && { expectations, tables: this.#tables, scratch } };
 	}
 
 	#spent(followed: { entry: RunEntry | null; progress: RunProgress } | null): { bytes: number; seconds: number } {

@@ -10,6 +10,7 @@ import type { Options } from "../../schemas/config.js";
 import { LakeError } from "../../schemas/errors.js";
 import { systemClock } from "../clock.js";
 import { closing, emptyDocument, type Spent } from "../closing.js";
+import { readExpected } from "../expect.js";
 import { Interrupted } from "../interrupt.js";
 import { ensureLakeId } from "../lake-id.js";
 import { wantedShards } from "../options.js";
@@ -43,6 +44,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	const { options, env, log, signal } = context;
 	const started = performance.now();
 	const request = mirrorRequest(options);
+	const expectations = await readExpected(options);
 	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
 		log[level](fields ?? {}, message);
 	const store = await openStore(options, { signal, note, env });
@@ -85,7 +87,8 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		};
 		const outcome = await whileSwept(attempt, { store, clock, note, signal });
 		await sweepParts(scratch);
-		return await closing(context, outcome, store, spent());
+		const expecting = expectations && { expectations, tables, scratch };
+		return await closing(context, outcome, { store, expecting }, spent());
 	} catch (error) {
 		for (const progress of drawn) progress.close();
 		if (!(error instanceof Interrupted)) throw scratchError(error, scratch);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { planMirror } from "../../pipelines/mirror/plan-mirror.js";
 import { systemClock } from "../clock.js";
+import { readExpected } from "../expect.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { freeBytes, lazyTables, requireLake, requireScratch } from "../surroundings.js";
 import { countedText, durationText, sizeText, tableText } from "../text.js";
@@ -16,6 +17,7 @@ const MEASURED_BYTES_PER_SECOND = 80e6;
 /** `irlake plan`: what a mirror would do. Leaves nothing behind: what it must read lies in a folder that it removes. */
 export async function plan({ options, env, log, signal, say }: CommandContext): Promise<CommandResult> {
 	const request = mirrorRequest(options);
+	await readExpected(options);
 	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
 		log[level](fields ?? {}, message);
 	const store = await openStore(options, { signal, note, env });

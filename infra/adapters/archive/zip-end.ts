@@ -42,6 +42,12 @@ export async function readEndRecord(source: ByteSource, name: string): Promise<E
 	return { position, directoryOffset, directoryBytes, gap: null };
 }
 
+/** Where a shard's zip has its own records: the directory, the zip64 end record, the end record. */
+export async function recordsStart(shard: string, size: number, read: ByteSource["read"]): Promise<number> {
+	const { directoryOffset, position } = await readEndRecord({ size, read }, `${shard}.zip`);
+	return Math.min(directoryOffset, position, size);
+}
+
 async function readZip64End(source: ByteSource, name: string, claimed: number, locator: number): Promise<EndRecord> {
 	const record = await source.read(claimed, ZIP64_END_BYTES);
 	if (record.length < ZIP64_END_BYTES || record.readUInt32LE(0) !== ZIP64_END) {

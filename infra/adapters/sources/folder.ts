@@ -114,11 +114,17 @@ class FolderSource implements Source {
 		return join(this.folder, file.path);
 	}
 
-	async *read(file: SourceFile, offset: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+	read(file: SourceFile, offset: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+		return this.readRange(file, offset, file.bytes, signal);
+	}
+
+	/** To the file's end where that is asked for: a file that grew is noticed. */
+	async *readRange(file: SourceFile, from: number, to: number, signal: AbortSignal): AsyncGenerator<Buffer> {
 		const path = this.localPath(file);
-		let left = file.bytes - offset;
+		const end = to < file.bytes ? to - 1 : Number.POSITIVE_INFINITY;
+		let left = to - from;
 		try {
-			for await (const chunk of createReadStream(path, { start: offset, highWaterMark: 1 << 20, signal })) {
+			for await (const chunk of createReadStream(path, { start: from, end, highWaterMark: 1 << 20, signal })) {
 				left -= chunk.length;
 				yield chunk;
 			}

@@ -1,6 +1,6 @@
 import type { SourceFile, SourcePin } from "../../../pipelines/ports.js";
 import { LakeError } from "../../../schemas/errors.js";
-import { header, isHtml, notTheHub, type Subject, unavailable } from "./hub-errors.js";
+import { type Headers, header, isHtml, notTheHub, type Subject, unavailable } from "./hub-errors.js";
 import type { Ask, HubAnswer, HubHttp } from "./hub-http.js";
 
 /** One file's bytes, or those from an offset on: taken only from an answer that can be what the listing says. */
@@ -44,10 +44,14 @@ export async function* readHubFile(http: HubHttp, wanted: Wanted): AsyncGenerato
 	} catch (error) {
 		throw http.explain(error, ask, answer.host);
 	} finally {
-		// Destroyed, not drained: what is left may be most of a shard, and its errors interest nobody.
-		if ("on" in answer.body) answer.body.on("error", () => undefined);
-		answer.body.destroy();
+		endBody(answer);
 	}
+}
+
+/** Destroyed, not drained: what is left may be most of a shard, and its errors interest nobody. */
+export function endBody({ body }: HubAnswer): void {
+	if ("on" in body) body.on("error", () => undefined);
+	body.destroy();
 }
 
 /** A signed address may have run out between its making and its use: then it is asked for anew, once. */
@@ -61,7 +65,7 @@ async function openFile(http: HubHttp, url: URL, ask: Ask): Promise<HubAnswer> {
 }
 
 /** Throws unless the endpoint's own headers say that this is the listed file. */
-function checkLinked(
+export function checkLinked(
 	linked: HubAnswer["linked"],
 	file: SourceFile,
 	pin: SourcePin,
@@ -91,12 +95,7 @@ function startsAtOffset(answer: HubAnswer, file: SourceFile, offset: number, end
 	if ((!ranged && status !== 200) || (ranged && offset === 0)) {
 		throw unavailable(endpoint, subject, `it answered ${status} to a request for bytes from ${offset} on`);
 	}
-	const coding = header(headers, "content-encoding")?.trim().toLowerCase() ?? "identity";
-	if (coding !== "identity") {
-		throw unavailable(endpoint, subject, `the bytes were compressed on the way (${coding.slice(0, 20)})`, {
-			hint: "A proxy compresses what passes through, though asked not to: name the Hub in NO_PROXY, or ask the proxy's owner.",
-		});
-	}
+	refuseCompressed(headers, endpoint, subject);
 	if (ranged) {
 		const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(header(headers, "content-range") ?? "") ?? [];
 		if (Number(start) !== offset || (total !== "*" && Number(total) !== file.bytes)) {
@@ -112,8 +111,17 @@ function startsAtOffset(answer: HubAnswer, file: SourceFile, offset: number, end
 	return offset === 0;
 }
 
+/** Compressed bytes are at no offset of the file. */
+export function refuseCompressed(headers: Headers, endpoint: URL, subject: Subject): void {
+	const coding = header(headers, "content-encoding")?.trim().toLowerCase() ?? "identity";
+	if (coding === "identity") return;
+	throw unavailable(endpoint, subject, `the bytes were compressed on the way (${coding.slice(0, 20)})`, {
+		hint: "A proxy compresses what passes through, though asked not to: name the Hub in NO_PROXY, or ask the proxy's owner.",
+	});
+}
+
 /** What may come in a file's place under its name: the pointer that git stores for it, or a web page that claims to be data. */
-function refuseStandIn(start: Buffer, file: SourceFile, endpoint: URL, subject: Subject): void {
+export function refuseStandIn(start: Buffer, file: SourceFile, endpoint: URL, subject: Subject): void {
 	const text = start.subarray(0, SNIFFED).toString("latin1");
 	if (text.startsWith(POINTER) && start.length < file.bytes) {
 		const message = `The Hub at ${endpoint.host} sent the pointer that git stores for ${file.path}, not the file.`;
@@ -123,7 +131,12 @@ function refuseStandIn(start: Buffer, file: SourceFile, endpoint: URL, subject: 
 }
 
 /** The body, as long as is due. Of a longer one the due part comes before the error. */
-async function* exactly(body: HubAnswer["body"], due: number, endpoint: URL, subject: Subject): AsyncGenerator<Buffer> {
+export async function* exactly(
+	body: HubAnswer["body"],
+	due: number,
+	endpoint: URL,
+	subject: Subject,
+): AsyncGenerator<Buffer> {
 	let left = due;
 	for await (const chunk of body as AsyncIterable<Buffer>) {
 		if (left > 0) yield chunk.length <= left ? chunk : chunk.subarray(0, left);

@@ -38,6 +38,8 @@ export interface HubAnswer {
 	body: Dispatcher.ResponseData["body"] | DirectBody;
 	/** Whether a host other than the endpoint's gave it: the store of large files. */
 	elsewhere: boolean;
+	/** Where it came from; may be signed, so it is for no message. */
+	url: URL;
 	/** Name and port of whoever gave it. */
 	host: string;
 	/** `X-Repo-Commit`, `X-Linked-Etag` (bare), `X-Linked-Size`, as the endpoint itself gave them on the way. */
@@ -174,7 +176,10 @@ export class HubHttp {
 		return new URL(`${this.endpoint.origin}${this.endpoint.pathname.replace(/\/+$/, "")}${path}`);
 	}
 
-	/** One attempt. Resolves with 2xx, with 403 of another host than the endpoint, and with `stayHome` with a 3xx. */
+	/**
+	 * One attempt. Resolves with 2xx, with 403 of another host than the endpoint, and with `stayHome` with a 3xx. `url` may
+	 * be where an earlier answer came from.
+	 */
 	async open(url: URL, ask: Ask): Promise<HubAnswer> {
 		const trail = { url };
 		let answer: HubAnswer;
@@ -301,7 +306,7 @@ export class HubHttp {
 	private async follow(trail: { url: URL }, ask: Ask): Promise<HubAnswer> {
 		const linked: HubAnswer["linked"] = { commit: null, etag: null, size: null };
 		let { url } = trail;
-		let elsewhere = false;
+		let elsewhere = url.origin !== this.endpoint.origin;
 		for (let hop = 0; hop <= MAX_HOPS; hop++) {
 			trail.url = url;
 			await this.whileHeld(url.host, ask.signal);
@@ -309,13 +314,15 @@ export class HubHttp {
 				(elsewhere && ask.large ? await this.directly(url, ask) : null) ?? (await this.request(url, ask, elsewhere));
 			const { statusCode: status, headers, body } = answer;
 			if (!elsewhere) collect(linked, headers);
-			if (!REDIRECTS.has(status)) return { status, headers, body, elsewhere, host: url.host, linked };
+			if (!REDIRECTS.has(status)) return { status, headers, body, elsewhere, url, host: url.host, linked };
 			// Read to its end whatever follows, so that the connection can serve again.
 			discard(body);
 			const from = url;
 			url = nextHop(from, header(headers, "location"), this.endpoint, ask.subject);
 			elsewhere ||= url.origin !== this.endpoint.origin;
-			if (elsewhere && ask.stayHome) return { status, headers, body, elsewhere: false, host: from.host, linked };
+			if (elsewhere && ask.stayHome) {
+				return { status, headers, body, elsewhere: false, url: from, host: from.host, linked };
+			}
 			this.guard.checkHost(url.hostname);
 		}
 		throw new LakeError(

@@ -7,6 +7,7 @@ import { Bandwidth } from "./bandwidth.js";
 import { notTheHub } from "./hub-errors.js";
 import { readHubFile } from "./hub-file.js";
 import { HubHttp, type HubHttpOptions } from "./hub-http.js";
+import { readHubRange } from "./hub-range.js";
 
 /** A listing has a thousand entries a page; a Hub that never ends is none. */
 const MAX_PAGES = 1000;
@@ -143,6 +144,8 @@ class HubSource implements Source {
 	private readonly explicitCommit: boolean;
 	private pin: SourcePin | null;
 	private files: Map<string, SourceFile> | null = null;
+	/** Where the store of large files gives each file that ranges were read of; in memory only, as they are signed. */
+	private readonly addresses = new Map<string, URL>();
 
 	constructor(private readonly options: HubSourceOptions) {
 		const { repo, revision } = options;
@@ -183,12 +186,25 @@ class HubSource implements Source {
 		return null;
 	}
 
-	async *read(file: SourceFile, offset: number, signal: AbortSignal, restart: () => void): AsyncGenerator<Buffer> {
-		const { http, pin, bandwidth } = this;
+	read(file: SourceFile, offset: number, signal: AbortSignal, restart: () => void): AsyncGenerator<Buffer> {
+		const at = this.place(file);
+		return this.limited(readHubFile(this.http, { ...at, file, offset, signal, restart }), signal);
+	}
+
+	readRange(file: SourceFile, from: number, to: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+		const at = this.place(file);
+		return this.limited(readHubRange(this.http, { ...at, file, from, to, signal }, this.addresses), signal);
+	}
+
+	private place(file: SourceFile): { url: URL; pin: SourcePin } {
+		const { http, pin } = this;
 		if (pin === null) throw new LakeError("INTERNAL", "The Hub was read before it was listed.");
-		const url = fileUrl(http, pin, file.path);
-		for await (const chunk of readHubFile(http, { url, file, pin, offset, signal, restart })) {
-			await bandwidth?.take(chunk.length, signal);
+		return { url: fileUrl(http, pin, file.path), pin };
+	}
+
+	private async *limited(chunks: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
+		for await (const chunk of chunks) {
+			await this.bandwidth?.take(chunk.length, signal);
 			yield chunk;
 		}
 	}
@@ -200,7 +216,7 @@ class HubSource implements Source {
 
 /**
  * The dataset on the Hub. The revision is resolved and the tree listed once, at the first `list()`; later calls
- * choose from that. The listing's requests are retried here; `read` is one attempt.
+ * choose from that. The listing's requests are retried here; `read` and `readRange` are one attempt each.
  */
 export function createHubSource(options: HubSourceOptions): Source {
 	return new HubSource(options);

@@ -1,0 +1,101 @@
+import { join } from "node:path";
+import type { FindingCode } from "../../schemas/codes.js";
+import type { Receipt } from "../../schemas/records.js";
+import { type MetadataRow, ROW_COLUMNS } from "../../schemas/row.js";
+import { localTable } from "../local-table.js";
+import type { PlainRow, Store, TableFiles } from "../ports.js";
+import { byCodePoint } from "../text.js";
+import { type Changes, note, type RowChange, valueChanges } from "./types.js";
+
+/** What the lake tells of the metadata that a shard was made with, and how the source's differs. No zip is needed. */
+
+/** A shard as the lake has it. */
+export interface LakeShard {
+	/** By image path: the metadata's row; null where the lake does not hold what the metadata said. */
+	rows: Map<string, PlainRow | null>;
+	/** Members by name relative to the shard's folder: SHA-256, and the object of a published one. */
+	members: Map<string, { sha256: string; object_key: string | null }>;
+}
+
+/** Rows with one of these were never held against the metadata, or differ from it in a way that is not recorded whole. */
+const UNTOLD = new Set<FindingCode>(["ROW_SCHEMA", "ROW_PATH", "ROW_DUPLICATE", "ROW_DIFFERS_FROM_METADATA"]);
+const QUARANTINE_COLUMNS = ["code", "image_path", "member", "row", "sha256"];
+
+/** Reads a shard's published and quarantined rows. Throws LAKE_DAMAGED. @param work folder of this run's own */
+export async function readLakeShard(
+	{ files }: Receipt,
+	prefix: string,
+	{ store, tables, work }: { store: Store; tables: TableFiles; work: string },
+): Promise<LakeShard> {
+	const lake: LakeShard = { rows: new Map(), members: new Map() };
+	const quarantined = new Map<string, PlainRow[]>();
+	for (const file of files) {
+		if (file.table !== "images" && file.table !== "quarantine") continue;
+		const local = await localTable(file, store, join(work, `${file.table}.parquet`));
+		const isImages = file.table === "images";
+		const columns = isImages ? [...ROW_COLUMNS, "object_key", "source_sha256"] : QUARANTINE_COLUMNS;
+		for await (const batch of tables.read(local, columns)) {
+			for (const row of batch) {
+				if (isImages) addImage(lake, row, prefix);
+				else addQuarantined(lake, quarantined, row);
+			}
+		}
+	}
+	for (const [path, findings] of quarantined) {
+		if (!path.startsWith(prefix) || lake.rows.has(path)) continue;
+		const codes = new Set(findings.map(({ code }) => code as FindingCode));
+		if (codes.has("ROW_NOT_IN_METADATA")) continue;
+		const untold = [...codes].some((code) => UNTOLD.has(code));
+		const [row] = findings.flatMap(({ row: text }) => (typeof text === "string" ? [text] : []));
+		if (row !== undefined) lake.rows.set(path, untold ? null : (JSON.parse(row) as PlainRow));
+	}
+	return lake;
+}
+
+function addImage(lake: LakeShard, row: PlainRow, prefix: string): void {
+	const path = String(row.image_path);
+	const { object_key, source_sha256, ...metadata } = row;
+	lake.rows.set(path, metadata);
+	const bytes = { sha256: String(source_sha256), object_key: String(object_key) };
+	lake.members.set(path.slice(prefix.length), bytes);
+}
+
+function addQuarantined(lake: LakeShard, quarantined: Map<string, PlainRow[]>, row: PlainRow): void {
+	const { image_path, member, sha256 } = row;
+	if (typeof image_path === "string") quarantined.set(image_path, [...(quarantined.get(image_path) ?? []), row]);
+	if (typeof member !== "string" || typeof sha256 !== "string" || lake.members.has(member)) return;
+	lake.members.set(member, { sha256, object_key: null });
+}
+
+/**
+ * Notes what the source's metadata adds, lacks and says otherwise about one shard, by image path.
+ * @returns how many rows cannot be compared
+ */
+export function compareMetadata(
+	shard: string,
+	lake: Map<string, PlainRow | null>,
+	source: Map<string, MetadataRow[]>,
+	changes: Changes<RowChange>,
+	limit: number,
+): number {
+	let untold = 0;
+	for (const path of [...new Set([...lake.keys(), ...source.keys()])].sort(byCodePoint)) {
+		const known = lake.get(path);
+		const rows = source.get(path);
+		const about = { shard, key: { image_path: path }, columns: [] };
+		if (known === null) untold += 1;
+		else if (known === undefined) note(changes.added, about, limit);
+		else if (!rows) note(changes.removed, about, limit);
+		else {
+			// Rows that contradict each other: the first that says otherwise.
+			const columns = rows.map((row) => differing(known, row)).find((found) => found.length > 0);
+			if (columns) note(changes.changed, { ...about, columns }, limit);
+		}
+	}
+	return untold;
+}
+
+function differing(known: PlainRow, row: MetadataRow) {
+	const before = Object.fromEntries(ROW_COLUMNS.map((column) => [column, known[column]]));
+	return valueChanges(before, row);
+}

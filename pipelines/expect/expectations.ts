@@ -1,0 +1,68 @@
+import type { FindingCode } from "../../schemas/codes.js";
+import type { ExpectedFinding } from "../../schemas/expected.js";
+import { shardParts } from "../datasets/dataset.js";
+
+/** What a finding is about, as far as an expectation can name it. What is not known of it is absent. */
+export interface About {
+	code: FindingCode;
+	shard: string;
+	image_path?: string | null;
+	prompt_id?: string | null;
+	member?: string | null;
+}
+
+const FIELDS = ["shard", "split", "image_path", "prompt_id", "member"] as const;
+type Field = (typeof FIELDS)[number];
+
+interface Entry {
+	expected: ExpectedFinding;
+	found: boolean;
+}
+
+/** The findings that are expected, and which of them were found. */
+export class Expectations {
+	/** Entries that give the same fields, by what they give: one look a set of fields, however many entries there are. */
+	readonly #sets = new Map<string, { fields: Field[]; entries: Map<string, Entry> }>();
+
+	constructor(expected: ExpectedFinding[]) {
+		for (const one of expected) {
+			const fields = FIELDS.filter((field) => one[field] !== undefined);
+			const set = this.#sets.get(fields.join()) ?? { fields, entries: new Map() };
+			this.#sets.set(fields.join(), set);
+			set.entries.set(keyOf(one, fields), { expected: one, found: false });
+		}
+	}
+
+	/** Whether a finding equals all fields of some entry; each such entry counts as found. */
+	expects(about: About): boolean {
+		const values = { ...about, split: shardParts(about.shard).split };
+		let expected = false;
+		for (const { fields, entries } of this.#sets.values()) {
+			if (fields.some((field) => values[field] === undefined)) continue;
+			const entry = entries.get(keyOf(values, fields));
+			if (!entry) continue;
+			entry.found = true;
+			expected = true;
+		}
+		return expected;
+	}
+
+	/** How many entries were not found, of those that are about these shards or about no shard in particular. */
+	notFound(shards: string[]): number {
+		const looked = new Set(shards);
+		const splits = new Set(shards.map((shard) => shardParts(shard).split));
+		let count = 0;
+		for (const { entries } of this.#sets.values()) {
+			for (const { expected, found } of entries.values()) {
+				const shard = expected.shard ?? /^images\/\w+\/(\w+)\//.exec(expected.image_path ?? "")?.[1];
+				const here = shard !== undefined ? looked.has(shard) : !expected.split || splits.has(expected.split);
+				if (here && !found) count++;
+			}
+		}
+		return count;
+	}
+}
+
+function keyOf(values: Partial<Record<Field, string | null | undefined>> & { code: string }, fields: Field[]): string {
+	return JSON.stringify([values.code, ...fields.map((field) => values[field])]);
+}

@@ -1,0 +1,73 @@
+import { FINDINGS, type FindingCode, type Severity } from "../../schemas/codes.js";
+import type { Receipt } from "../../schemas/records.js";
+import type { About, Expectations } from "./expectations.js";
+
+/** Telling new findings from expected ones. */
+
+/** One finding that a shard has, as the quarantine tells it. */
+export interface FoundFinding extends Required<Omit<About, "shard">> {
+	detail: string;
+}
+
+/** A shard's findings: how many of each code, and where each of them is told. */
+export interface FoundShard {
+	shard: string;
+	findings: Receipt["findings"];
+	/** Throws where they cannot be read; asked only where there is any. */
+	rows(): AsyncIterable<FoundFinding>;
+	/** Why the shard failed, where it did: that is a finding too. */
+	failure: { code: FindingCode; detail: string } | null;
+}
+
+export interface NewFinding extends FoundFinding {
+	severity: Severity;
+	shard: string;
+}
+
+/** The verdict over all shards. */
+export interface JudgedFindings {
+	expected: Receipt["findings"];
+	new: Receipt["findings"];
+	/** The first of the new ones, the grave ones first. */
+	first: NewFinding[];
+	/** Entries that no finding equals; perhaps mended upstream. */
+	notFound: number;
+	/** Shards whose findings were judged by code alone, since their rows could not be read. */
+	unread: { shard: string; cause: unknown }[];
+}
+
+/** How many new findings are told one by one. */
+const MOST_TOLD = 100;
+
+/** Judges every finding. Throws nothing: it comes after the publish, and a run that is published has not failed. */
+export async function judgeFindings(expectations: Expectations, shards: FoundShard[]): Promise<JudgedFindings> {
+	const judged: JudgedFindings = { expected: {}, new: {}, first: [], notFound: 0, unread: [] };
+	const told: Record<Severity, NewFinding[]> = { fatal: [], reject: [], warn: [] };
+	function judge(found: FoundFinding, shard: string): void {
+		const expected = expectations.expects({ ...found, shard });
+		add(expected ? judged.expected : judged.new, found.code, 1);
+		const { severity } = FINDINGS[found.code];
+		if (!expected && told[severity].length < MOST_TOLD) told[severity].push({ ...found, severity, shard });
+	}
+	for (const { shard, findings, rows, failure } of shards) {
+		if (failure) judge({ ...failure, image_path: null, prompt_id: null, member: null }, shard);
+		if (Object.values(findings).every((count) => !count)) continue;
+		try {
+			const read: FoundFinding[] = [];
+			for await (const row of rows()) read.push(row);
+			for (const row of read) judge(row, shard);
+		} catch (cause) {
+			judged.unread.push({ shard, cause });
+			for (const [code, count] of Object.entries(findings) as [FindingCode, number][]) {
+				add(expectations.expects({ code, shard }) ? judged.expected : judged.new, code, count);
+			}
+		}
+	}
+	judged.first = [...told.fatal, ...told.reject, ...told.warn].slice(0, MOST_TOLD);
+	judged.notFound = expectations.notFound(shards.map(({ shard }) => shard));
+	return judged;
+}
+
+function add(counts: Receipt["findings"], code: FindingCode, count: number): void {
+	counts[code] = (counts[code] ?? 0) + count;
+}
