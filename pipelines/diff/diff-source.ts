@@ -31,8 +31,10 @@ export async function diffSource(
 	const splits = splitsOf(dataset, listed);
 	requireListed(listing, listed, splits, dataset);
 	const byWorkId = new Map([...receipts.values()].map((receipt) => [receipt.work_id, receipt]));
-	const told = knownRows(snapshot, byWorkId, listing, listed);
 	const { settings } = snapshot;
+	// Which loose files are in the lake is told by the metadata, where a predicate chooses them.
+	const unpacked = listed.some((shard) => listing.shards.get(shard)?.form === "unpacked");
+	const told = settings.where !== null && unpacked ? null : knownRows(snapshot, byWorkId, listing, listed);
 	const metadata = told ? new Map() : await readMetadata(splits, listing, settings, tools, signal, new Set(splits));
 	const rowsSha256 = told ?? new Map([...metadata.values()].flatMap((split: SplitMetadata) => [...split.rowsSha256]));
 	const plans = planShards({
