@@ -22,6 +22,14 @@ function secondsFrom(least: number, most: number): z.ZodType<number, unknown> {
 	return text.pipe(z.number().min(least).max(most));
 }
 
+const SECONDS = { s: 1, m: 60, h: 3600, d: 86400 };
+
+/** `24h`, `30m`, `7d`, `90s`, `90`: in seconds. */
+const duration = z
+	.string()
+	.regex(/^\d+(\.\d+)?[smhd]?$/, "a time such as 24h, 30m, 7d, or a number of seconds")
+	.transform((text) => Number.parseFloat(text) * (SECONDS[text.slice(-1) as keyof typeof SECONDS] ?? 1));
+
 const UNITS = { "": 1, K: 1e3, M: 1e6, G: 1e9, KI: 2 ** 10, MI: 2 ** 20, GI: 2 ** 30 };
 
 function inBytes(text: string): number {
@@ -99,8 +107,12 @@ export const Options = z.object({
 		.string()
 		.regex(/^[\w.{}-]{1,64}$/, "letters, digits, and . _ - { }")
 		.default("irlake"),
-	/** Seconds. */
-	grace: wholeNumber(0, 3600).default(20),
+	/** Seconds; each command has its own default. */
+	grace: duration.optional(),
+	/** Snapshots that vacuum keeps: so many of the newest, and those of so many days. */
+	keep: wholeNumber(1, 1_000_000).default(7),
+	keep_days: wholeNumber(0, 36500).default(0),
+	yes: flag.default(false),
 	wait: flag.default(false),
 	watch: flag.default(false),
 	/** Of a schedule: five fields, or six with seconds first. */

@@ -16,7 +16,7 @@ export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits");
 export const ShardName = z.string().regex(/^(train|validation|test)_[1-9]\d*$/, "a shard's name, such as train_1");
 
 /** A path relative to the lake: no climbing, no absolute path, no backslash. */
-const LakePath = z
+export const LakePath = z
 	.string()
 	.regex(/^[A-Za-z0-9_][A-Za-z0-9_.=-]*(\/[A-Za-z0-9_][A-Za-z0-9_.=-]*)*$/, "a path inside the lake");
 

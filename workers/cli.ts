@@ -42,7 +42,11 @@ const flags = {
 	repair: new Option("--repair", "fetch what is damaged from the source again"),
 	queuePrefix: new Option("--queue-prefix <text>", "before every key on the queue's server (default: irlake)"),
 	wait: new Option("--wait", "follow the run to its end, as mirror does"),
-	grace: new Option("--grace <seconds>", "time to finish or hand back its shards when told to stop (default: 20)"),
+	grace: new Option("--grace <time>", "time to finish or hand back its shards when told to stop (default: 20s)"),
+	vacuumGrace: new Option("--grace <time>", "from mark to deletion, such as 24h, 30m or 7d (default: 24h)"),
+	keep: new Option("--keep <n>", "how many of the newest snapshots stay whole (default: 7)"),
+	keepDays: new Option("--keep-days <n>", "snapshots of the last n days stay as well (default: 0)"),
+	yes: new Option("--yes", "do it: without, it is only shown what would be done"),
 	watch: new Option("--watch", "look again every two seconds, until Ctrl-C"),
 	cron: new Option("--cron <pattern>", "when: minute, hour, day, month, weekday"),
 	tz: new Option("--tz <zone>", "time zone of --cron, such as Europe/Berlin (default: UTC)"),
@@ -226,6 +230,21 @@ function program(): Command {
 				const { rollback } = await import("./commands/rollback.js");
 				await run("rollback", given, (context) => rollback(context, number));
 			}),
+	);
+	irlake.addCommand(
+		command(
+			"vacuum",
+			"delete what no retained snapshot needs: marks it now, deletes it a grace time later",
+			["lake", "keep", "keepDays", "vacuumGrace", "yes", "scratch", "singleWriter", "s3Sse", "s3SseKmsKeyId"],
+			[
+				"irlake vacuum --lake ./lake",
+				"irlake vacuum --lake ./lake --keep 3 --keep-days 30 --yes",
+				"irlake mirror --lake s3://b/lake; irlake vacuum --lake s3://b/lake --yes",
+			],
+		).action(async (given: Record<string, unknown>) => {
+			const { vacuum } = await import("./commands/vacuum.js");
+			await run("vacuum", given, vacuum);
+		}),
 	);
 	irlake.addCommand(
 		command(

@@ -3,16 +3,17 @@ import { join } from "node:path";
 import type { FindingCode, Severity } from "../../schemas/codes.js";
 import { LakeError } from "../../schemas/errors.js";
 import type { ArchiveReader, Member, Store } from "../ports.js";
+import { rejectedPath } from "../rejected-path.js";
 import type { Finding } from "./types.js";
 
 /**
  * Where a quarantine row's bytes are kept with `--keep-rejected`, or null where none are: of a row that is rejected and
  * of a member that no row names, as far as it could be read. What is only warned of is an object like any other.
  */
-export function rejectedPath(row: { code: FindingCode; severity: Severity; sha256: string | null }): string | null {
+export function keptPath(row: { code: FindingCode; severity: Severity; sha256: string | null }): string | null {
 	const { code, severity, sha256 } = row;
 	if (sha256 === null || (severity !== "reject" && code !== "IMAGE_ORPHAN")) return null;
-	return `rejected/sha256/${sha256.slice(0, 2)}/${sha256}`;
+	return rejectedPath(sha256);
 }
 
 /** Puts the bytes of a shard's rejected members into the lake, one after another. `folder` is scratch, made and removed here. */
@@ -23,7 +24,7 @@ export async function keepRejected(
 	folder: string,
 	signal: AbortSignal,
 ): Promise<void> {
-	const kept = new Map(findings.map((one) => [rejectedPath(one), one]));
+	const kept = new Map(findings.map((one) => [keptPath(one), one]));
 	const byName = new Map(members.map((member) => [member.name, member]));
 	await mkdir(folder, { recursive: true });
 	try {

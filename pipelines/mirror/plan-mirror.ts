@@ -8,6 +8,7 @@ import { hashFile } from "../hash-file.js";
 import { readLatestSnapshot, readReceipt, readSnapshot, snapshotPaths } from "../lake.js";
 import type { Clock, Listing, Predicate, Source, SourceFile, Store, TableFiles } from "../ports.js";
 import type { RetryPolicy } from "../retry.js";
+import { markedReceipts } from "../vacuum/records.js";
 import { type AskedSettings, chooseSettings } from "./choose-settings.js";
 import { download } from "./download.js";
 import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
@@ -95,12 +96,8 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	const selections = new Map([...metadata.values()].flatMap((split) => [...(split.selections ?? [])]));
 	const first = planShards({ ...given, rowsSha256, selections });
 	const unpublished = first.filter(({ action }) => action === "process");
-	for (const [id, receipt] of await receiptsOf(
-		store,
-		unpublished.map(({ shard, workId }) => receiptPath(shard, workId)),
-	)) {
-		receipts.set(id, receipt);
-	}
+	const paths = unpublished.map(({ shard, workId }) => receiptPath(shard, workId));
+	for (const [id, receipt] of await unmarkedReceipts(store, paths)) receipts.set(id, receipt);
 	const shards = await plan(rowsSha256, selections);
 	requireCodec(shards, settings, codec);
 	return { listing, settings, base, shards, metadata, upToDate: isUpToDate(shards, request, base) };
@@ -149,6 +146,15 @@ function requireCodec(shards: ShardPlan[], settings: Settings, codec: string): v
 	throw new LakeError("SETTINGS_DIFFER", `the lake was re-encoded by ${settings.codec}; this release has ${codec}`, {
 		hint: "Add --new-settings to encode every shard anew.",
 	});
+}
+
+/** Of receipts that no snapshot may name, those that vacuum has not marked: what is marked counts as absent. */
+export async function unmarkedReceipts(store: Store, paths: string[]): Promise<Map<string, Receipt>> {
+	const present = await receiptsOf(store, paths);
+	const found = new Set([...present.values()].map(({ shard, work_id }) => receiptPath(shard, work_id)));
+	const marked = await markedReceipts(store, [...found]);
+	for (const [id, { shard }] of present) if (marked.has(receiptPath(shard, id))) present.delete(id);
+	return present;
 }
 
 /** Receipts at the paths, by work id; those that are not there are left out. */

@@ -4,7 +4,7 @@ import { FINDINGS, type FindingCode } from "../../schemas/codes.js";
 import type { Receipt } from "../../schemas/records.js";
 import { localTable } from "../local-table.js";
 import type { Store, TableFiles } from "../ports.js";
-import { rejectedPath } from "./keep-rejected.js";
+import { keptPath } from "./keep-rejected.js";
 import { type ShardPlan, UNKEPT } from "./plan.js";
 
 /** `--keep-rejected` on a lake that was made without it. */
@@ -43,12 +43,12 @@ async function lacks(
 	work: string,
 ): Promise<boolean> {
 	const codes = Object.keys(findings) as FindingCode[];
-	if (codes.every((code) => rejectedPath({ ...FINDINGS[code], code, sha256: "" }) === null)) return false;
+	if (codes.every((code) => keptPath({ ...FINDINGS[code], code, sha256: "" }) === null)) return false;
 	for (const file of files.filter(({ table }) => table === "quarantine")) {
 		const local = await localTable(file, store, join(work, "quarantine.parquet"));
 		for await (const rows of tables.read(local, ["code", "severity", "sha256"])) {
 			// These columns, of a file whose hash was just checked.
-			const paths = (rows as unknown as Parameters<typeof rejectedPath>[0][]).map(rejectedPath);
+			const paths = (rows as unknown as Parameters<typeof keptPath>[0][]).map(keptPath);
 			if (paths.some((path) => path !== null && !kept.has(path))) return true;
 		}
 	}

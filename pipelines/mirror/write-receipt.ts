@@ -1,4 +1,3 @@
-import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT, type Receipt } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import { readReceipt, recordBytes } from "../lake.js";
@@ -49,11 +48,18 @@ export function countFindings(findings: Finding[]): Receipt["findings"] {
 	return counts;
 }
 
-/** Stores a receipt, last of all. Where another release or process was first, its receipt is adopted. */
+/**
+ * Stores a receipt, last of all. Where another release or process was first, its receipt is adopted, unless vacuum took
+ * files that it names. It is then written again as it is: what vacuum marked before that no longer counts as marked.
+ */
 export async function writeReceipt(store: Store, receipt: Receipt): Promise<Receipt> {
 	const path = receiptPath(receipt.shard, receipt.work_id);
-	if (await store.putIfAbsent(path, recordBytes(receipt))) return receipt;
-	const first = await readReceipt(store, path);
-	if (!first) throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} vanished while it was read`, { path });
-	return first;
+	for (;;) {
+		if (await store.putIfAbsent(path, recordBytes(receipt))) return receipt;
+		const first = await readReceipt(store, path);
+		if (!first) continue;
+		const there = await Promise.all(first.files.map((file) => store.stat(file.path)));
+		const stays = there.every(Boolean) ? first : receipt;
+		if (await store.replace(path, recordBytes(stays), recordBytes(first))) return stays;
+	}
 }

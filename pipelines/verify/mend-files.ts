@@ -131,5 +131,6 @@ function withoutWrites(store: Store, onFile: Store["putFile"]): Store {
 		overwrite: async () => {},
 		publishObjects: async () => {},
 		dropStaged: async () => {},
+		delete: async () => {},
 	};
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
 import type { ImagePool, Store, TableFiles } from "../ports.js";
+import { readFirstKept } from "../vacuum/records.js";
 import { checkObject, type ObjectRow } from "./check-object.js";
 import { checkRecords } from "./check-records.js";
 import { checkRejected } from "./check-rejected.js";
@@ -47,9 +48,12 @@ export async function verifyLake(
 	if (!records) return null;
 	const { snapshots } = records;
 	const newest = snapshots.at(-1);
+	const firstKept = await readFirstKept(tools.store);
 	const current = new Set(newest?.tables.images?.files.map(({ path }) => path));
 	const files = new Map<string, TableFile>();
 	for (const snapshot of snapshots) {
+		// Files of those before may be gone: vacuum said so.
+		if (snapshot.number < firstKept) continue;
 		for (const table of Object.values(snapshot.tables)) for (const file of table.files) files.set(file.path, file);
 	}
 	const objects = new Map<string, ObjectRow>();

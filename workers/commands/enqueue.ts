@@ -136,10 +136,11 @@ class Enqueuer {
 
 	/** As `mirror` ends when nothing is left to do; no job is made. */
 	async #nothingToDo(plan: MirrorPlan): Promise<CommandResult> {
-		const { request, store } = this.#place;
+		const { request, store, scratch } = this.#place;
 		const options = { onShardFailure: request.on_shard_failure };
 		const ends = earlierEnds(plan, request.max_reject_ratio, options);
-		const outcome = await publishEnds(plan, request, { store, dataset }, ends, options);
+		const tools = { store, dataset, tables: this.#tables, scratch, clock: systemClock };
+		const outcome = await publishEnds(plan, request, tools, ends, options, this.#context.signal);
 		return closing(this.#context, outcome, this.#ended(), this.#spent(null));
 	}
 

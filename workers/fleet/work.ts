@@ -1,7 +1,6 @@
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
-import { readReceipt } from "../../pipelines/lake.js";
 import { UNKEPT } from "../../pipelines/mirror/plan.js";
-import { type MirrorPlan, planMirror } from "../../pipelines/mirror/plan-mirror.js";
+import { type MirrorPlan, planMirror, unmarkedReceipts } from "../../pipelines/mirror/plan-mirror.js";
 import { processShard } from "../../pipelines/mirror/shard.js";
 import { PIPELINE_VERSION, receiptPath } from "../../pipelines/mirror/work-id.js";
 import type { ImagePool, Progress, Source } from "../../pipelines/ports.js";
@@ -136,7 +135,9 @@ export class Work {
 				if (!concernsShardOnly(failure)) throw errorOf(failure);
 				ends.outcomes.set(shard, failedOutcome(shard, shardErrorOf(shard, failure), options));
 			}
-			const outcome = await publishEnds(plan, toMirrorRequest(request), { store: fenced, dataset }, ends, options);
+			const { scratch } = this.#options;
+			const tools = { store: fenced, dataset, tables: this.#tables, scratch, clock: systemClock };
+			const outcome = await publishEnds(plan, toMirrorRequest(request), tools, ends, options, lock.signal);
 			if (outcome.failure) throw outcome.failure;
 			return {
 				state: outcome.published ? "published" : "up_to_date",
@@ -267,8 +268,9 @@ export class Work {
 	}
 }
 
+/** A marked receipt counts as absent. */
 async function hasReceipt(store: LakeStore, { shard, work_id }: ShardJob): Promise<boolean> {
-	return (await readReceipt(store, receiptPath(shard, work_id))) !== null;
+	return (await unmarkedReceipts(store, [receiptPath(shard, work_id)])).size > 0;
 }
 
 function changed(shard: string, { source }: RunRequest): LakeError {
