@@ -8,7 +8,7 @@ import { systemClock } from "../clock.js";
 import { readExpected } from "../expect.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { freeBytes, lazyTables, requireLake, requirePredicate, requireScratch } from "../surroundings.js";
-import { countedText, durationText, sizeText, tableText } from "../text.js";
+import { countedText, countText, durationText, sizeText, tableText } from "../text.js";
 import { openPredicate, openSource, openStore, retryPolicy } from "../wire.js";
 import { mirrorRequest } from "./mirror.js";
 
@@ -122,15 +122,15 @@ function selectiveFields(shard: ShardPlan) {
 function selectiveText(todo: ShardPlan[]): string {
 	const { images, images_chosen, bytes_to_fetch, bytes_saved } = selectiveSums(todo);
 	const parts = todo.filter(({ selection }) => selection?.ranged).length;
-	return (
-		`${images_chosen} of ${countedText(images, "image")} chosen: about ${sizeText(bytes_to_fetch)} to fetch, ` +
-		`${sizeText(bytes_saved)} saved; of ${countedText(parts, "shard")} only parts`
-	);
+	const chosen = `${countText(images_chosen)} of ${countedText(images, "image")} chosen`;
+	if (parts === 0) return `${chosen}; every zip is read whole`;
+	const saved = `about ${sizeText(bytes_to_fetch)} to read, ${sizeText(bytes_saved)} saved`;
+	return `${chosen}: ${saved}; of ${countedText(parts, "shard")} only parts`;
 }
 
 function shardTable(shards: ShardPlan[]): (string | number)[][] {
 	const selective = shards.some(({ selection }) => selection !== null);
-	const head = ["shard", "action", "size", ...(selective ? ["chosen", "to fetch"] : []), "why"];
+	const head = ["shard", "action", "size", ...(selective ? ["chosen", "to read"] : []), "why"];
 	const rows = shards.map(({ shard, action, reason, input, selection, fetchBytes }) => {
 		const chosen = selection ? `${selection.chosen}/${selection.images}` : "-";
 		const fetched = action === "process" ? sizeText(fetchBytes) : "-";
