@@ -1,16 +1,18 @@
+import { LakeError } from "../../schemas/errors.js";
 import type { Receipt } from "../../schemas/records.js";
 import { shardParts } from "../datasets/dataset.js";
 import type { StoredSnapshot } from "../lake.js";
 import { readShardMetadata, type SplitMetadata } from "../mirror/metadata.js";
-import { changesOf, knownRows, planShards, requireListed, type ShardPlan } from "../mirror/plan.js";
+import { changesOf, inputSha256, knownRows, planShards, requireListed, type ShardPlan } from "../mirror/plan.js";
 import { commitDatesOf, type MetadataTools, readMetadata, splitsOf } from "../mirror/plan-mirror.js";
-import type { Listing, LooseFile } from "../ports.js";
+import type { ArchiveReader, Listing, Member, ShardInput } from "../ports.js";
+import { openMembers } from "../shard-members.js";
 import { byCodePoint } from "../text.js";
 import { type DiffTools, shardReceipts, snapshotSide } from "./diff-snapshots.js";
 import { compareMetadata, type LakeShard, readLakeShard } from "./metadata-rows.js";
 import { type Diff, type ImageBytes, noChanges, note, type ShardChange, type Side } from "./types.js";
 
-export type DiffSourceTools = DiffTools & MetadataTools;
+export type DiffSourceTools = DiffTools & MetadataTools & { archives: ArchiveReader };
 
 /**
  * Compares a snapshot with what the source holds now, for the shards asked for: what a mirror with the snapshot's
@@ -50,7 +52,7 @@ export async function diffSource(
 	tools.onShards(shards.length);
 	for (const { shard } of shards) {
 		signal.throwIfAborted();
-		await compareShard(diff, shard, receipts.get(shard), planned.get(shard), metadata, tools);
+		await compareShard(diff, shard, receipts.get(shard), planned.get(shard), metadata, tools, signal);
 		tools.onShard();
 	}
 	return diff;
@@ -72,7 +74,7 @@ function shardChange(shard: string, old: Receipt | undefined, plan: ShardPlan | 
 	return [{ shard, change: "changed", why: [...changesOf(old, now, old.settings), ...later], ...ids }];
 }
 
-/** Rows by the metadata; pictures by their files, where the source is unpacked. */
+/** Rows by the metadata, pictures by the files of an unpacked shard, or by a zip's directory. */
 async function compareShard(
 	diff: Diff,
 	shard: string,
@@ -80,19 +82,17 @@ async function compareShard(
 	plan: ShardPlan | undefined,
 	metadata: Map<string, SplitMetadata>,
 	tools: DiffSourceTools,
+	signal: AbortSignal,
 ): Promise<void> {
 	const prefix = tools.dataset.rowPrefix(shard);
 	const lake = old ? await readLakeShard(old, prefix, tools) : { rows: new Map(), members: new Map() };
 	if (plan?.metadataRowsSha256 !== old?.inputs.metadata_rows_sha256) {
 		await compareRows(diff, shard, lake, plan ? metadata : new Map(), tools);
 	}
-	if (plan?.input.form === "zip") {
-		if (old && changesOf(old, { ...plan, inputSha256: plan.input.sha256 }, old.settings)[0] !== "zip changed") return;
-		const why = old ? "the zip has another SHA-256; its images are known once it is downloaded" : "not downloaded";
-		diff.unknown.push({ shard, what: "images", count: old ? old.counts.members_in : null, why });
-		return;
-	}
-	compareMembers(diff, prefix, lake, plan?.input.files ?? [], tools.limit);
+	if (old && plan && inputSha256(old) === plan.input.sha256) return;
+	if (plan?.input.form !== "zip") return compareMembers(diff, shard, lake, looseBytes(plan), tools);
+	if (old) return compareZip(diff, shard, lake, plan.input, tools, signal);
+	diff.unknown.push({ shard, what: "images", count: null, why: "not downloaded" });
 }
 
 async function compareRows(
@@ -121,16 +121,69 @@ function total({ rows: { metadata } }: Diff): number {
 	return metadata ? metadata.added.count + metadata.removed.count + metadata.changed.count : 0;
 }
 
-/** Pictures of an unpacked shard; of one that is gone, there are no files. */
-function compareMembers(diff: Diff, prefix: string, { members }: LakeShard, files: LooseFile[], limit: number): void {
-	const now = new Map(files.map(({ name, sha256 }) => [name, sha256]));
-	for (const name of [...new Set([...members.keys(), ...now.keys()])].sort(byCodePoint)) {
-		const old = members.get(name);
-		const sha256 = now.get(name);
-		if (old?.sha256 === sha256) continue;
-		const before: ImageBytes | null = old ? { object_key: old.object_key, source_sha256: old.sha256 } : null;
-		const after: ImageBytes | null = sha256 === undefined ? null : { object_key: null, source_sha256: sha256 };
-		const change = !before ? "added" : !after ? "removed" : "changed";
-		note(diff.images[change], { image_path: `${prefix}${name}`, before, after }, limit);
+/** Files of an unpacked shard; of one that is gone, none. */
+function looseBytes(plan: ShardPlan | undefined): Map<string, ImageBytes> {
+	const files = plan?.input.form === "unpacked" ? plan.input.files : [];
+	return new Map(
+		files.map(({ name, sha256, bytes }) => {
+			return [name, { object_key: null, source_sha256: sha256, source_bytes: bytes, crc32: null }];
+		}),
+	);
+}
+
+/** By the zip's directory alone, which is fetched by ranges. One that is no honest zip is told, and fails nothing. */
+async function compareZip(
+	diff: Diff,
+	shard: string,
+	lake: LakeShard,
+	input: ShardInput,
+	tools: DiffSourceTools,
+	signal: AbortSignal,
+): Promise<void> {
+	try {
+		const { onRetry = () => {} } = tools;
+		const members = await openMembers(input, shard, { ...tools, onRetry }, signal);
+		try {
+			compareMembers(diff, shard, lake, new Map(members.all.map((member) => [member.name, zipBytes(member)])), tools);
+		} finally {
+			await members.release();
+		}
+	} catch (error) {
+		if (!(error instanceof LakeError) || !["ZIP_CORRUPT", "ZIP_UNSAFE"].includes(error.code)) throw error;
+		const why = `${error.code}: ${error.message}`;
+		diff.unknown.push({ shard, what: "images", count: lake.members.size, why });
 	}
+}
+
+function zipBytes({ ref }: Member): ImageBytes {
+	const crc32 = ref.kind === "zip" ? ref.crc32.toString(16).padStart(8, "0") : null;
+	return { object_key: null, source_sha256: null, source_bytes: ref.bytes, crc32 };
+}
+
+/** Pictures by name: what both sides know of one is compared. */
+function compareMembers(
+	diff: Diff,
+	shard: string,
+	{ members }: LakeShard,
+	now: Map<string, ImageBytes>,
+	{ dataset, limit }: DiffSourceTools,
+): void {
+	let untold = 0;
+	for (const name of [...new Set([...members.keys(), ...now.keys()])].sort(byCodePoint)) {
+		const [before, after] = [members.get(name) ?? null, now.get(name) ?? null];
+		const same = before && after ? sameBytes(before, after) : false;
+		if (same === null) untold += 1;
+		if (same !== false) continue;
+		const change = !before ? "added" : !after ? "removed" : "changed";
+		note(diff.images[change], { image_path: `${dataset.rowPrefix(shard)}${name}`, before, after }, limit);
+	}
+	const why = "members in quarantine have the same size, and no CRC-32 is recorded";
+	if (untold > 0) diff.unknown.push({ shard, what: "images", count: untold, why });
+}
+
+/** Null where it cannot be told. */
+function sameBytes(a: ImageBytes, b: ImageBytes): boolean | null {
+	if (a.source_sha256 !== null && b.source_sha256 !== null) return a.source_sha256 === b.source_sha256;
+	if (a.source_bytes !== b.source_bytes) return false;
+	return a.crc32 !== null && b.crc32 !== null ? a.crc32 === b.crc32 : null;
 }

@@ -354,6 +354,7 @@ test("killed between the files that it puts in place, a repair leaves whole file
 	}
 	expect(await verify()).toMatchObject({ code: 0, problems: [] });
 	expect(digestOf(lake)).toBe(good);
+	expect([...lab.names("cache/irlake/work"), ...lab.names("cache/irlake/ranges")]).toEqual([]);
 }, 120_000);
 
 test("a disk that refuses is told of each file, and leaves the lake as it was", async () => {
