@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { LakeError } from "../schemas/errors.js";
 import { Latest, Receipt, recordText, Snapshot } from "../schemas/records.js";
-import type { Store } from "./ports.js";
+import type { LakeFile, Store } from "./ports.js";
 
 /** Reading a lake's records. Writes nothing. */
 
@@ -17,14 +17,14 @@ export function sha256Of(content: Buffer | string): string {
 }
 
 /** What a record's schema can do. */
-interface RecordSchema<T> {
+export interface RecordSchema<T> {
 	safeParse(
 		value: unknown,
 	): { success: true; data: T } | { success: false; error: { issues: { path: PropertyKey[] }[] } };
 }
 
 /** Reads and checks a record. Throws LAKE_DAMAGED when it is not what its schema says. */
-function parseRecord<T>(schema: RecordSchema<T>, content: Buffer, path: string, store: Store): T {
+export function parseRecord<T>(schema: RecordSchema<T>, content: Buffer, path: string, store: Store): T {
 	let value: unknown;
 	try {
 		value = JSON.parse(content.toString("utf8"));
@@ -98,11 +98,12 @@ export async function readReceipt(store: Store, path: string): Promise<Receipt |
 }
 
 /** Paths of every snapshot file, by number; a number may have several, of which one was published. */
-export async function snapshotPaths(store: Store): Promise<{ number: number; path: string }[]> {
-	const found: { number: number; path: string }[] = [];
-	for await (const { path } of store.list("snapshots/")) {
+export async function snapshotPaths(store: Store): Promise<(LakeFile & { number: number })[]> {
+	const found: (LakeFile & { number: number })[] = [];
+	for await (const file of store.list("snapshots/")) {
+		const { path } = file;
 		const match = /^snapshots\/(\d{6,})-[0-9a-f]{12}\.json$/.exec(path);
-		if (match) found.push({ number: Number(match[1]), path });
+		if (match) found.push({ ...file, number: Number(match[1]) });
 	}
 	return found.sort((a, b) => a.number - b.number || (a.path < b.path ? -1 : 1));
 }

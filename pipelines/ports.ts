@@ -92,18 +92,23 @@ export interface StoredFile {
 	bytes: number;
 }
 
+/** A file of a lake, with when it was last written: milliseconds by the storage's own clock. */
+export interface LakeFile extends StoredFile {
+	modified: number;
+}
+
 /** A lake's storage. Paths are relative to the lake, with `/`. Everything stored is whole or absent. */
 export interface Store {
 	/** How a person would write it; for messages. */
 	readonly name: string;
 	/** Whole content of a small file, or null when absent. */
 	get(path: string): Promise<Buffer | null>;
-	stat(path: string): Promise<StoredFile | null>;
+	stat(path: string): Promise<LakeFile | null>;
 	read(path: string): Promise<Readable>;
 	/** Where the file lies on this machine, or null of a store elsewhere. */
 	localPath(path: string): string | null;
 	/** Every file below a folder, in no order; `.irlake/` only when asked for by name. */
-	list(prefix: string): AsyncIterable<StoredFile>;
+	list(prefix: string): AsyncIterable<LakeFile>;
 	/** Writes durably unless the path exists; false when it does. Exactly one of two racing calls gets true. */
 	putIfAbsent(path: string, content: Buffer): Promise<boolean>;
 	/** Replaces a record: durable, whole at any moment. `seen` is what the caller read (null: absent); false when the store noticed that it changed. */
@@ -116,6 +121,8 @@ export interface Store {
 	publishObjects(staged: string[]): Promise<void>;
 	/** Drops what was staged and never published. */
 	dropStaged(): Promise<void>;
+	/** Removes files, durably, in no order; one that is absent is no error. Throws when one could not be removed, having tried them all. */
+	delete(paths: string[]): Promise<void>;
 }
 
 /** Where an image thread puts the bytes of an object, before the shard is known to be good. */
@@ -189,6 +196,8 @@ export interface ArchiveReader {
 	open(input: ShardInput, zip: string | null, shard: string, signal: AbortSignal): Promise<Archive>;
 	/** The JSON's bytes. Throws JSON_INVALID when they cannot be had. */
 	readJson(json: Member): Promise<Buffer>;
+	/** Writes the content of a member that was read before to a new local file; returns its SHA-256. Throws SOURCE_CHANGED. */
+	extract(ref: MemberRef, file: string): Promise<string>;
 }
 
 // ── Images ──────────────────────────────────────────────────────────────────────────────────────
@@ -278,6 +287,21 @@ export interface TableFiles {
 	): AsyncIterable<RowDifference[]>;
 	/** Writes rows in their order; same rows, same bytes. */
 	write(table: TableName, rows: Iterable<TableRow>, file: string): Promise<void>;
+	close(): Promise<void>;
+}
+
+/** A metadata row, and the shard that its image lies in. */
+export interface PlacedRow {
+	row: MetadataRow;
+	split: Split;
+	/** The shard's number in its split. */
+	shard: number;
+}
+
+/** A yes-or-no expression over metadata rows, read and found harmless. */
+export interface Predicate {
+	/** Whether it is true of each row; where it is false or NULL, it is not. Throws USAGE where it fails on a row. */
+	selects(rows: PlacedRow[]): Promise<boolean[]>;
 	close(): Promise<void>;
 }
 

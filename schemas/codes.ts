@@ -373,6 +373,18 @@ export const ERRORS = {
 		meaning: "The lake has no such snapshot.",
 		todo: "See irlake status for the numbers there are.",
 	},
+	SNAPSHOT_VACUUMED: {
+		exit: 2,
+		retry: false,
+		meaning: "irlake vacuum has deleted files of this snapshot.",
+		todo: "irlake status shows which snapshots are whole; a mirror of the commit (--source hf://…@commit) brings its content back.",
+	},
+	LAKE_SWEPT: {
+		exit: 1,
+		retry: false,
+		meaning: "Files that this run was about to publish are gone, by irlake vacuum most likely; nothing was published.",
+		todo: "Run again: what is missing is done anew. Give vacuum a --grace longer than a mirror takes.",
+	},
 	SHARD_FAILED: {
 		exit: 1,
 		retry: true,

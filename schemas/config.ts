@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { SPLITS } from "./records.js";
-import { BAD_IMAGE_MODES, IMAGE_MODES, VERIFY_MODES } from "./settings.js";
+import { BAD_IMAGE_MODES, IMAGE_MODES, LONGEST_WHERE, VERIFY_MODES, WHERE_MODES } from "./settings.js";
 
 /** Options of the commands, from flags and `IRLAKE_` variables alike: texts in, checked values out. */
 
@@ -21,6 +21,14 @@ function secondsFrom(least: number, most: number): z.ZodType<number, unknown> {
 		.transform(Number);
 	return text.pipe(z.number().min(least).max(most));
 }
+
+const SECONDS = { s: 1, m: 60, h: 3600, d: 86400 };
+
+/** `24h`, `30m`, `7d`, `90s`, `90`: in seconds. */
+const duration = z
+	.string()
+	.regex(/^\d+(\.\d+)?[smhd]?$/, "a time such as 24h, 30m, 7d, or a number of seconds")
+	.transform((text) => Number.parseFloat(text) * (SECONDS[text.slice(-1) as keyof typeof SECONDS] ?? 1));
 
 const UNITS = { "": 1, K: 1e3, M: 1e6, G: 1e9, KI: 2 ** 10, MI: 2 ** 20, GI: 2 ** 30 };
 
@@ -69,10 +77,14 @@ export const Options = z.object({
 	max_side: wholeNumber(1, 16383).optional(),
 	verify: z.enum(VERIFY_MODES).optional(),
 	on_bad_image: z.enum(BAD_IMAGE_MODES).optional(),
+	/** "": none. */
+	where: z.string().trim().max(LONGEST_WHERE, `at most ${LONGEST_WHERE} characters`).optional(),
+	where_mode: z.enum(WHERE_MODES).optional(),
 	on_shard_failure: z.enum(["fail", "skip"]).default("fail"),
 	max_reject_ratio: ratio.default(0.05),
 	/** A file of findings that are no surprise. */
 	expect: nonEmpty.optional(),
+	keep_rejected: flag.default(false),
 	prune: flag.default(false),
 	new_settings: flag.default(false),
 	/** Bytes a second, over all downloads of the run. */
@@ -95,8 +107,12 @@ export const Options = z.object({
 		.string()
 		.regex(/^[\w.{}-]{1,64}$/, "letters, digits, and . _ - { }")
 		.default("irlake"),
-	/** Seconds. */
-	grace: wholeNumber(0, 3600).default(20),
+	/** Seconds; each command has its own default. */
+	grace: duration.optional(),
+	/** Snapshots that vacuum keeps: so many of the newest, and those of so many days. */
+	keep: wholeNumber(1, 1_000_000).default(7),
+	keep_days: wholeNumber(0, 36500).default(0),
+	yes: flag.default(false),
 	wait: flag.default(false),
 	watch: flag.default(false),
 	/** Of a schedule: five fields, or six with seconds first. */

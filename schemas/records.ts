@@ -16,7 +16,7 @@ export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits");
 export const ShardName = z.string().regex(/^(train|validation|test)_[1-9]\d*$/, "a shard's name, such as train_1");
 
 /** A path relative to the lake: no climbing, no absolute path, no backslash. */
-const LakePath = z
+export const LakePath = z
 	.string()
 	.regex(/^[A-Za-z0-9_][A-Za-z0-9_.=-]*(\/[A-Za-z0-9_][A-Za-z0-9_.=-]*)*$/, "a path inside the lake");
 
@@ -52,6 +52,8 @@ export const Receipt = z.object({
 		/** Null of an unpacked shard. */
 		zip_sha256: Sha256.nullable(),
 		zip_bytes: count.nullable(),
+		/** With a predicate, of a zip: whether all of it was read and had its SHA-256; false where only parts were fetched. */
+		zip_hash_checked: z.boolean().optional(),
 		/** Of an unpacked shard: SHA-256 over its sorted names and hashes; else absent. */
 		files_sha256: Sha256.optional(),
 		metadata_rows_sha256: Sha256,

@@ -88,6 +88,17 @@ export const FAILED: Record<string, Record<string, unknown>> = {
 		findings: [],
 		unknown: [],
 	},
+	vacuum: {
+		mode: "failed",
+		kept: [],
+		given_up: [],
+		deleted: null,
+		marked: null,
+		waiting: null,
+		due: null,
+		unfinished: 0,
+		grace_seconds: null,
+	},
 	export: {
 		state: "failed",
 		export: null,

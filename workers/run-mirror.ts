@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { StoredSnapshot } from "../pipelines/lake.js";
 import type { SplitMetadata } from "../pipelines/mirror/metadata.js";
 import type { ShardPlan } from "../pipelines/mirror/plan.js";
@@ -5,6 +6,8 @@ import type { MirrorPlan, MirrorRequest } from "../pipelines/mirror/plan-mirror.
 import { publishRun } from "../pipelines/mirror/publish-run.js";
 import { judgeRatio } from "../pipelines/mirror/settle.js";
 import { processShard, ShardFailed, type ShardTools } from "../pipelines/mirror/shard.js";
+import type { ClaimTools } from "../pipelines/mirror/still-there.js";
+import type { Clock, Progress, Store } from "../pipelines/ports.js";
 import { FINDINGS } from "../schemas/codes.js";
 import { LakeError } from "../schemas/errors.js";
 import type { Receipt, Snapshot } from "../schemas/records.js";
@@ -60,7 +63,28 @@ export async function runMirror(
 		if (result.receipt) ends.receipts.push(result.receipt);
 		ends.outcomes.set(one.shard, result.outcome);
 	});
-	return publishEnds(plan, request, tools, ends, options);
+	return publishEnds(plan, request, tools, ends, options, signal);
+}
+
+/** How often a run begins again. */
+const SWEPT_TRIES = 5;
+
+/** Makes a run again, from its plan on, while vacuum takes what it was about to publish. */
+export async function whileSwept<T>(
+	attempt: () => Promise<T>,
+	{ store, clock, note, signal }: { store: Store; clock: Clock; note: Progress["note"]; signal: AbortSignal },
+): Promise<T> {
+	for (let swept = 0; ; swept++) {
+		try {
+			return await attempt();
+		} catch (error) {
+			if (!(error instanceof LakeError) || error.code !== "LAKE_SWEPT" || swept === SWEPT_TRIES) throw error;
+			note("warn", `${error.message}: they are made anew`, { path: error.path });
+			// What the lake has is listed anew; and what is marked must be older than what is written next.
+			await store.dropStaged();
+			await clock.sleep(1, signal);
+		}
+	}
 }
 
 /** How the shards ended that earlier runs made: each receipt is judged as a new one would be. */
@@ -85,9 +109,10 @@ export function earlierEnds(
 export async function publishEnds(
 	plan: MirrorPlan,
 	request: Pick<MirrorRequest, "wanted" | "prune">,
-	{ store, dataset }: Pick<ShardTools, "store" | "dataset">,
+	tools: PublishTools & Pick<ShardTools, "store" | "dataset">,
 	{ outcomes, receipts }: ShardEnds,
 	options: Pick<RunOptions, "onShardFailure">,
+	signal: AbortSignal,
 ): Promise<MirrorOutcome> {
 	const shards = plan.shards.flatMap(({ shard }) => outcomes.get(shard) ?? []);
 	const bad = shards.filter(({ state }) => state === "failed" || state === "skipped");
@@ -99,8 +124,20 @@ export async function publishEnds(
 		code: code ?? "",
 		detail: detail ?? "",
 	}));
-	const published = await publishRun(store, request, plan, { receipts, skipped }, dataset);
+	const results = { receipts, skipped };
+	const published = await publishRun(tools.store, request, plan, results, tools.dataset, claimTools(tools, signal));
 	return { published, shards, receipts, failure: null };
+}
+
+type PublishTools = Pick<ShardTools, "tables" | "scratch" | "clock">;
+
+/** Numbers the publishes of this process: a worker may publish two lakes at once. */
+let publishes = 0;
+
+/** What a publish looks at its files with, before its claim. */
+export function claimTools({ tables, scratch, clock }: PublishTools, signal: AbortSignal): ClaimTools {
+	publishes += 1;
+	return { tables, clock, signal, work: join(scratch, "work", `${process.pid}-${publishes}-publish`) };
 }
 
 /** Why a run with these failed shards publishes nothing, or null. */
@@ -151,7 +188,8 @@ function judgedOutcome(receipt: Receipt, error: LakeError, options: Pick<RunOpti
 /** The reject ratio judges shards made earlier as it judges new ones. */
 function judgeReceipt({ shard, counts, findings }: Receipt, maximum: number): LakeError | null {
 	try {
-		judgeRatio(shard, counts.rows_rejected - (findings.GROUP_DROPPED ?? 0), counts.rows_in, maximum);
+		const defective = counts.rows_rejected - (findings.GROUP_DROPPED ?? 0);
+		judgeRatio(shard, defective, counts.rows_in - (counts.rows_unselected ?? 0), maximum);
 		return null;
 	} catch (error) {
 		if (error instanceof LakeError) return error;

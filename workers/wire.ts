@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
+import { extractMember } from "../infra/adapters/archive/extract.js";
 import { openLoose } from "../infra/adapters/archive/loose.js";
 import { readJsonMember } from "../infra/adapters/archive/member.js";
 import { openZip } from "../infra/adapters/archive/zip.js";
@@ -17,6 +18,7 @@ import type {
 	ExportFiles,
 	ExportTarget,
 	ImagePool,
+	Predicate,
 	Progress,
 	Source,
 	SourcePin,
@@ -197,6 +199,12 @@ export async function openTables(scratch: string): Promise<TableFiles> {
 	return openTableFiles({ spill: join(scratch, "spill") });
 }
 
+/** Throws USAGE for a predicate that is refused. */
+export async function openPredicate(where: string): Promise<Predicate> {
+	const { openPredicate: open } = await import("../infra/adapters/duckdb-predicate.js");
+	return open(where);
+}
+
 export async function openExportFiles(scratch: string): Promise<ExportFiles> {
 	const { openExportFiles: open } = await import("../infra/adapters/duckdb-export.js");
 	return open(join(scratch, "spill"));
@@ -259,6 +267,7 @@ export const archives: ArchiveReader = {
 	async readJson(json) {
 		return readJsonMember(json);
 	},
+	extract: extractMember,
 };
 
 const REDIS_URL = "redis://127.0.0.1:6379";

@@ -1,16 +1,14 @@
-import { LakeError } from "../../schemas/errors.js";
 import type { Receipt } from "../../schemas/records.js";
 import { shardParts } from "../datasets/dataset.js";
 import type { StoredSnapshot } from "../lake.js";
 import { readShardMetadata, type SplitMetadata } from "../mirror/metadata.js";
 import { changesOf, inputSha256, knownRows, planShards, requireListed, type ShardPlan } from "../mirror/plan.js";
 import { commitDatesOf, type MetadataTools, readMetadata, splitsOf } from "../mirror/plan-mirror.js";
-import type { ArchiveReader, Listing, Member, ShardInput } from "../ports.js";
-import { openMembers } from "../shard-members.js";
-import { byCodePoint } from "../text.js";
+import type { ArchiveReader, Listing } from "../ports.js";
 import { type DiffTools, shardReceipts, snapshotSide } from "./diff-snapshots.js";
 import { compareMetadata, type LakeShard, readLakeShard } from "./metadata-rows.js";
-import { type Diff, type ImageBytes, noChanges, note, type ShardChange, type Side } from "./types.js";
+import { comparePictures, sourcePictures } from "./pictures.js";
+import { type Diff, noChanges, type ShardChange, type Side } from "./types.js";
 
 export type DiffSourceTools = DiffTools & MetadataTools & { archives: ArchiveReader };
 
@@ -33,11 +31,14 @@ export async function diffSource(
 	const splits = splitsOf(dataset, listed);
 	requireListed(listing, listed, splits, dataset);
 	const byWorkId = new Map([...receipts.values()].map((receipt) => [receipt.work_id, receipt]));
-	const told = knownRows(snapshot, byWorkId, listing, listed);
-	const metadata = told ? new Map() : await readMetadata(splits, listing, tools, signal, new Set(splits));
+	const { settings } = snapshot;
+	// Which pictures are in the lake is told by the metadata, where a predicate chooses them.
+	const told = settings.where !== null ? null : knownRows(snapshot, byWorkId, listing, listed);
+	const metadata = told ? new Map() : await readMetadata(splits, listing, settings, tools, signal, new Set(splits));
 	const rowsSha256 = told ?? new Map([...metadata.values()].flatMap((split: SplitMetadata) => [...split.rowsSha256]));
 	const plans = planShards({
-		...{ dataset, wanted: listed, listing, rowsSha256, settings: snapshot.settings, base: snapshot },
+		...{ dataset, wanted: listed, listing, rowsSha256, settings, base: snapshot },
+		...{ selections: new Map(), remote: new Set<string>() },
 		...{ receipts: byWorkId, commitDates: await commitDatesOf(store, snapshot, listing) },
 	});
 	const planned = new Map(plans.map((plan) => [plan.shard, plan]));
@@ -90,9 +91,18 @@ async function compareShard(
 		await compareRows(diff, shard, lake, plan ? metadata : new Map(), tools);
 	}
 	if (old && plan && inputSha256(old) === plan.input.sha256) return;
-	if (plan?.input.form !== "zip") return compareMembers(diff, shard, lake, looseBytes(plan), tools);
-	if (old) return compareZip(diff, shard, lake, plan.input, tools, signal);
-	diff.unknown.push({ shard, what: "images", count: null, why: "not downloaded" });
+	const isNew = !old && plan?.input.form === "zip";
+	const now = isNew ? "not downloaded" : await sourcePictures(plan?.input ?? null, shard, tools, signal);
+	if (typeof now === "string") {
+		diff.unknown.push({ shard, what: "images", count: old ? lake.members.size : null, why: now });
+		return;
+	}
+	// What a predicate does not choose was never in the lake.
+	const chosen = metadata.get(shardParts(shard).split)?.selections?.get(shard)?.chosen;
+	const known = [...now].filter(([name]) => !chosen || chosen.has(`${prefix}${name}`) || lake.members.has(name));
+	const untold = comparePictures(diff.images, prefix, lake.members, new Map(known), tools.limit);
+	const why = "members in quarantine have the same size, and no CRC-32 is recorded";
+	if (untold > 0) diff.unknown.push({ shard, what: "images", count: untold, why });
 }
 
 async function compareRows(
@@ -106,84 +116,19 @@ async function compareRows(
 	const changes = diff.rows.metadata ?? noChanges();
 	const before = total(diff);
 	const found = split ? await readShardMetadata(tables, dataset, split, shard) : null;
-	const untold = compareMetadata(shard, known, found?.rows ?? new Map(), changes, limit);
+	const rows = [...(found?.rows ?? [])].filter(([path]) => found?.chosen?.has(path) !== false);
+	const untold = compareMetadata(shard, known, new Map(rows), changes, limit);
 	if (untold > 0) {
 		const why = "rows in quarantine; what the metadata said of them is not recorded";
 		diff.unknown.push({ shard, what: "rows", count: untold, why });
 	} else if (total(diff) === before) {
 		const names = found?.unknownColumns.join(", ") || "none now";
-		const why = `no row differs; columns that are not published came or went: ${names}`;
+		const rest = found?.chosen ? "no chosen row differs; others do, or" : "no row differs;";
+		const why = `${rest} columns that are not published came or went: ${names}`;
 		diff.unknown.push({ shard, what: "columns", count: null, why });
 	}
 }
 
 function total({ rows: { metadata } }: Diff): number {
 	return metadata ? metadata.added.count + metadata.removed.count + metadata.changed.count : 0;
-}
-
-/** Files of an unpacked shard; of one that is gone, none. */
-function looseBytes(plan: ShardPlan | undefined): Map<string, ImageBytes> {
-	const files = plan?.input.form === "unpacked" ? plan.input.files : [];
-	return new Map(
-		files.map(({ name, sha256, bytes }) => {
-			return [name, { object_key: null, source_sha256: sha256, source_bytes: bytes, crc32: null }];
-		}),
-	);
-}
-
-/** By the zip's directory alone, which is fetched by ranges. One that is no honest zip is told, and fails nothing. */
-async function compareZip(
-	diff: Diff,
-	shard: string,
-	lake: LakeShard,
-	input: ShardInput,
-	tools: DiffSourceTools,
-	signal: AbortSignal,
-): Promise<void> {
-	try {
-		const { onRetry = () => {} } = tools;
-		const members = await openMembers(input, shard, { ...tools, onRetry }, signal);
-		try {
-			compareMembers(diff, shard, lake, new Map(members.all.map((member) => [member.name, zipBytes(member)])), tools);
-		} finally {
-			await members.release();
-		}
-	} catch (error) {
-		if (!(error instanceof LakeError) || !["ZIP_CORRUPT", "ZIP_UNSAFE"].includes(error.code)) throw error;
-		const why = `${error.code}: ${error.message}`;
-		diff.unknown.push({ shard, what: "images", count: lake.members.size, why });
-	}
-}
-
-function zipBytes({ ref }: Member): ImageBytes {
-	const crc32 = ref.kind === "zip" ? ref.crc32.toString(16).padStart(8, "0") : null;
-	return { object_key: null, source_sha256: null, source_bytes: ref.bytes, crc32 };
-}
-
-/** Pictures by name: what both sides know of one is compared. */
-function compareMembers(
-	diff: Diff,
-	shard: string,
-	{ members }: LakeShard,
-	now: Map<string, ImageBytes>,
-	{ dataset, limit }: DiffSourceTools,
-): void {
-	let untold = 0;
-	for (const name of [...new Set([...members.keys(), ...now.keys()])].sort(byCodePoint)) {
-		const [before, after] = [members.get(name) ?? null, now.get(name) ?? null];
-		const same = before && after ? sameBytes(before, after) : false;
-		if (same === null) untold += 1;
-		if (same !== false) continue;
-		const change = !before ? "added" : !after ? "removed" : "changed";
-		note(diff.images[change], { image_path: `${dataset.rowPrefix(shard)}${name}`, before, after }, limit);
-	}
-	const why = "members in quarantine have the same size, and no CRC-32 is recorded";
-	if (untold > 0) diff.unknown.push({ shard, what: "images", count: untold, why });
-}
-
-/** Null where it cannot be told. */
-function sameBytes(a: ImageBytes, b: ImageBytes): boolean | null {
-	if (a.source_sha256 !== null && b.source_sha256 !== null) return a.source_sha256 === b.source_sha256;
-	if (a.source_bytes !== b.source_bytes) return false;
-	return a.crc32 !== null && b.crc32 !== null ? a.crc32 === b.crc32 : null;
 }

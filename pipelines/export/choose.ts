@@ -3,10 +3,11 @@ import { type Dataset, inDatasetOrder } from "../datasets/dataset.js";
 import { readLatestSnapshot, type StoredSnapshot } from "../lake.js";
 import { claimedSnapshot } from "../mirror/publish.js";
 import type { Store } from "../ports.js";
+import { readFirstKept } from "../vacuum/records.js";
 
 /**
  * The snapshot that `latest`, a number or a path in the lake names; `asked` is the option or argument that says which.
- * Throws LAKE_NOT_FOUND, SNAPSHOT_NOT_FOUND, USAGE, LAKE_DAMAGED.
+ * Throws LAKE_NOT_FOUND, SNAPSHOT_NOT_FOUND, SNAPSHOT_VACUUMED, USAGE, LAKE_DAMAGED.
  */
 export async function chooseSnapshot(store: Store, wanted: string, asked = "--snapshot"): Promise<StoredSnapshot> {
 	const latest = await readLatestSnapshot(store);
@@ -23,7 +24,18 @@ export async function chooseSnapshot(store: Store, wanted: string, asked = "--sn
 	if (!claimed || (path.includes("/") && claimed.path !== path)) {
 		throw new LakeError("SNAPSHOT_NOT_FOUND", `the lake has published no snapshot ${wanted}`, { path: wanted });
 	}
+	await requireTables(store, claimed);
 	return claimed;
+}
+
+/** Throws SNAPSHOT_VACUUMED where vacuum has deleted files of it. */
+async function requireTables(store: Store, { snapshot }: StoredSnapshot): Promise<void> {
+	if (snapshot.number >= (await readFirstKept(store))) return;
+	for (const { path } of snapshot.tables.images?.files ?? []) {
+		if (await store.stat(path)) continue;
+		const message = `vacuum has deleted files of snapshot ${snapshot.number} of ${store.name}`;
+		throw new LakeError("SNAPSHOT_VACUUMED", message, { path });
+	}
 }
 
 /**

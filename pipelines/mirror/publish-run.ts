@@ -5,6 +5,7 @@ import { nextSnapshot, type RunResult } from "./next-snapshot.js";
 import { isLater } from "./plan.js";
 import { commitDatesOf, type MirrorPlan, type MirrorRequest, receiptsOf, requireCovered } from "./plan-mirror.js";
 import { publish } from "./publish.js";
+import { type ClaimTools, requireStillThere } from "./still-there.js";
 
 /** What the shards of a run came to. */
 export interface ShardResults {
@@ -16,6 +17,7 @@ export interface ShardResults {
 /**
  * Publishes what a run made, on top of whatever snapshot is the newest by then.
  * @returns the snapshot, or null when no work id changed
+ * @throws LAKE_SWEPT where vacuum took what the run was to publish: plan again
  */
 export async function publishRun(
 	store: Store,
@@ -23,6 +25,7 @@ export async function publishRun(
 	plan: Omit<MirrorPlan, "shards" | "base" | "upToDate">,
 	results: ShardResults,
 	dataset: RunResult["dataset"],
+	tools: ClaimTools,
 ): Promise<StoredSnapshot | null> {
 	const { listing, settings } = plan;
 	const run: RunResult = {
@@ -38,13 +41,15 @@ export async function publishRun(
 		prune: request.prune,
 		...results,
 	};
-	return publish(store, async (base) => {
+	const stillThere = (base: Snapshot | null, next: Snapshot) => requireStillThere(store, base, next, tools);
+	const plans = async (base: StoredSnapshot | null): Promise<Snapshot | null> => {
 		requireCovered(request, settings, base?.snapshot ?? null);
 		const receipts = await receiptsOf(store, base?.snapshot.shards.map(({ receipt }) => receipt) ?? []);
 		for (const receipt of results.receipts) receipts.set(receipt.work_id, receipt);
 		const keep = await laterShards(store, base?.snapshot ?? null, listing);
 		return nextSnapshot(base?.snapshot ?? null, run, receipts, keep);
-	});
+	};
+	return publish(store, plans, stillThere);
 }
 
 async function laterShards(store: Store, base: Snapshot | null, listing: Listing): Promise<Set<string>> {

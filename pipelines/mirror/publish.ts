@@ -17,12 +17,15 @@ const LAST = TABLE_NAMES[TABLE_NAMES.length - 1] ?? CLAIM;
 /**
  * Publishes what `plan` makes of the newest snapshot; null from `plan` means that nothing is left to do.
  * A claim lost to another publisher is planned again on top of the winner's snapshot.
+ * @param stillThere called when the snapshot's file, the intent, is there, right before the claim; throws where a file
+ * that the snapshot names and its base does not is gone
  * @returns the published snapshot, or null when up to date
  * @throws LAKE_CONFLICT after the fifth lost claim
  */
 export async function publish(
 	store: Store,
 	plan: (base: StoredSnapshot | null) => Promise<Snapshot | null>,
+	stillThere: (base: Snapshot | null, next: Snapshot) => Promise<void>,
 ): Promise<StoredSnapshot | null> {
 	for (let attempt = 0; attempt <= ATTEMPTS; attempt++) {
 		const base = await settleLake(store);
@@ -31,6 +34,7 @@ export async function publish(
 		const content = recordBytes(next);
 		const path = snapshotPath(next.number, content);
 		await store.putIfAbsent(path, content);
+		await stillThere(base?.snapshot ?? null, next);
 		if (!(await claim(store, base?.snapshot ?? null, next, path))) continue;
 		const stored = await readSnapshot(store, path);
 		await finish(store, base?.snapshot ?? null, stored);

@@ -3,15 +3,17 @@ import type { Snapshot } from "../../schemas/records.js";
 import { TABLE_NAMES } from "../../schemas/tables.js";
 import type { StoredSnapshot } from "../lake.js";
 import type { Store } from "../ports.js";
+import { readFirstKept } from "../vacuum/records.js";
 import { claimedSnapshot, publish } from "./publish.js";
+import { type ClaimTools, requireStillThere } from "./still-there.js";
 
 /**
  * Publishes a new snapshot with the content of snapshot `number`.
  * @returns null when the newest snapshot has that content already
- * @throws SNAPSHOT_NOT_FOUND when there is no such snapshot, or vacuum took its files
+ * @throws SNAPSHOT_NOT_FOUND, also where a file of it is missing; SNAPSHOT_VACUUMED where vacuum took that
  */
-export async function rollback(store: Store, number: number): Promise<StoredSnapshot | null> {
-	return publish(store, async (base) => {
+export async function rollback(store: Store, number: number, tools: ClaimTools): Promise<StoredSnapshot | null> {
+	const plans = async (base: StoredSnapshot | null): Promise<Snapshot | null> => {
 		const target = await claimedSnapshot(store, number);
 		if (!base || !target || number > base.snapshot.number) {
 			throw new LakeError("SNAPSHOT_NOT_FOUND", `${store.name} has no snapshot ${number}`);
@@ -19,7 +21,13 @@ export async function rollback(store: Store, number: number): Promise<StoredSnap
 		if (sameContent(base.snapshot, target.snapshot)) return null;
 		await requireFiles(store, target.snapshot);
 		return renumbered(target.snapshot, base.snapshot.number + 1);
-	});
+	};
+	try {
+		return await publish(store, plans, (base, next) => requireStillThere(store, base, next, tools));
+	} catch (error) {
+		if (error instanceof LakeError && error.code === "LAKE_SWEPT") throw vacuumed(store, number, error.path);
+		throw error;
+	}
 }
 
 function sameContent(a: Snapshot, b: Snapshot): boolean {
@@ -31,11 +39,17 @@ async function requireFiles(store: Store, snapshot: Snapshot): Promise<void> {
 	for (const { files } of Object.values(snapshot.tables)) {
 		for (const { path } of files) {
 			if (await store.stat(path)) continue;
+			if (snapshot.number < (await readFirstKept(store))) throw vacuumed(store, snapshot.number, path);
 			throw new LakeError("SNAPSHOT_NOT_FOUND", `snapshot ${snapshot.number} is no longer whole: ${path} is gone`, {
 				path,
 			});
 		}
 	}
+}
+
+function vacuumed(store: Store, number: number, path: string | null): LakeError {
+	const message = `vacuum has deleted files of snapshot ${number} of ${store.name}`;
+	return new LakeError("SNAPSHOT_VACUUMED", message, path === null ? {} : { path });
 }
 
 function renumbered(snapshot: Snapshot, number: number): Snapshot {

@@ -1,8 +1,7 @@
-import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT, type Receipt } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import { readReceipt, recordBytes } from "../lake.js";
-import type { ShardInput, Store } from "../ports.js";
+import type { Store } from "../ports.js";
 import type { ShardPlan } from "./plan.js";
 import type { Finding, Settled, ShardTables } from "./types.js";
 import { receiptPath } from "./work-id.js";
@@ -20,7 +19,7 @@ export function makeReceipt(
 		format: LAKE_FORMAT,
 		work_id: plan.workId,
 		shard: plan.shard,
-		inputs: { ...zipInput(plan.input), metadata_rows_sha256: plan.metadataRowsSha256 },
+		inputs: { ...zipInput(plan), metadata_rows_sha256: plan.metadataRowsSha256 },
 		settings,
 		counts: {
 			...settled.counts,
@@ -34,8 +33,11 @@ export function makeReceipt(
 	};
 }
 
-function zipInput(input: ShardInput): Omit<Receipt["inputs"], "metadata_rows_sha256"> {
-	if (input.form === "zip") return { zip_sha256: input.sha256, zip_bytes: input.bytes };
+function zipInput({ input, selection }: ShardPlan): Omit<Receipt["inputs"], "metadata_rows_sha256"> {
+	if (input.form === "zip") {
+		const checked = selection ? { zip_hash_checked: !selection.ranged } : {};
+		return { zip_sha256: input.sha256, zip_bytes: input.bytes, ...checked };
+	}
 	return { zip_sha256: null, zip_bytes: null, files_sha256: input.sha256 };
 }
 
@@ -46,11 +48,18 @@ export function countFindings(findings: Finding[]): Receipt["findings"] {
 	return counts;
 }
 
-/** Stores a receipt, last of all. Where another release or process was first, its receipt is adopted. */
+/**
+ * Stores a receipt, last of all. Where another release or process was first, its receipt is adopted, unless vacuum took
+ * files that it names. It is then written again as it is: what vacuum marked before that no longer counts as marked.
+ */
 export async function writeReceipt(store: Store, receipt: Receipt): Promise<Receipt> {
 	const path = receiptPath(receipt.shard, receipt.work_id);
-	if (await store.putIfAbsent(path, recordBytes(receipt))) return receipt;
-	const first = await readReceipt(store, path);
-	if (!first) throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} vanished while it was read`, { path });
-	return first;
+	for (;;) {
+		if (await store.putIfAbsent(path, recordBytes(receipt))) return receipt;
+		const first = await readReceipt(store, path);
+		if (!first) continue;
+		const there = await Promise.all(first.files.map((file) => store.stat(file.path)));
+		const stays = there.every(Boolean) ? first : receipt;
+		if (await store.replace(path, recordBytes(stays), recordBytes(first))) return stays;
+	}
 }

@@ -4,8 +4,8 @@ import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
 import { shardParts } from "../datasets/dataset.js";
 import { hashFile } from "../hash-file.js";
 import type { SplitMetadata } from "../mirror/metadata.js";
-import { inputSha256, type ShardPlan } from "../mirror/plan.js";
-import { readMetadata } from "../mirror/plan-mirror.js";
+import { inputSha256, planFetch, type ShardPlan } from "../mirror/plan.js";
+import { readMetadata, remoteShards } from "../mirror/plan-mirror.js";
 import { processShard } from "../mirror/shard.js";
 import type { Source, Store } from "../ports.js";
 import type { MendTools } from "./mend.js";
@@ -72,7 +72,7 @@ async function remakeFiles(
 		mended.push(path);
 	});
 	// Its rows were judged when it was published.
-	const shardTools = { ...tools, source, store, images: await tools.images(), maxRejectRatio: 1 };
+	const shardTools = { ...tools, source, store, images: await tools.images(), maxRejectRatio: 1, keepRejected: false };
 	await processShard(plan, metadata, settings, shardTools, signal);
 	tools.progress.shardDone(shard, "done");
 	return mended;
@@ -91,7 +91,9 @@ async function planAgain(
 	const input = listing.shards.get(shard);
 	if (!input) throw new LakeError("SHARD_MISSING", `${source.name} lacks ${shard}`);
 	const wanted = { ...tools, source, onFetched: tools.onFetched };
-	const metadata = (await readMetadata([split], listing, wanted, signal, new Set([split]))).get(split);
+	const metadata = (await readMetadata([split], listing, receipt.settings, wanted, signal, new Set([split]))).get(
+		split,
+	);
 	if (!metadata) throw new LakeError("METADATA_MISSING", `${source.name} lacks ${tools.dataset.metadataPath(split)}`);
 	const metadataRowsSha256 = metadata.rowsSha256.get(shard) ?? "";
 	const same = metadataRowsSha256 === receipt.inputs.metadata_rows_sha256;
@@ -106,7 +108,11 @@ async function planAgain(
 		);
 	}
 	const { work_id: workId } = receipt;
-	const plan: ShardPlan = { shard, action: "process", reason: "new", workId, input, metadataRowsSha256, receipt: null };
+	const fetching = { selections: metadata.selections ?? new Map(), remote: remoteShards(source, listing) };
+	const plan: ShardPlan = {
+		...{ shard, action: "process", reason: "new", workId, input, metadataRowsSha256, receipt: null },
+		...planFetch(shard, input.bytes, fetching),
+	};
 	return { plan, metadata };
 }
 
@@ -125,5 +131,6 @@ function withoutWrites(store: Store, onFile: Store["putFile"]): Store {
 		overwrite: async () => {},
 		publishObjects: async () => {},
 		dropStaged: async () => {},
+		delete: async () => {},
 	};
 }

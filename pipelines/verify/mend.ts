@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Dataset } from "../datasets/dataset.js";
-import type { ArchiveReader, Clock, ImagePool, Progress, Source, Store, TableFiles } from "../ports.js";
+import type { ArchiveReader, Clock, ImagePool, Predicate, Progress, Source, Store, TableFiles } from "../ports.js";
 import type { RetryPolicy } from "../retry.js";
 import { tellRetries } from "../retry.js";
 import { mendFiles } from "./mend-files.js";
@@ -24,6 +24,8 @@ export interface MendOptions {
 	images(): Promise<ImagePool>;
 	/** Name and version of what re-encodes in this release. */
 	codec(): Promise<string>;
+	/** Reads a predicate. */
+	openPredicate(where: string): Promise<Predicate>;
 	/** The source that a snapshot names, at a commit, or the one to use in its stead. */
 	sourceOf(uri: string, commit: string | null): Promise<Source>;
 }

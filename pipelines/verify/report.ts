@@ -26,6 +26,8 @@ export interface Checked {
 	bytes: number;
 	/** Images decoded again, with `--deep`. */
 	decoded: number;
+	/** Zips of which a selective mirror fetched parts only, so that their own SHA-256 was never checked. */
+	zips_unchecked: number;
 }
 
 export class Report {
@@ -34,7 +36,15 @@ export class Report {
 	readonly repaired: Omit<Problem, "detail">[] = [];
 	/** Paths whose bytes are missing or others: what a repair may write, and nothing else. */
 	readonly damaged = new Set<string>();
-	readonly checked: Checked = { snapshots: 0, receipts: 0, files: 0, objects: 0, bytes: 0, decoded: 0 };
+	readonly checked: Checked = {
+		snapshots: 0,
+		receipts: 0,
+		files: 0,
+		objects: 0,
+		bytes: 0,
+		decoded: 0,
+		zips_unchecked: 0,
+	};
 
 	add(code: ProblemCode, path: string, detail: string): void {
 		this.problems.push({ code, path, detail });

@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
 import type { ImagePool, Store, TableFiles } from "../ports.js";
+import { readFirstKept } from "../vacuum/records.js";
 import { checkObject, type ObjectRow } from "./check-object.js";
 import { checkRecords } from "./check-records.js";
+import { checkRejected } from "./check-rejected.js";
 import { type ProblemCode, Report } from "./report.js";
 
 export interface VerifyTools {
@@ -46,9 +48,12 @@ export async function verifyLake(
 	if (!records) return null;
 	const { snapshots } = records;
 	const newest = snapshots.at(-1);
+	const firstKept = await readFirstKept(tools.store);
 	const current = new Set(newest?.tables.images?.files.map(({ path }) => path));
 	const files = new Map<string, TableFile>();
 	for (const snapshot of snapshots) {
+		// Files of those before may be gone: vacuum said so.
+		if (snapshot.number < firstKept) continue;
 		for (const table of Object.values(snapshot.tables)) for (const file of table.files) files.set(file.path, file);
 	}
 	const objects = new Map<string, ObjectRow>();
@@ -66,6 +71,7 @@ export async function verifyLake(
 			await settle(report, path, why, check);
 		});
 		tools.onObjects(objects.size);
+		await checkRejected(tools.store, report, signal);
 		await checkObjects(objects, tools, report, signal);
 		const damagedObjects = [...objects.values()].filter(({ object_key }) => report.damaged.has(object_key));
 		await mender?.objects(damagedObjects, snapshots, async (path, why) => {
@@ -74,7 +80,7 @@ export async function verifyLake(
 		});
 		if (mender)
 			for (const { code, path } of report.problems)
-				if (!report.damaged.has(path)) report.remains(path, unmendable(code));
+				if (!report.damaged.has(path)) report.remains(path, unmendable(code, path));
 		report.sort();
 	} finally {
 		await rm(tools.work, { recursive: true, force: true });
@@ -82,7 +88,8 @@ export async function verifyLake(
 	return report;
 }
 
-function unmendable(code: ProblemCode): string {
+function unmendable(code: ProblemCode, path: string): string {
+	if (path.startsWith("rejected/")) return "what was rejected is not fetched again; delete the file";
 	if (code.startsWith("OBJECT_")) return "its bytes are those recorded; the table or the decoder is wrong";
 	return "a record is never made by guess; restore it from a copy of the lake, or mirror into a new one";
 }

@@ -306,6 +306,7 @@ test("an object that another codec encoded is not made again by this one, nor fe
 					staged: lab.path("mend"),
 					images: never,
 					sourceOf: never,
+					openPredicate: never,
 				},
 				codec: async () => "sharp of another release",
 			},

@@ -87,7 +87,7 @@ for (const kind of Object.keys(SUBJECTS))
 			expect(await store.putIfAbsent("a/b/c.json", text("one"))).toBe(true);
 			expect(await store.putIfAbsent("a/b/c.json", text("two"))).toBe(false);
 			expect(await store.get("a/b/c.json")).toEqual(text("one"));
-			expect(await store.stat("a/b/c.json")).toEqual({ path: "a/b/c.json", bytes: 3 });
+			expect(await store.stat("a/b/c.json")).toMatchObject({ path: "a/b/c.json", bytes: 3 });
 		});
 
 		test("put-if-absent: of fifty at once, exactly one is told true, and its content is there", async () => {
@@ -168,6 +168,45 @@ for (const kind of Object.keys(SUBJECTS))
 			expect(await paths(store, ".irlake")).toContain(".irlake/lake.json");
 		});
 
+		test("stat and list: when a file was last written, by one clock, a second of doubt left aside", async () => {
+			const times = async () => {
+				const listed: number[] = [];
+				for await (const { modified } of store.list("t")) listed.push(modified);
+				return [(await store.stat("t/a.json"))?.modified, ...listed];
+			};
+			await store.putIfAbsent("t/a.json", text("1"));
+			const [first = 0, listed = 0] = await times();
+			expect(Math.abs(first - listed)).toBeLessThan(1000);
+			expect(Math.abs(first - Date.now())).toBeLessThan(60_000);
+			// Servers tell whole seconds.
+			for (let seen = first; seen === first; [seen = 0] = await times()) {
+				const content = await store.get("t/a.json");
+				expect(await store.replace("t/a.json", text(`${Math.random()}`), content)).toBe(true);
+			}
+			const [second = 0, listedSecond = 0] = await times();
+			expect(second).toBeGreaterThan(first);
+			expect(listedSecond).toBeGreaterThan(listed);
+		});
+
+		test("delete: these files and no others; what is not there is no error", async () => {
+			const all = ["t/a/1.json", "t/a/2.json", "t/b.json", ".irlake/x.json"];
+			for (const path of all) await store.putIfAbsent(path, text(path));
+			await store.delete(["t/a/1.json", "t/never.json", "t/no/folder.json", ".irlake/x.json"]);
+			expect(await paths(store, "")).toEqual(["t/a/2.json", "t/b.json"]);
+			expect(await store.get(".irlake/x.json")).toBeNull();
+			await store.delete([]);
+			await store.delete(["t/a/1.json"]);
+			expect(await store.putIfAbsent("t/a/1.json", text("again"))).toBe(true);
+			expect(await store.get("t/a/1.json")).toEqual(text("again"));
+		});
+
+		test("delete: more files than one request of S3 takes", async () => {
+			const all = Array.from({ length: kind === "S3" ? 1003 : 60 }, (_, at) => `many/${at}.json`);
+			await Promise.all(all.map((path) => store.putIfAbsent(path, text("x"))));
+			await store.delete(all.slice(1));
+			expect(await paths(store, "many")).toEqual(["many/0.json"]);
+		}, 60_000);
+
 		test("read: streams a whole file", async () => {
 			const content = Buffer.alloc(300_000, "0123456789");
 			await store.putIfAbsent("big.bin", content);
@@ -220,6 +259,7 @@ for (const kind of Object.keys(SUBJECTS))
 				expect(await codeOf(store.putIfAbsent(path, text("x")))).toBe("INTERNAL");
 				expect(await codeOf(store.replace(path, text("x"), null))).toBe("INTERNAL");
 				expect(await codeOf(store.publishObjects([path]))).toBe("INTERNAL");
+				expect(await codeOf(store.delete([path]))).toBe("INTERNAL");
 			},
 		);
 	});

@@ -59,6 +59,7 @@ const COMMANDS = [
 	"verify",
 	"diff",
 	"rollback",
+	"vacuum",
 	"export",
 	"doctor",
 ];

@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 
 /** A fault that a command meets at one call of the file system: what the preloaded module reads from `IRLAKE_FAULT`. */
 
-export type FaultOp = "link" | "rename" | "mkdir" | "open" | "write" | "sync";
+export type FaultOp = "link" | "rename" | "mkdir" | "open" | "write" | "sync" | "unlink";
 
 export interface Fault {
 	op: FaultOp | FaultOp[];

@@ -35,10 +35,11 @@ function patchFiles(fault: Fault): void {
 }
 
 function patchPromises(trap: Trap): void {
-	const { link, rename, mkdir, open } = fs.promises;
+	const { link, rename, mkdir, open, unlink } = fs.promises;
 	Object.assign(fs.promises, {
 		link: (...args: Parameters<typeof link>) => trap.run("link", args.slice(0, 2), () => link(...args)),
 		rename: (...args: Parameters<typeof rename>) => trap.run("rename", args, () => rename(...args)),
+		unlink: (path: PathLike) => trap.run("unlink", [path], () => unlink(path)),
 		mkdir: (...args: Parameters<typeof mkdir>) => trap.run("mkdir", args.slice(0, 1), () => mkdir(...args)),
 		open: async (...args: Parameters<typeof open>) => {
 			const handle = await trap.run("open", args.slice(0, 1), () => open(...args));

@@ -14,7 +14,7 @@ import { wantedShards } from "../options.js";
 import { openProgress } from "../progress.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { lazyTables, requireScratch } from "../surroundings.js";
-import { archives, openSource, openStore, retryPolicy } from "../wire.js";
+import { archives, openPredicate, openSource, openStore, retryPolicy } from "../wire.js";
 
 const dataset = imageRewardDb;
 const SOURCE = "source";
@@ -74,6 +74,7 @@ async function againstSource(
 			retry: retryPolicy(options),
 			onRetry: tellRetries(note),
 			onFetched: () => {},
+			openPredicate,
 		};
 		return await diffSource(snapshot, wanted, { ...tools, ...more }, signal);
 	} finally {

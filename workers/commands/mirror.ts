@@ -16,10 +16,19 @@ import { ensureLakeId } from "../lake-id.js";
 import { wantedShards } from "../options.js";
 import { openProgress, type RunProgress } from "../progress.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
-import { runMirror } from "../run-mirror.js";
-import { lazyTables, requireLake, requireScratch, requireSpace } from "../surroundings.js";
+import { type MirrorOutcome, runMirror, whileSwept } from "../run-mirror.js";
+import { lazyTables, requireLake, requirePredicate, requireScratch, requireSpace } from "../surroundings.js";
 import { countedText, durationText, sizeText } from "../text.js";
-import { archives, codecVersion, type LakeStore, openImages, openSource, openStore, retryPolicy } from "../wire.js";
+import {
+	archives,
+	codecVersion,
+	type LakeStore,
+	openImages,
+	openPredicate,
+	openSource,
+	openStore,
+	retryPolicy,
+} from "../wire.js";
 
 const dataset = imageRewardDb;
 
@@ -35,6 +44,7 @@ export function mirrorRequest(options: Options): MirrorRequest {
 		settings: options,
 		newSettings: options.new_settings,
 		prune: options.prune,
+		keepRejected: options.keep_rejected,
 		codec: codecVersion,
 	};
 }
@@ -44,6 +54,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	const { options, env, log, signal } = context;
 	const started = performance.now();
 	const request = mirrorRequest(options);
+	await requirePredicate(options);
 	const expectations = await readExpected(options);
 	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
 		log[level](fields ?? {}, message);
@@ -54,8 +65,13 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	const tables = lazyTables(scratch);
 	let metadataBytes = 0;
 	let images: ImagePool | null = null;
-	let progress: RunProgress | null = null;
-	const spent = (): Spent => ({ bytes: (progress?.fetchedBytes ?? 0) + metadataBytes, seconds: since(started) });
+	/** One of each attempt. */
+	const drawn: RunProgress[] = [];
+	const spent = (): Spent => {
+		const bytes = drawn.reduce((sum, { fetchedBytes }) => sum + fetchedBytes, metadataBytes);
+		return { bytes, seconds: since(started) };
+	};
+	const clock = systemClock;
 	try {
 		// A new lake has work in any case: the image host starts while the plan is made.
 		if (await readLatest(store)) await settleLake(store);
@@ -65,29 +81,29 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		};
 		const onRetry = tellRetries(note);
 		const retry = retryPolicy(options);
-		const planTools = { dataset, source, store, tables, clock: systemClock, scratch, retry, onRetry, onFetched };
-		const plan = await planMirror(request, planTools, signal);
-		tellPlan(plan, context);
-		await requireSpace(store, plan, note);
-		const todo = plan.shards.filter(({ action }) => action === "process");
-		progress = openProgress(context, context.drawn, todo.length);
-		if (!plan.upToDate) await claimLake(store);
-		if (todo.length > 0) images ??= await openImages(store, note);
-		const shardTools = {
-			...planTools,
-			archives,
-			images: images ?? noImages,
-			progress,
-			maxRejectRatio: options.max_reject_ratio,
-		};
+		const planTools = { dataset, source, store, tables, clock, scratch, openPredicate, retry, onRetry, onFetched };
 		const run = { concurrency: options.concurrency, onShardFailure: options.on_shard_failure };
-		const outcome = await runMirror(plan, request, shardTools, run, signal);
-		progress.close();
+		const attempt = async (): Promise<MirrorOutcome> => {
+			const plan = await planMirror(request, planTools, signal);
+			tellPlan(plan, context);
+			await requireSpace(store, plan, note);
+			const todo = plan.shards.filter(({ action }) => action === "process");
+			const progress = openProgress(context, context.drawn, todo.length);
+			drawn.push(progress);
+			if (!plan.upToDate) await claimLake(store);
+			if (todo.length > 0) images ??= await openImages(store, note);
+			const tools = {
+				...{ ...planTools, archives, images: images ?? noImages, progress },
+				...{ maxRejectRatio: options.max_reject_ratio, keepRejected: options.keep_rejected },
+			};
+			return runMirror(plan, request, tools, run, signal).finally(() => progress.close());
+		};
+		const outcome = await whileSwept(attempt, { store, clock, note, signal });
 		await sweepParts(scratch);
 		const expecting = expectations && { expectations, tables, scratch };
 		return await closing(context, outcome, { store, expecting }, spent());
 	} catch (error) {
-		progress?.close();
+		for (const progress of drawn) progress.close();
 		if (!(error instanceof Interrupted)) throw scratchError(error, scratch);
 		return interrupted(context, error, spent());
 	} finally {
@@ -116,7 +132,7 @@ export async function claimLake(store: LakeStore): Promise<string> {
 
 export function tellPlan({ listing, shards }: MirrorPlan, { log }: CommandContext): void {
 	const todo = shards.filter(({ action }) => action === "process");
-	const bytes = todo.reduce((sum, { input }) => sum + input.bytes, 0);
+	const bytes = todo.reduce((sum, { fetchBytes }) => sum + fetchBytes, 0);
 	for (const path of listing.unknownZips) log.warn({ path }, `${path} is no known shard: ignored`);
 	for (const { shard, reason, action } of shards) if (action === "keep") log.warn({ shard }, `${shard}: ${reason}`);
 	if (listing.explicitCommit)

@@ -1,7 +1,10 @@
 import { readLatestSnapshot } from "../../pipelines/lake.js";
 import { rollback as rollBack } from "../../pipelines/mirror/rollback.js";
 import { LakeError } from "../../schemas/errors.js";
+import { systemClock } from "../clock.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
+import { claimTools } from "../run-mirror.js";
+import { lazyTables, requireScratch } from "../surroundings.js";
 import { openStore } from "../wire.js";
 
 /** `irlake rollback N`: a new snapshot with the content of snapshot N. */
@@ -18,7 +21,13 @@ export async function rollback(
 		note: (level, message, fields) => log[level](fields ?? {}, message),
 	});
 	if (!(await readLatestSnapshot(store))) throw new LakeError("LAKE_NOT_FOUND", `there is no lake in ${options.lake}`);
-	const published = await rollBack(store, Number(argument));
+	const scratch = await requireScratch(options, env);
+	const tables = lazyTables(scratch);
+	const published = await rollBack(
+		store,
+		Number(argument),
+		claimTools({ tables, scratch, clock: systemClock }, signal),
+	).finally(() => tables.close());
 	const newest = published ?? (await readLatestSnapshot(store));
 	const state = published ? "published" : "up_to_date";
 	const number = newest?.snapshot.number ?? null;

@@ -1,15 +1,19 @@
 import { allShards } from "../../pipelines/datasets/dataset.js";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { readLatestSnapshot } from "../../pipelines/lake.js";
+import { receiptsOf } from "../../pipelines/mirror/plan-mirror.js";
 import { claimedSnapshot } from "../../pipelines/mirror/publish.js";
+import { readFirstKept } from "../../pipelines/vacuum/records.js";
+import { namesOf } from "../../pipelines/vacuum/survey.js";
 import { LakeError } from "../../schemas/errors.js";
-import type { Snapshot } from "../../schemas/records.js";
+import type { Receipt, Snapshot } from "../../schemas/records.js";
 import { FleetWatch, fleetDocument, sayFleet } from "../fleet/fleet-status.js";
 import { Interrupted } from "../interrupt.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
+import { selectionText, uncheckedZips } from "../summary.js";
 import { countedText, placeText, sizeText, tableText } from "../text.js";
 import { pause } from "../waiting.js";
-import { openStore } from "../wire.js";
+import { type LakeStore, openStore } from "../wire.js";
 
 const WATCH_MS = 2000;
 /** Cursor to the top, screen cleared. */
@@ -43,6 +47,12 @@ interface LakeStatus {
 	document: Record<string, unknown>;
 }
 
+/** Numbers of the snapshots that vacuum left whole: those it keeps, and older ones with the same files. */
+function wholeSnapshots(snapshots: Snapshot[], firstKept: number): Set<number> {
+	const kept = new Set(snapshots.filter(({ number }) => number >= firstKept).flatMap(namesOf));
+	return new Set(snapshots.filter((one) => namesOf(one).every((path) => kept.has(path))).map(({ number }) => number));
+}
+
 async function readLake({ options, env, signal }: CommandContext): Promise<LakeStatus> {
 	const lines: string[] = [];
 	const say = (line: string): void => void lines.push(line);
@@ -61,6 +71,10 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 		if (stored) snapshots.push(stored);
 	}
 	snapshots.push(latest);
+	const wholeNumbers = wholeSnapshots(
+		snapshots.map(({ snapshot }) => snapshot),
+		await readFirstKept(store),
+	);
 	const unfinished = await claimedSnapshot(store, latest.snapshot.number + 1);
 	const present = new Set(latest.snapshot.shards.map(({ shard }) => shard));
 	const missing = allShards(imageRewardDb).filter((shard) => !present.has(shard));
@@ -70,6 +84,9 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 		`${countedText(counts.shards, "shard")}, ${countedText(counts.rows_published, "image")} ` +
 			`(${sizeText(counts.objects_bytes)}), ${countedText(counts.prompts, "prompt")}, ${countedText(counts.pairs, "pair")}`,
 	);
+	const receipts = await selectedReceipts(store, latest.snapshot);
+	const selection = selectionText(latest.snapshot, receipts);
+	if (selection) say(selection);
 	const where = counts.rows_rejected > 0 ? `: see ${placeText(options.lake, "tables/quarantine")}` : "";
 	say(`${countedText(counts.rows_rejected, "row")} rejected${where}\n`);
 	const rows = snapshots.map(({ snapshot }) => [
@@ -78,8 +95,9 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 		snapshot.source.committed_at ?? "-",
 		snapshot.counts.shards,
 		snapshot.counts.rows_published,
+		wholeNumbers.has(snapshot.number) ? "" : "vacuumed",
 	]);
-	say(tableText([["snapshot", "commit", "committed at", "shards", "images"], ...rows]));
+	say(tableText([["snapshot", "commit", "committed at", "shards", "images", ""], ...rows]));
 	if (missing.length > 0)
 		say(
 			`\nnot in the lake: ${countedText(missing.length, "shard")} (${missing.slice(0, 4).join(", ")}${missing.length > 4 ? ", …" : ""})`,
@@ -103,6 +121,7 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 					settings: latest.snapshot.settings,
 					counts,
 					skipped: latest.snapshot.skipped,
+					...(selection ? { zips_unchecked: uncheckedZips(receipts) } : {}),
 				},
 				snapshots: snapshots.map(({ path, snapshot }) => ({
 					number: snapshot.number,
@@ -111,10 +130,18 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 					committed_at: snapshot.source.committed_at,
 					shards: snapshot.counts.shards,
 					images: snapshot.counts.rows_published,
+					whole: wholeNumbers.has(snapshot.number),
 				})),
 				missing,
 				unfinished: unfinished?.snapshot.number ?? null,
 			},
 		},
 	};
+}
+
+/** Of a lake with a predicate: they tell what was fetched in parts. */
+async function selectedReceipts(store: LakeStore, { settings, shards }: Snapshot): Promise<Receipt[]> {
+	if (settings.where === null) return [];
+	const paths = shards.map(({ receipt }) => receipt);
+	return [...(await receiptsOf(store, paths)).values()];
 }

@@ -12,7 +12,16 @@ import { openProgress, type RunProgress } from "../progress.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { lazyTables, requireScratch } from "../surroundings.js";
 import { countedText, countText, sizeText, wrapText } from "../text.js";
-import { archives, codecVersion, type LakeStore, openImages, openSource, openStore, retryPolicy } from "../wire.js";
+import {
+	archives,
+	codecVersion,
+	type LakeStore,
+	openImages,
+	openPredicate,
+	openSource,
+	openStore,
+	retryPolicy,
+} from "../wire.js";
 
 /** How many problems a person is shown; all of them stand in the document. */
 const SHOWN = 20;
@@ -84,6 +93,7 @@ class World {
 				staged: this.#staged,
 				images: () => this.images(),
 				codec: codecVersion,
+				openPredicate,
 				sourceOf: (uri, commit) => this.#source(uri, commit),
 			},
 			signal,
@@ -122,6 +132,8 @@ function sayReport({ options, say }: CommandContext, report: Report, fetched: nu
 		`looked at ${countedText(checked.snapshots, "snapshot")}, ${countedText(checked.receipts, "receipt")}, ` +
 			`${countedText(checked.files, "file")}, ${countedText(checked.objects, "object")} (${sizeText(checked.bytes)})`,
 	);
+	if (checked.zips_unchecked > 0)
+		say(`the SHA-256 of ${countedText(checked.zips_unchecked, "zip")} was never checked: only parts were fetched`);
 	if (options.deep) say(`decoded ${countedText(checked.decoded, "image")} again`);
 	if (fetched > 0) say(`fetched ${sizeText(fetched)}`);
 	for (const { code, path } of repaired.slice(0, SHOWN)) say(`  repaired  ${code}  ${path}`);

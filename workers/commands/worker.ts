@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { sweepParts } from "../../pipelines/mirror/part-owner.js";
 import { PIPELINE_VERSION } from "../../pipelines/mirror/work-id.js";
 import type { Progress } from "../../pipelines/ports.js";
+import { LakeError } from "../../schemas/errors.js";
 import { Consumer } from "../fleet/consume.js";
 import { Meter } from "../fleet/meter.js";
 import { FleetQueue } from "../fleet/queue.js";
@@ -15,12 +16,19 @@ import { aborted } from "../waiting.js";
 import { openQueue } from "../wire.js";
 
 const TELL_MS = 2000;
+/** Time to finish or hand back shards, unless --grace says otherwise. */
+const GRACE_SECONDS = 20;
+const MOST_GRACE_SECONDS = 3600;
 /** Of the grace time, what is kept for letting go of a shard and handing it back. */
 const LET_GO_MS = 5000;
 
 /** `irlake worker`: takes jobs until it is told to stop. */
 export async function worker(context: CommandContext): Promise<CommandResult> {
 	const { options, env, log, signal } = context;
+	const { grace: graceSeconds = GRACE_SECONDS } = options;
+	if (graceSeconds > MOST_GRACE_SECONDS) {
+		throw new LakeError("USAGE", `--grace cannot be ${graceSeconds} s: a worker has an hour at most to stop`);
+	}
 	const scratch = await requireScratch(options, env);
 	const connection = await openQueue(options, env, { patient: true, onState: tellState(log), signal });
 	const queue = new FleetQueue(connection);
@@ -48,7 +56,7 @@ export async function worker(context: CommandContext): Promise<CommandResult> {
 	});
 	log.info({ worker: id, queue: connection.name, prefix: connection.prefix }, "worker is ready");
 	await aborted(signal);
-	const grace = options.grace * 1000;
+	const grace = graceSeconds * 1000;
 	// Whatever hangs, a server that is away above all: by then the process is gone.
 	setTimeout(() => process.exit(0), grace).unref();
 	await consumer.stop(Math.max(grace / 2, grace - LET_GO_MS));

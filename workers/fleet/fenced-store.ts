@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { Store, StoredFile } from "../../pipelines/ports.js";
+import type { LakeFile, Store } from "../../pipelines/ports.js";
 
 /** A store that asks, before each write, whether the job is still this worker's: one that lost its lock writes nothing. */
 export class FencedStore implements Store {
@@ -20,7 +20,7 @@ export class FencedStore implements Store {
 		return this.#store.get(path);
 	}
 
-	stat(path: string): Promise<StoredFile | null> {
+	stat(path: string): Promise<LakeFile | null> {
 		return this.#store.stat(path);
 	}
 
@@ -32,7 +32,7 @@ export class FencedStore implements Store {
 		return this.#store.localPath(path);
 	}
 
-	list(prefix: string): AsyncIterable<StoredFile> {
+	list(prefix: string): AsyncIterable<LakeFile> {
 		return this.#store.list(prefix);
 	}
 
@@ -63,5 +63,10 @@ export class FencedStore implements Store {
 
 	dropStaged(): Promise<void> {
 		return this.#store.dropStaged();
+	}
+
+	async delete(paths: string[]): Promise<void> {
+		await this.#stillMine();
+		return this.#store.delete(paths);
 	}
 }

@@ -1,8 +1,8 @@
 import { readFileSync, renameSync } from "node:fs";
-import { copyFile, link, open, readdir, readFile, rename, rm, rmdir, stat } from "node:fs/promises";
+import { copyFile, link, open, readdir, readFile, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
-import type { Store, StoredFile } from "../../../pipelines/ports.js";
+import type { LakeFile, Store } from "../../../pipelines/ports.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
 import { ownerId, ownerState } from "../owner.js";
 import { DurableFolders, eachOf, SYNC_WIDTH, syncFile, syncFolder, writeSynced } from "./durable.js";
@@ -53,10 +53,10 @@ class Folder implements FolderStore {
 		return this.#guard(path, () => readFile(inFolder(this.#root, path)).catch(nullIfAbsent));
 	}
 
-	stat(path: string): Promise<StoredFile | null> {
+	stat(path: string): Promise<LakeFile | null> {
 		return this.#guard(path, async () => {
 			const about = await stat(inFolder(this.#root, path)).catch(nullIfAbsent);
-			return about?.isFile() ? { path, bytes: about.size } : null;
+			return about?.isFile() ? { path, bytes: about.size, modified: about.mtimeMs } : null;
 		});
 	}
 
@@ -72,7 +72,7 @@ class Folder implements FolderStore {
 		return inFolder(this.#root, path);
 	}
 
-	async *list(prefix: string): AsyncIterable<StoredFile> {
+	async *list(prefix: string): AsyncIterable<LakeFile> {
 		const path = prefix.replace(/\/$/, "");
 		const start = path === "" ? this.#root : inFolder(this.#root, path);
 		yield* this.#listFolder(start, path);
@@ -159,7 +159,20 @@ class Folder implements FolderStore {
 		});
 	}
 
-	async *#listFolder(folder: string, path: string): AsyncIterable<StoredFile> {
+	/** Folders stay, be they empty: a writer may be about to put a file there. */
+	async delete(paths: string[]): Promise<void> {
+		const files = paths.map((path) => [path, inFolder(this.#root, path)] as const);
+		const removed = await Promise.allSettled(
+			files.map(([path, file]) => this.#guard(path, () => unlink(file).catch(nullIfAbsent))),
+		);
+		const folders = new Set(files.map(([, file]) => dirname(file)));
+		await this.#guard(paths[0] ?? "", () =>
+			eachOf(folders, SYNC_WIDTH, (folder) => syncFolder(folder).catch(ignoreAbsent)),
+		);
+		for (const result of removed) if (result.status === "rejected") throw result.reason;
+	}
+
+	async *#listFolder(folder: string, path: string): AsyncIterable<LakeFile> {
 		const entries = await this.#guard(path, () => readdir(folder, { withFileTypes: true }).catch(nullIfAbsent));
 		if (entries === null) return;
 		const names = entries.filter((entry) => path !== "" || entry.name !== PRIVATE);
@@ -170,7 +183,7 @@ class Folder implements FolderStore {
 		);
 		for (const [i, entry] of files.entries()) {
 			const about = found[i];
-			if (about?.isFile()) yield { path: below(entry.name), bytes: about.size };
+			if (about?.isFile()) yield { path: below(entry.name), bytes: about.size, modified: about.mtimeMs };
 		}
 		for (const entry of names) {
 			if (entry.isDirectory()) yield* this.#listFolder(join(folder, entry.name), below(entry.name));
@@ -219,7 +232,7 @@ class Folder implements FolderStore {
 		}
 	}
 
-	/** Runs `put` with the file's folder made; once more where the folder was removed meanwhile (vacuum drops empty ones). */
+	/** Runs `put` with the file's folder made; once more where the folder was removed meanwhile. */
 	async #intoFolder<T>(file: string, put: () => Promise<T>): Promise<T> {
 		const folder = dirname(file);
 		await this.#folders.ensure([folder]);
@@ -251,6 +264,10 @@ function nullIfAbsent(error: unknown): null {
 function nullIfNoFolder(error: unknown): null {
 	if (["ENOENT", "ENOTDIR", "ENOTEMPTY", "EEXIST"].includes(systemCode(error) ?? "")) return null;
 	throw error;
+}
+
+function ignoreAbsent(error: unknown): void {
+	nullIfAbsent(error);
 }
 
 async function isThere(path: string): Promise<boolean> {

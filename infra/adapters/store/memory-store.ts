@@ -1,25 +1,25 @@
 import { readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
-import type { ObjectStage, Store, StoredFile } from "../../../pipelines/ports.js";
+import type { LakeFile, ObjectStage, Store } from "../../../pipelines/ports.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { checkPath } from "./folder-paths.js";
 
 /** A lake in memory, its own stage as well; what it holds is lost with the process. */
 export class MemoryStore implements Store, ObjectStage {
 	readonly name = "memory";
-	readonly #files = new Map<string, Buffer>();
+	readonly #files = new Map<string, { content: Buffer; modified: number }>();
 	readonly #staged = new Map<string, Buffer>();
 
 	async get(path: string): Promise<Buffer | null> {
 		checkPath(path);
-		const content = this.#files.get(path);
-		return content === undefined ? null : Buffer.from(content);
+		const file = this.#files.get(path);
+		return file === undefined ? null : Buffer.from(file.content);
 	}
 
-	async stat(path: string): Promise<StoredFile | null> {
+	async stat(path: string): Promise<LakeFile | null> {
 		checkPath(path);
-		const content = this.#files.get(path);
-		return content === undefined ? null : { path, bytes: content.length };
+		const file = this.#files.get(path);
+		return file === undefined ? null : { path, bytes: file.content.length, modified: file.modified };
 	}
 
 	async read(path: string): Promise<Readable> {
@@ -32,39 +32,39 @@ export class MemoryStore implements Store, ObjectStage {
 		return null;
 	}
 
-	async *list(prefix: string): AsyncIterable<StoredFile> {
+	async *list(prefix: string): AsyncIterable<LakeFile> {
 		const folder = prefix.replace(/\/$/, "");
 		if (folder !== "") checkPath(folder);
-		for (const [path, content] of [...this.#files]) {
+		for (const [path, { content, modified }] of [...this.#files]) {
 			if (folder === "" ? path.startsWith(".irlake/") : !path.startsWith(`${folder}/`)) continue;
-			yield { path, bytes: content.length };
+			yield { path, bytes: content.length, modified };
 		}
 	}
 
 	async putIfAbsent(path: string, content: Buffer): Promise<boolean> {
 		checkPath(path);
 		if (this.#files.has(path)) return false;
-		this.#files.set(path, Buffer.from(content));
+		this.#put(path, Buffer.from(content));
 		return true;
 	}
 
 	async replace(path: string, content: Buffer, seen: Buffer | null): Promise<boolean> {
 		checkPath(path);
-		const present = this.#files.get(path) ?? null;
+		const present = this.#files.get(path)?.content ?? null;
 		const same = present === null || seen === null ? present === seen : present.equals(seen);
-		if (same) this.#files.set(path, Buffer.from(content));
+		if (same) this.#put(path, Buffer.from(content));
 		return same;
 	}
 
 	async putFile(path: string, localFile: string): Promise<void> {
 		checkPath(path);
 		const content = await readFile(localFile);
-		if (this.#files.get(path)?.length !== content.length) this.#files.set(path, content);
+		if (this.#files.get(path)?.content.length !== content.length) this.#put(path, content);
 	}
 
 	async overwrite(path: string, localFile: string): Promise<void> {
 		checkPath(path);
-		this.#files.set(path, await readFile(localFile));
+		this.#put(path, await readFile(localFile));
 	}
 
 	async stage(key: string, content: Buffer): Promise<void> {
@@ -76,7 +76,7 @@ export class MemoryStore implements Store, ObjectStage {
 		for (const key of new Set(staged)) {
 			checkPath(key);
 			const content = this.#staged.get(key);
-			if (content !== undefined) this.#files.set(key, content);
+			if (content !== undefined) this.#put(key, content);
 			this.#staged.delete(key);
 			if (!this.#files.has(key)) {
 				throw new LakeError("LAKE_DAMAGED", `The object ${key} is neither staged nor in the lake.`, { path: key });
@@ -86,5 +86,14 @@ export class MemoryStore implements Store, ObjectStage {
 
 	async dropStaged(): Promise<void> {
 		this.#staged.clear();
+	}
+
+	async delete(paths: string[]): Promise<void> {
+		for (const path of paths) checkPath(path);
+		for (const path of paths) this.#files.delete(path);
+	}
+
+	#put(path: string, content: Buffer): void {
+		this.#files.set(path, { content, modified: Date.now() });
 	}
 }

@@ -2,7 +2,7 @@ import { statSync, unlinkSync } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Readable } from "node:stream";
-import type { Clock, Progress, Store, StoredFile } from "../../../pipelines/ports.js";
+import type { Clock, LakeFile, Progress, Store } from "../../../pipelines/ports.js";
 import type { RetryPolicy } from "../../../pipelines/retry.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
 import { ownerId } from "../owner.js";
@@ -21,6 +21,8 @@ import { PART_BYTES, Uploads } from "./s3/uploads.js";
 const PRIVATE = ".irlake/";
 /** Objects under way at once, for each shard being published. */
 const OBJECTS_AT_ONCE = 32;
+/** As many as S3 takes. */
+const KEYS_A_DELETE = 1000;
 
 export interface S3StoreOptions {
 	bucket: string;
@@ -112,11 +114,8 @@ class InBucket implements S3Store {
 		return this.#calls.guard(path, async () => (await this.#bucket.get(path, { finish: true }))?.content ?? null);
 	}
 
-	stat(path: string): Promise<StoredFile | null> {
-		return this.#calls.guard(path, async () => {
-			const bytes = await this.#bucket.size(path, { finish: true });
-			return bytes === null ? null : { path, bytes };
-		});
+	stat(path: string): Promise<LakeFile | null> {
+		return this.#calls.guard(path, () => this.#bucket.head(path, { finish: true }));
 	}
 
 	read(path: string): Promise<Readable> {
@@ -128,7 +127,7 @@ class InBucket implements S3Store {
 		return null;
 	}
 
-	async *list(prefix: string): AsyncIterable<StoredFile> {
+	async *list(prefix: string): AsyncIterable<LakeFile> {
 		const folder = prefix.replace(/\/$/, "");
 		const pages = this.#bucket.list(folder)[Symbol.asyncIterator]();
 		for (;;) {
@@ -197,6 +196,25 @@ class InBucket implements S3Store {
 		for (const owner of await namesIn(staged)) await dropLeftOver(join(staged, owner), owner);
 		// Where nothing was written, nothing is changed.
 		if (this.#conditions !== null) await this.#calls.guard("", () => this.#uploads.sweepStale());
+	}
+
+	async delete(paths: string[]): Promise<void> {
+		await this.#calls.guard(paths[0] ?? "", async () => {
+			for (const path of paths) checkPath(path);
+			await this.#conditional();
+			const refused: { path: string; code: string }[] = [];
+			for (let at = 0; at < paths.length; at += KEYS_A_DELETE) {
+				refused.push(...(await this.#bucket.delete(paths.slice(at, at + KEYS_A_DELETE))));
+			}
+			const [first] = refused;
+			if (!first) return;
+			const others = refused.length > 1 ? ` and ${refused.length - 1} more` : "";
+			throw new LakeError("LAKE_UNWRITABLE", `${this.name} did not delete ${first.path} (${first.code})${others}.`, {
+				path: first.path,
+				hint: "Deleting needs s3:DeleteObject on the whole lake: see docs/s3.md. What is left is deleted by the next run.",
+				exit: 1,
+			});
+		});
 	}
 
 	/** One staged object, unless the lake has it. What another shard of this process has published meanwhile is no longer staged. */

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import {
+	DeleteObjectsCommand,
 	GetObjectCommand,
 	HeadObjectCommand,
 	ListObjectsV2Command,
 	PutObjectCommand,
 	type PutObjectCommandInput,
 } from "@aws-sdk/client-s3";
-import type { StoredFile } from "../../../../pipelines/ports.js";
+import type { LakeFile } from "../../../../pipelines/ports.js";
 import { checkPath } from "../folder-paths.js";
 import type { CallOptions, Calls } from "./calls.js";
 import { isAbsent } from "./errors.js";
@@ -71,14 +72,30 @@ export class Bucket {
 		return this.calls.call(path, get, options).catch(nullIfAbsent);
 	}
 
-	/** Size in bytes, or null when absent. */
-	async size(path: string, options?: CallOptions): Promise<number | null> {
+	/** Null when absent. */
+	async head(path: string, options?: CallOptions): Promise<LakeFile | null> {
 		const at = this.at(path);
-		const head = async (abortSignal: AbortSignal | undefined): Promise<number> => {
+		const head = async (abortSignal: AbortSignal | undefined): Promise<LakeFile> => {
 			const answer = await this.calls.client.send(new HeadObjectCommand(at), abortSignal ? { abortSignal } : {});
-			return answer.ContentLength ?? 0;
+			return { path, bytes: answer.ContentLength ?? 0, modified: answer.LastModified?.getTime() ?? 0 };
 		};
 		return this.calls.call(path, head, options).catch(nullIfAbsent);
+	}
+
+	/** Size in bytes, or null when absent. */
+	async size(path: string, options?: CallOptions): Promise<number | null> {
+		return (await this.head(path, options))?.bytes ?? null;
+	}
+
+	/** Removes up to 1000 keys by one request; returns those that the server would not remove, with its reasons. */
+	async delete(paths: string[]): Promise<{ path: string; code: string }[]> {
+		const [{ Bucket } = { Bucket: "" }] = paths.map((path) => this.at(path));
+		const Delete = { Objects: paths.map((path) => ({ Key: this.at(path).Key })), Quiet: true };
+		const command = new DeleteObjectsCommand({ Bucket, Delete, ChecksumAlgorithm: "SHA256" });
+		const answer = await this.calls.call(paths[0] ?? "", (abortSignal) =>
+			this.calls.client.send(command, abortSignal ? { abortSignal } : {}),
+		);
+		return (answer.Errors ?? []).map(({ Key = "", Code = "" }) => ({ path: this.pathOf(Key), code: Code }));
 	}
 
 	/** Stores content whose SHA-256, as base64, goes with it: the server refuses other bytes. */
@@ -98,7 +115,7 @@ export class Bucket {
 	}
 
 	/** Every key below the folder, page by page; `limit` keys a page. Markers of empty folders are left out. */
-	async *list(folder: string, limit = 1000): AsyncIterable<StoredFile[]> {
+	async *list(folder: string, limit = 1000): AsyncIterable<LakeFile[]> {
 		const below = this.below(folder);
 		let token: string | undefined;
 		do {
@@ -107,7 +124,9 @@ export class Bucket {
 				this.calls.client.send(new ListObjectsV2Command(input), abortSignal ? { abortSignal } : {}),
 			);
 			const files = (page.Contents ?? []).filter(({ Key }) => Key !== undefined && !Key.endsWith("/"));
-			yield files.map(({ Key = "", Size = 0 }) => ({ path: this.pathOf(Key), bytes: Size }));
+			yield files.map(({ Key = "", Size = 0, LastModified }) => {
+				return { path: this.pathOf(Key), bytes: Size, modified: LastModified?.getTime() ?? 0 };
+			});
 			token = page.IsTruncated ? page.NextContinuationToken : undefined;
 		} while (token !== undefined);
 	}

@@ -1,0 +1,144 @@
+import { LakeError } from "../../schemas/errors.js";
+import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
+import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
+import { readLatestSnapshot, readReceipt, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake.js";
+import { claimedSnapshot } from "../mirror/publish.js";
+import type { LakeFile, Store } from "../ports.js";
+import { goingFiles, goingReceipts, type Holdings, type May, oldestKept, type Retention } from "./decide.js";
+import { folderOf, KINDS, type Kind, kindOf } from "./kinds.js";
+import { readFirstKept } from "./records.js";
+import { objectsNamed, rejectedNamed, type TableTools } from "./table-names.js";
+
+type NamedFile = TableFile & { table: TableName };
+
+/** What there is in the lake, and what of it snapshots name. */
+export interface Survey extends Holdings {
+	/** Numbers of the snapshots that stay. */
+	kept: number[];
+	oldest: number;
+	/** Table files that are named, by path. */
+	tables: Map<string, NamedFile>;
+	/** What each table file names in turn, once it was read. */
+	contents: Map<string, string[]>;
+}
+
+/** Looks at the whole lake. Null where there is none. Throws LAKE_DAMAGED where a snapshot that stays is not whole. */
+export async function survey(store: Store, retention: Retention, now: number): Promise<Survey | null> {
+	for (;;) {
+		const firstKept = await readFirstKept(store);
+		try {
+			return await look(store, retention, now, firstKept);
+		} catch (error) {
+			// Another vacuum, that keeps less, may have deleted meanwhile.
+			if ((await readFirstKept(store)) === firstKept) throw error;
+		}
+	}
+}
+
+async function look(store: Store, retention: Retention, now: number, firstKept: number): Promise<Survey | null> {
+	const latest = await readLatestSnapshot(store);
+	if (!latest) return null;
+	const claimed = await claimedSnapshots(store, latest.snapshot.number);
+	// After those that were claimed: one that is claimed meanwhile is still found among these.
+	const records = await snapshotPaths(store);
+	const pending = records.filter(({ number }) => number > claimed.length);
+	const modified = new Map(records.map((record) => [record.number, record.modified]));
+	const oldest = Math.max(firstKept, oldestKept(latest.snapshot.number, modified, retention, now));
+	const kept = claimed.slice(oldest - 1);
+	const open = await Promise.all(pending.map(({ path }) => readSnapshot(store, path)));
+	const stay = [...kept, ...open].map(({ snapshot }) => snapshot);
+	const files = await listFiles(store);
+	requireWhole(
+		kept.map(({ snapshot }) => snapshot),
+		files,
+		store,
+	);
+	return {
+		kept: kept.map(({ snapshot }) => snapshot.number),
+		oldest,
+		files,
+		named: new Set(stay.flatMap(namesOf)),
+		published: new Set(claimed.flatMap(({ snapshot }) => namesOf(snapshot))),
+		tables: new Map(stay.flatMap(tableFilesOf).map((file) => [file.path, file])),
+		contents: new Map(),
+	};
+}
+
+/** Every snapshot that holds a number, the first one first: also those that are claimed and not finished. */
+async function claimedSnapshots(store: Store, latest: number): Promise<StoredSnapshot[]> {
+	const found: StoredSnapshot[] = [];
+	for (let number = 1; ; number++) {
+		const claimed = await claimedSnapshot(store, number);
+		if (claimed) found.push(claimed);
+		else if (number > latest) return found;
+		else throw new LakeError("LAKE_DAMAGED", `${store.name} lacks the commit of snapshot ${number}`);
+	}
+}
+
+function tableFilesOf({ tables }: Pick<Snapshot, "tables">): NamedFile[] {
+	return TABLE_NAMES.flatMap((table) => (tables[table]?.files ?? []).map((file) => ({ ...file, table })));
+}
+
+/** Paths of a snapshot's receipts and table files. */
+export function namesOf(snapshot: Snapshot): string[] {
+	return [...snapshot.shards.map(({ receipt }) => receipt), ...tableFilesOf(snapshot).map(({ path }) => path)];
+}
+
+/** The lake's files that vacuum knows by their names. */
+export async function listFiles(store: Store): Promise<Record<Kind, LakeFile[]>> {
+	const files: Record<Kind, LakeFile[]> = { receipts: [], table_files: [], objects: [], rejected: [] };
+	for (const kind of KINDS) {
+		for await (const file of store.list(folderOf(kind))) if (kindOf(file.path) === kind) files[kind].push(file);
+		files[kind].sort((a, b) => (a.path < b.path ? -1 : 1));
+	}
+	return files;
+}
+
+/** What a lost table file names cannot be known: then nothing may be deleted. */
+function requireWhole(kept: Snapshot[], files: Survey["files"], store: Store): void {
+	const present = new Set([...files.receipts, ...files.table_files].map(({ path }) => path));
+	for (const snapshot of kept) {
+		const path = namesOf(snapshot).find((name) => !present.has(name));
+		if (path === undefined) continue;
+		throw new LakeError(
+			"LAKE_DAMAGED",
+			`${path} is missing in ${store.name}, and snapshot ${snapshot.number} needs it`,
+			{
+				path,
+				hint: "Nothing was deleted. Run irlake verify, restore the file, then run vacuum again.",
+			},
+		);
+	}
+}
+
+/** Everything that may go, in the order of deletion; reads the receipts and tables that stay. */
+export async function going(lake: Survey, may: May, tools: TableTools): Promise<LakeFile[]> {
+	const receipts = goingReceipts(lake, may);
+	const gone = new Set(receipts.map(({ path }) => path));
+	const tables = new Map(lake.tables);
+	for (const { path } of lake.files.receipts) {
+		if (lake.named.has(path) || gone.has(path)) continue;
+		const receipt = await readReceipt(tools.store, path);
+		for (const file of receipt?.files ?? []) tables.set(file.path, file);
+	}
+	return goingFiles(lake, receipts, await neededFiles(lake, tables, tools), may);
+}
+
+/** The table files, and all that they name; a table file that is missing names nothing. */
+async function neededFiles(
+	{ files, contents }: Survey,
+	tables: Map<string, Receipt["files"][number]>,
+	tools: TableTools,
+): Promise<Set<string>> {
+	const needed = new Set(tables.keys());
+	const present = new Set(files.table_files.map(({ path }) => path));
+	for (const file of tables.values()) {
+		const read = { images: objectsNamed, quarantine: files.rejected.length > 0 ? rejectedNamed : null };
+		const names = file.table === "images" || file.table === "quarantine" ? read[file.table] : null;
+		if (!names || !present.has(file.path)) continue;
+		const found = contents.get(file.path) ?? (await names(file, tools));
+		contents.set(file.path, found);
+		for (const path of found) needed.add(path);
+	}
+	return needed;
+}
