@@ -124,7 +124,10 @@ test("one row rejected: its image, prompt, pairs and finding, and what is counte
 	expect(pairsOf(old?.pairs).length).toBeGreaterThan(0);
 	expect(pairsOf(now?.pairs)).toEqual([]);
 	const image = old?.images.find(({ image_path }) => image_path === rejected);
-	const bytes = { object_key: image?.object_key, source_sha256: image?.source_sha256 };
+	const bytes = {
+		...{ object_key: image?.object_key, source_sha256: image?.source_sha256 },
+		...{ source_bytes: Number(image?.source_bytes), crc32: image?.crc32 },
+	};
 	expect(found.images).toEqual({
 		...none,
 		removed: { count: 1, first: [{ image_path: rejected, before: bytes, after: null }] },
