@@ -115,6 +115,8 @@ export interface Store {
 	replace(path: string, content: Buffer, seen: Buffer | null): Promise<boolean>;
 	/** Moves a local file in under a name that is its content's; durable; does nothing when it is there already. */
 	putFile(path: string, localFile: string): Promise<void>;
+	/** Puts a local file over whatever is there, durable, whole at any moment: for what was found damaged, and nothing else. */
+	overwrite(path: string, localFile: string): Promise<void>;
 	/** Makes staged objects visible and durable, all of them, before it returns. */
 	publishObjects(staged: string[]): Promise<void>;
 	/** Drops what was staged and never published. */
@@ -194,6 +196,8 @@ export interface ArchiveReader {
 	open(input: ShardInput, zip: string | null, shard: string, signal: AbortSignal): Promise<Archive>;
 	/** The JSON's bytes. Throws JSON_INVALID when they cannot be had. */
 	readJson(json: Member): Promise<Buffer>;
+	/** Writes the content of a member that was read before to a new local file; returns its SHA-256. Throws SOURCE_CHANGED. */
+	extract(ref: MemberRef, file: string): Promise<string>;
 }
 
 // ── Images ──────────────────────────────────────────────────────────────────────────────────────
@@ -283,6 +287,21 @@ export interface TableFiles {
 	): AsyncIterable<RowDifference[]>;
 	/** Writes rows in their order; same rows, same bytes. */
 	write(table: TableName, rows: Iterable<TableRow>, file: string): Promise<void>;
+	close(): Promise<void>;
+}
+
+/** A metadata row, and the shard that its image lies in. */
+export interface PlacedRow {
+	row: MetadataRow;
+	split: Split;
+	/** The shard's number in its split. */
+	shard: number;
+}
+
+/** A yes-or-no expression over metadata rows, read and found harmless. */
+export interface Predicate {
+	/** Whether it is true of each row; where it is false or NULL, it is not. Throws USAGE where it fails on a row. */
+	selects(rows: PlacedRow[]): Promise<boolean[]>;
 	close(): Promise<void>;
 }
 

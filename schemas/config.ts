@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { SPLITS } from "./records.js";
-import { BAD_IMAGE_MODES, IMAGE_MODES, VERIFY_MODES } from "./settings.js";
+import { BAD_IMAGE_MODES, IMAGE_MODES, LONGEST_WHERE, VERIFY_MODES, WHERE_MODES } from "./settings.js";
 
 /** Options of the commands, from flags and `IRLAKE_` variables alike: texts in, checked values out. */
 
@@ -77,10 +77,14 @@ export const Options = z.object({
 	max_side: wholeNumber(1, 16383).optional(),
 	verify: z.enum(VERIFY_MODES).optional(),
 	on_bad_image: z.enum(BAD_IMAGE_MODES).optional(),
+	/** "": none. */
+	where: z.string().trim().max(LONGEST_WHERE, `at most ${LONGEST_WHERE} characters`).optional(),
+	where_mode: z.enum(WHERE_MODES).optional(),
 	on_shard_failure: z.enum(["fail", "skip"]).default("fail"),
 	max_reject_ratio: ratio.default(0.05),
 	/** A file of findings that are no surprise. */
 	expect: nonEmpty.optional(),
+	keep_rejected: flag.default(false),
 	prune: flag.default(false),
 	new_settings: flag.default(false),
 	/** Bytes a second, over all downloads of the run. */
@@ -97,6 +101,7 @@ export const Options = z.object({
 	rehash: flag.default(false),
 	json: flag.default(false),
 	deep: flag.default(false),
+	repair: flag.default(false),
 	/** Stands before every key of the queue, so that environments can share one server. */
 	queue_prefix: z
 		.string()

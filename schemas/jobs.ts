@@ -2,7 +2,7 @@ import { z } from "zod";
 import { ERRORS, type ErrorCode, FINDINGS, type FindingCode } from "./codes.js";
 import { S3_ENCRYPTIONS } from "./config.js";
 import { Sha256, ShardName } from "./records.js";
-import { BAD_IMAGE_MODES, IMAGE_MODES, Settings, VERIFY_MODES } from "./settings.js";
+import { BAD_IMAGE_MODES, IMAGE_MODES, LONGEST_WHERE, Settings, VERIFY_MODES, WHERE_MODES } from "./settings.js";
 
 /**
  * What goes through the queue, checked where it is put in and where it is taken out. References only: no data, no
@@ -29,6 +29,8 @@ export const RunRequest = z.strictObject({
 		max_side: z.int().min(1).max(16383).optional(),
 		verify: z.enum(VERIFY_MODES).optional(),
 		on_bad_image: z.enum(BAD_IMAGE_MODES).optional(),
+		where: z.string().max(LONGEST_WHERE).optional(),
+		where_mode: z.enum(WHERE_MODES).optional(),
 	}),
 	new_settings: z.boolean(),
 	prune: z.boolean(),
@@ -39,6 +41,8 @@ export const RunRequest = z.strictObject({
 	rehash: z.boolean(),
 	on_shard_failure: z.enum(["fail", "skip"]),
 	max_reject_ratio: z.number().min(0).max(1),
+	/** Absent in what an earlier release put there. */
+	keep_rejected: z.boolean().default(false),
 });
 export type RunRequest = z.infer<typeof RunRequest>;
 

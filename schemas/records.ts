@@ -52,6 +52,8 @@ export const Receipt = z.object({
 		/** Null of an unpacked shard. */
 		zip_sha256: Sha256.nullable(),
 		zip_bytes: count.nullable(),
+		/** With a predicate, of a zip: whether all of it was read and had its SHA-256; false where only parts were fetched. */
+		zip_hash_checked: z.boolean().optional(),
 		/** Of an unpacked shard: SHA-256 over its sorted names and hashes; else absent. */
 		files_sha256: Sha256.optional(),
 		metadata_rows_sha256: Sha256,

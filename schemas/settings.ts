@@ -3,6 +3,9 @@ import { z } from "zod";
 export const IMAGE_MODES = ["passthrough", "webp-lossless", "webp", "jpeg", "png", "avif"] as const;
 export const VERIFY_MODES = ["decode", "structure"] as const;
 export const BAD_IMAGE_MODES = ["drop-image", "drop-group"] as const;
+export const WHERE_MODES = ["image", "prompt"] as const;
+/** Longest predicate, in characters. */
+export const LONGEST_WHERE = 4000;
 
 /** What shapes the data and belongs to the lake. Null where it does not apply. */
 export const Settings = z.strictObject({
@@ -14,8 +17,10 @@ export const Settings = z.strictObject({
 	max_side: z.int().min(1).max(16383).nullable(),
 	verify: z.enum(VERIFY_MODES),
 	on_bad_image: z.enum(BAD_IMAGE_MODES),
-	/** Predicate of a selective mirror. */
+	/** Predicate of a selective mirror, over the metadata's columns; null: everything. */
 	where: z.string().nullable(),
+	/** What is chosen where the predicate is true: the image, or all images of its prompt in the shard. Present beside a predicate only. */
+	where_mode: z.enum(WHERE_MODES).optional(),
 	/** Name and version of what re-encodes; null with `passthrough`. */
 	codec: z.string().nullable(),
 });

@@ -20,9 +20,12 @@ const flags = {
 	maxSide: new Option("--max-side <pixels>", "longest side of re-encoded images"),
 	verify: new Option("--verify <mode>", "decode or structure"),
 	onBadImage: new Option("--on-bad-image <mode>", "drop-image or drop-group"),
+	where: new Option("--where <predicate>", 'only images of which it is true, such as "overall_rating >= 6"'),
+	whereMode: new Option("--where-mode <mode>", "choose by image, or whole prompts: image or prompt (default: image)"),
 	onShardFailure: new Option("--on-shard-failure <mode>", "fail or skip (default: fail)"),
 	maxRejectRatio: new Option("--max-reject-ratio <ratio>", "0 to 1 (default: 0.05)"),
 	expect: new Option("--expect <file>", "findings that are known, as JSON: only others are told as new"),
+	keepRejected: new Option("--keep-rejected", "keep the bytes of rejected images in the lake, under rejected/"),
 	prune: new Option("--prune", "drop published shards outside --subset and --split"),
 	newSettings: new Option("--new-settings", "let the settings differ from the lake's"),
 	bandwidth: new Option("--bandwidth <rate>", "most that all downloads take together, such as 20MB or 500KB/s"),
@@ -36,6 +39,7 @@ const flags = {
 	rehash: new Option("--rehash", "hash a local source again, whatever is remembered"),
 	json: new Option("--json", "one JSON document on stdout"),
 	deep: new Option("--deep", "decode every image again"),
+	repair: new Option("--repair", "fetch what is damaged from the source again"),
 	queuePrefix: new Option("--queue-prefix <text>", "before every key on the queue's server (default: irlake)"),
 	wait: new Option("--wait", "follow the run to its end, as mirror does"),
 	grace: new Option("--grace <time>", "time to finish or hand back its shards when told to stop (default: 20s)"),
@@ -57,10 +61,27 @@ const flags = {
 type Flag = keyof typeof flags;
 
 const WHERE: Flag[] = ["source", "lake", "subset", "split", "shards", "scratch", "rehash"];
-const SETTINGS: Flag[] = ["image", "quality", "maxSide", "verify", "onBadImage", "newSettings", "prune"];
+const SETTINGS: Flag[] = [
+	"image",
+	"quality",
+	"maxSide",
+	"verify",
+	"onBadImage",
+	"where",
+	"whereMode",
+	"newSettings",
+	"prune",
+];
 const NETWORK: Flag[] = ["bandwidth", "retries", "retryWait", "idleTimeout", "allowPrivateRedirects"];
 /** What the runs of a fleet have: how many shards are in flight is each worker's affair. */
-const FLEET_RUN: Flag[] = ["onShardFailure", "maxRejectRatio", "singleWriter", "s3Sse", "s3SseKmsKeyId"];
+const FLEET_RUN: Flag[] = [
+	"onShardFailure",
+	"maxRejectRatio",
+	"keepRejected",
+	"singleWriter",
+	"s3Sse",
+	"s3SseKmsKeyId",
+];
 const RUN: Flag[] = ["concurrency", "expect", ...FLEET_RUN];
 
 function command(name: string, about: string, options: Flag[], examples: string[]): Command {
@@ -94,7 +115,11 @@ function program(): Command {
 			"plan",
 			"show what a mirror would do; writes nothing",
 			[...WHERE, ...SETTINGS, ...RUN, ...NETWORK],
-			["irlake plan --subset 1k", "irlake plan --source file:///data/ImageRewardDB --json"],
+			[
+				"irlake plan --subset 1k",
+				"irlake plan --subset 1k --where 'fidelity_rating = 7' --lake ./sevens",
+				"irlake plan --source file:///data/ImageRewardDB --json",
+			],
 		).action(async (given: Record<string, unknown>) => {
 			const { plan } = await import("./commands/plan.js");
 			await run("plan", given, plan);
@@ -108,8 +133,10 @@ function program(): Command {
 			[
 				"irlake mirror --subset 1k --lake ./lake",
 				"irlake mirror --shards test_1,test_2 --on-shard-failure skip",
+				"irlake mirror --subset 1k --where \"classification = 'People'\" --lake ./people",
+				"irlake mirror --subset 1k --where 'rank = 1' --where-mode prompt --lake ./won",
 				"irlake mirror --source file:///data/ImageRewardDB --lake /lake",
-				"irlake mirror --subset 1k --expect known.jsonl",
+				"irlake mirror --subset 1k --expect known.jsonl --keep-rejected",
 				"irlake mirror --subset 1k --bandwidth 20MB --retries 50 --idle-timeout 60",
 				"AWS_PROFILE=me irlake mirror --subset 1k --lake s3://bucket/imagereward",
 				"AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 irlake mirror --lake s3://b/lake",
@@ -160,9 +187,14 @@ function program(): Command {
 	irlake.addCommand(
 		command(
 			"verify",
-			"audit a lake against its own records",
-			["lake", "scratch", "deep"],
-			["irlake verify --lake ./lake", "irlake verify --lake ./lake --deep --json"],
+			"audit a lake against its own records; --repair makes it whole again",
+			["lake", "scratch", "deep", "repair", "source", "rehash", "s3Sse", "s3SseKmsKeyId", ...NETWORK],
+			[
+				"irlake verify --lake ./lake",
+				"irlake verify --lake ./lake --deep --json",
+				"irlake verify --lake ./lake --repair",
+				"irlake verify --repair --source hf://zai-org/ImageRewardDB",
+			],
 		).action(async (given: Record<string, unknown>) => {
 			const { verify } = await import("./commands/verify.js");
 			await run("verify", given, verify);

@@ -7,7 +7,7 @@ import type { Receipt } from "../schemas/records.js";
 import { type Expecting, judgedDocument, judgedText, judgeRun } from "./expect.js";
 import { type CommandContext, type CommandResult, errorDocument, FAILED } from "./run-command.js";
 import type { MirrorOutcome } from "./run-mirror.js";
-import { failuresText, findingsText, shardsText, splitsText, sumFindings } from "./summary.js";
+import { failuresText, findingsText, selectionText, shardsText, splitsText, sumFindings } from "./summary.js";
 import { durationText, placeText, sizeText } from "./text.js";
 import type { LakeStore } from "./wire.js";
 
@@ -98,6 +98,8 @@ function sayClosing({ say, options }: CommandContext, told: Closing): void {
 	say(`${shardsText(outcome.shards)}; ${sizeText(spent.bytes)} downloaded in ${time}`);
 	const failures = failuresText(outcome.shards);
 	if (failures) say(`\nshards that failed\n${failures}`);
+	const selection = newest && selectionText(newest.snapshot, receipts);
+	if (selection) say(`\n${selection}`);
 	if (receipts.length > 0)
 		say(`\ncounted, beside what the dataset's card says of a whole split\n${splitsText(dataset, receipts)}`);
 	if (judged) say(`\n${judgedText(judged)}`);

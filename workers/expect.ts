@@ -6,6 +6,7 @@ import { type FoundShard, type JudgedFindings, judgeFindings } from "../pipeline
 import { parseExpected } from "../pipelines/expect/parse-expected.js";
 import { keptRows, quarantineRows } from "../pipelines/expect/quarantine-rows.js";
 import type { Store, TableFiles } from "../pipelines/ports.js";
+import { shown } from "../pipelines/text.js";
 import { FINDINGS, type FindingCode } from "../schemas/codes.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError, systemCode } from "../schemas/errors.js";
@@ -108,7 +109,7 @@ export function judgedText({ expected, first, notFound, ...judged }: JudgedFindi
 	if (news === 0) lines.push("nothing new was found");
 	for (const one of first.slice(0, SHOWN)) {
 		const about = one.image_path ?? one.member ?? one.prompt_id;
-		lines.push(`new: ${one.code} in ${one.shard}`, ...(about === null ? [] : [`  ${about}`]));
+		lines.push(`new: ${one.code} in ${one.shard}`, ...(about === null ? [] : [`  ${shown(about, 74)}`]));
 		lines.push(...wrapText(one.detail, 76).map((line) => `  ${line}`));
 	}
 	const left = news - Math.min(first.length, SHOWN);

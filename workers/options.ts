@@ -6,6 +6,11 @@ import { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import type { Split } from "../schemas/records.js";
 
+/** Whether an option was given at all, by flag or by variable. */
+export function isGiven(key: keyof Options, flags: Record<string, unknown>, env: NodeJS.ProcessEnv): boolean {
+	return flags[camelCase(key)] !== undefined || Boolean(env[`IRLAKE_${key.toUpperCase()}`]);
+}
+
 /** Flags and `IRLAKE_` variables, made into checked options. Flags win. Throws USAGE before any side effect. */
 export function readOptions(flags: Record<string, unknown>, env: NodeJS.ProcessEnv): Options {
 	const given: Record<string, unknown> = {};

@@ -55,7 +55,8 @@ export function openProgress({ log, divert }: Log, drawn: boolean, shards: numbe
 
 	function draw(shard: string, state: ShardState): void {
 		// Downloading is the first half of the bar, images the second: a shard knows its images only once it is here.
-		const downloaded = state.bytes === 0 ? 1 : state.bytesDone / state.bytes;
+		// Of a shard of which only parts are fetched, its bytes are an estimate.
+		const downloaded = state.bytes === 0 ? 1 : Math.min(1, state.bytesDone / state.bytes);
 		const decoded = state.images === 0 ? 0 : state.imagesDone / state.images;
 		const told = state.images === 0 ? megabytes(state.bytesDone) : `${state.imagesDone}/${state.images} images`;
 		state.bar?.update(Math.floor(500 * (downloaded + decoded)), { name: label(shard), told });

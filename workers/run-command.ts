@@ -3,11 +3,13 @@ import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import { Interrupted, listenForInterrupt } from "./interrupt.js";
 import { type Log, openLog } from "./log.js";
-import { readOptions } from "./options.js";
+import { isGiven, readOptions } from "./options.js";
 
 /** What every command gets. */
 export interface CommandContext {
 	options: Options;
+	/** Whether an option was given, and is not merely the default. */
+	given(option: keyof Options): boolean;
 	env: NodeJS.ProcessEnv;
 	log: Logger;
 	/** Whether bars are drawn: on a terminal, where no document is asked for. */
@@ -73,18 +75,7 @@ export const FAILED: Record<string, Record<string, unknown>> = {
 	},
 	rollback: { state: "failed", snapshot: null, number: null, counts: null },
 	doctor: { ok: false, checks: [] },
-	vacuum: {
-		mode: "failed",
-		kept: [],
-		given_up: [],
-		deleted: null,
-		marked: null,
-		waiting: null,
-		due: null,
-		unfinished: 0,
-		grace_seconds: null,
-	},
-	verify: { ok: false, checked: null, problems: [] },
+	verify: { ok: false, checked: null, problems: [], repaired: [] },
 	diff: {
 		equal: null,
 		before: null,
@@ -96,6 +87,17 @@ export const FAILED: Record<string, Record<string, unknown>> = {
 		counts: [],
 		findings: [],
 		unknown: [],
+	},
+	vacuum: {
+		mode: "failed",
+		kept: [],
+		given_up: [],
+		deleted: null,
+		marked: null,
+		waiting: null,
+		due: null,
+		unfinished: 0,
+		grace_seconds: null,
 	},
 	export: {
 		state: "failed",
@@ -130,7 +132,8 @@ export async function runCommand(
 			opened.log.warn(`${name}: ending cleanly; once more to end at once`);
 		});
 		const drawn = process.stderr.isTTY === true && !json;
-		const context = { options, env, log, drawn, divert: opened.divert, signal, say };
+		const given = (option: keyof Options): boolean => isGiven(option, flags, env);
+		const context = { options, given, env, log, drawn, divert: opened.divert, signal, say };
 		const { exit, document, error = null } = await command(context);
 		if (json) sayDocument({ ...document, exit_code: exit, error });
 		if (error) sayError(error);

@@ -1,9 +1,9 @@
 import { type Dataset, shardParts } from "../pipelines/datasets/dataset.js";
 import { sumCounts } from "../pipelines/mirror/next-snapshot.js";
 import { FINDINGS, type FindingCode } from "../schemas/codes.js";
-import type { Receipt } from "../schemas/records.js";
+import type { Receipt, Snapshot } from "../schemas/records.js";
 import type { ShardOutcome } from "./run-mirror.js";
-import { countedText, countText, tableText } from "./text.js";
+import { countedText, countText, tableText, wrapText } from "./text.js";
 
 /** Findings of several shards, added up by code. */
 export function sumFindings(all: Receipt["findings"][]): Receipt["findings"] {
@@ -38,6 +38,30 @@ export function splitsText(dataset: Dataset, receipts: Receipt[]): string {
 		]);
 	}
 	return tableText(rows);
+}
+
+/** What a lake with a predicate holds, and what could not be checked of it; null of a lake without one. */
+export function selectionText({ settings, counts }: Snapshot, receipts: Receipt[]): string | null {
+	if (settings.where === null) return null;
+	const of = settings.where_mode === "prompt" ? "whole prompts" : "images";
+	const lines = wrapText(`${of} where ${settings.where}:`, 80);
+	lines.push(
+		`${countedText(counts.rows_published, "image")} published, ${countedText(counts.rows_unselected ?? 0, "row")} not chosen`,
+	);
+	const unchecked = uncheckedZips(receipts);
+	if (unchecked > 0) {
+		const which = `${unchecked} of ${countedText(receipts.length, "zip")}`;
+		lines.push(
+			`of ${which} only parts were fetched: each image's CRC-32 was checked,`,
+			"the zip's own SHA-256 was not",
+		);
+	}
+	return lines.join("\n");
+}
+
+/** Zips of which only parts were fetched. */
+export function uncheckedZips(receipts: Receipt[]): number {
+	return receipts.filter(({ inputs }) => inputs.zip_hash_checked === false).length;
 }
 
 /** Codes by severity, then by name. */

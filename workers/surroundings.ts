@@ -7,7 +7,7 @@ import type { Options } from "../schemas/config.js";
 import { LakeError, systemCode } from "../schemas/errors.js";
 import { scratchFolder } from "./options.js";
 import { sizeText } from "./text.js";
-import { type LakeStore, openTables } from "./wire.js";
+import { type LakeStore, openPredicate, openTables } from "./wire.js";
 
 /** What commands look at before they begin. Nothing is made here: wrong usage leaves no trace. */
 
@@ -27,6 +27,11 @@ export async function requireLake(store: LakeStore): Promise<void> {
 		if (code === "ENOTDIR") throw new LakeError("LAKE_NOT_A_LAKE", `${path} is no folder`, { path, cause });
 		throw new LakeError("LAKE_UNWRITABLE", `${path} cannot be read`, { path, cause });
 	}
+}
+
+/** Reads the predicate asked for, so that a wrong one is refused before anything is begun. Throws USAGE. */
+export async function requirePredicate({ where }: Pick<Options, "where">): Promise<void> {
+	if (where) await (await openPredicate(where)).close();
 }
 
 /** The scratch folder, which may not exist yet. Throws USAGE where it could not be made or written to. */
@@ -69,7 +74,7 @@ export async function requireSpace(
 ): Promise<void> {
 	if (store.kind === "s3" || settings.image !== "passthrough") return;
 	const lake = store.name;
-	const sizes = shards.filter(({ action }) => action === "process").map(({ input }) => input.bytes);
+	const sizes = shards.filter(({ action }) => action === "process").map(lakeBytes);
 	const free = await freeBytes(lake);
 	const largest = Math.max(0, ...sizes);
 	if (free < largest) {
@@ -78,6 +83,11 @@ export async function requireSpace(
 	}
 	const all = sizes.reduce((sum, size) => sum + size, 0);
 	if (free < all) note("warn", `${lake} has ${sizeText(free)} free, but all shards to do may need ${sizeText(all)}.`);
+}
+
+/** About what a shard takes in the lake: of its zip's size, the share that is chosen. */
+function lakeBytes({ input, selection }: MirrorPlan["shards"][number]): number {
+	return selection ? Math.round((input.bytes * selection.chosen) / Math.max(1, selection.images)) : input.bytes;
 }
 
 /** Free bytes of the file system that holds the folder, or would hold it. */

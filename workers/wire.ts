@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
+import { extractMember } from "../infra/adapters/archive/extract.js";
 import { openLoose } from "../infra/adapters/archive/loose.js";
 import { readJsonMember } from "../infra/adapters/archive/member.js";
 import { openZip } from "../infra/adapters/archive/zip.js";
@@ -17,6 +18,7 @@ import type {
 	ExportFiles,
 	ExportTarget,
 	ImagePool,
+	Predicate,
 	Progress,
 	Source,
 	SourcePin,
@@ -197,6 +199,12 @@ export async function openTables(scratch: string): Promise<TableFiles> {
 	return openTableFiles({ spill: join(scratch, "spill") });
 }
 
+/** Throws USAGE for a predicate that is refused. */
+export async function openPredicate(where: string): Promise<Predicate> {
+	const { openPredicate: open } = await import("../infra/adapters/duckdb-predicate.js");
+	return open(where);
+}
+
 export async function openExportFiles(scratch: string): Promise<ExportFiles> {
 	const { openExportFiles: open } = await import("../infra/adapters/duckdb-export.js");
 	return open(join(scratch, "spill"));
@@ -218,11 +226,15 @@ export async function openTarget(
 	return openStoreTarget(await openStore({ ...options, lake: out }, tools), join(scratch, "exports"));
 }
 
-/** Image threads on all cores. @param store where good images are staged; null when nothing is kept */
-export async function openImages(store: LakeStore | null, note: Progress["note"]): Promise<ImagePool> {
+/**
+ * Image threads on all cores.
+ * @param to where good images are staged: for this store, or in a folder of scratch; null when nothing is kept
+ */
+export async function openImages(to: LakeStore | string | null, note: Progress["note"]): Promise<ImagePool> {
 	const { createImagePool } = await import("../infra/adapters/images/pool.js");
-	const kind = store?.kind === "s3" ? "scratch" : "folder";
-	const stage = store ? ({ kind, folder: store.stageFolder } as const) : null;
+	const folder = typeof to === "string" ? to : to?.stageFolder;
+	const kind = typeof to === "string" || to?.kind === "s3" ? "scratch" : "folder";
+	const stage = folder === undefined ? null : ({ kind, folder } as const);
 	return createImagePool({ threads: availableParallelism(), stage, note });
 }
 
@@ -255,6 +267,7 @@ export const archives: ArchiveReader = {
 	async readJson(json) {
 		return readJsonMember(json);
 	},
+	extract: extractMember,
 };
 
 const REDIS_URL = "redis://127.0.0.1:6379";

@@ -31,11 +31,15 @@ export async function diffSource(
 	const splits = splitsOf(dataset, listed);
 	requireListed(listing, listed, splits, dataset);
 	const byWorkId = new Map([...receipts.values()].map((receipt) => [receipt.work_id, receipt]));
-	const told = knownRows(snapshot, byWorkId, listing, listed);
-	const metadata = told ? new Map() : await readMetadata(splits, listing, tools, signal, new Set(splits));
+	const { settings } = snapshot;
+	// Which loose files are in the lake is told by the metadata, where a predicate chooses them.
+	const unpacked = listed.some((shard) => listing.shards.get(shard)?.form === "unpacked");
+	const told = settings.where !== null && unpacked ? null : knownRows(snapshot, byWorkId, listing, listed);
+	const metadata = told ? new Map() : await readMetadata(splits, listing, settings, tools, signal, new Set(splits));
 	const rowsSha256 = told ?? new Map([...metadata.values()].flatMap((split: SplitMetadata) => [...split.rowsSha256]));
 	const plans = planShards({
-		...{ dataset, wanted: listed, listing, rowsSha256, settings: snapshot.settings, base: snapshot },
+		...{ dataset, wanted: listed, listing, rowsSha256, settings, base: snapshot },
+		...{ selections: new Map(), remote: new Set<string>() },
 		...{ receipts: byWorkId, commitDates: await commitDatesOf(store, snapshot, listing) },
 	});
 	const planned = new Map(plans.map((plan) => [plan.shard, plan]));
@@ -92,14 +96,12 @@ async function compareShard(
 		diff.unknown.push({ shard, what: "images", count: old ? old.counts.members_in : null, why });
 		return;
 	}
-	const json = tools.dataset.jsonName(shard);
-	compareMembers(
-		diff,
-		prefix,
-		lake,
-		(plan?.input.files ?? []).filter(({ name }) => name !== json),
-		tools.limit,
-	);
+	const chosen = metadata.get(shardParts(shard).split)?.selections?.get(shard)?.chosen;
+	// What a predicate does not choose was never in the lake.
+	const files = (plan?.input.files ?? []).filter(({ name }) => {
+		return !chosen || chosen.has(`${prefix}${name}`) || lake.members.has(name);
+	});
+	compareMembers(diff, prefix, lake, files, tools.limit);
 }
 
 async function compareRows(
@@ -113,13 +115,15 @@ async function compareRows(
 	const changes = diff.rows.metadata ?? noChanges();
 	const before = total(diff);
 	const found = split ? await readShardMetadata(tables, dataset, split, shard) : null;
-	const untold = compareMetadata(shard, known, found?.rows ?? new Map(), changes, limit);
+	const rows = [...(found?.rows ?? [])].filter(([path]) => found?.chosen?.has(path) !== false);
+	const untold = compareMetadata(shard, known, new Map(rows), changes, limit);
 	if (untold > 0) {
 		const why = "rows in quarantine; what the metadata said of them is not recorded";
 		diff.unknown.push({ shard, what: "rows", count: untold, why });
 	} else if (total(diff) === before) {
 		const names = found?.unknownColumns.join(", ") || "none now";
-		const why = `no row differs; columns that are not published came or went: ${names}`;
+		const rest = found?.chosen ? "no chosen row differs; others do, or" : "no row differs;";
+		const why = `${rest} columns that are not published came or went: ${names}`;
 		diff.unknown.push({ shard, what: "columns", count: null, why });
 	}
 }

@@ -40,7 +40,7 @@ function parseEntry(value: unknown, file: string, line: () => number): ExpectedF
 	if (parsed.success) return parsed.data;
 	const [issue] = parsed.error.issues;
 	if (issue?.code === "unrecognized_keys") {
-		throw wrong(file, line(), `it has fields that no finding has: ${issue.keys.join(", ")}`);
+		throw wrong(file, line(), `it has fields that no finding has: ${issue.keys.map((key) => shown(key)).join(", ")}`);
 	}
 	const field = issue?.path[0];
 	if (field === undefined) throw wrong(file, line(), `an entry cannot be ${shown(value)}: it must be an object`);

@@ -1,5 +1,6 @@
 import type { ExportedFile, ExportRecord } from "../../schemas/export.js";
 import { type Snapshot, SPLITS, type Split } from "../../schemas/records.js";
+import type { Settings } from "../../schemas/settings.js";
 import { type Dataset, shardParts } from "../datasets/dataset.js";
 import { featureLines, type Kind, type PairMode } from "./hf-columns.js";
 
@@ -130,7 +131,7 @@ function pageText({ dataset, snapshot, pairs, counts }: CardContent, configs: Co
 
 Expert rankings of text-to-image generations: prompts, images, ranks and ratings, of ${dataset.repo} (Xu et al., 2023).
 Every image was checked against its archive's checksum and decoded; rows whose image is broken are left out.
-
+${selectionText(snapshot.settings)}
 Made from snapshot ${snapshot.number} of a lake that mirrors ${from}${commit === null ? "" : ` at commit \`${commit}\``}:
 ${counts.images} images of ${counts.prompts} prompts, ${counts.pairs} strictly ordered pairs (${counts.ties} ties are left out).
 
@@ -157,6 +158,14 @@ Apache License 2.0. The prompts and images come from DiffusionDB.
 }
 \`\`\`
 `;
+}
+
+/** A lake with a predicate holds a part of the dataset. */
+function selectionText({ where, where_mode }: Settings): string {
+	if (where === null) return "";
+	const what =
+		where_mode === "prompt" ? "whole prompts of which it is true for an image" : "images of which it is true";
+	return `\nThis is a part of the dataset, chosen by a predicate over its metadata (${what}):\n\n\`\`\`\`sql\n${where}\n\`\`\`\`\n`;
 }
 
 /** The two lines stand in a block of their own, so that they can be copied as they are. `repo` is this folder or repository. */

@@ -15,7 +15,8 @@ export function checkRows(values: unknown[], prefix: string, metadata: ShardMeta
 	const rows = values.map((raw, place) => checkRow(raw, place, prefix));
 	markDuplicates(rows);
 	for (const row of rows) compareWithMetadata(row, metadata);
-	return { rows, findings: [...unknownColumns(rows, metadata), ...extraRows(rows, metadata), ...prompts(rows)] };
+	const about = [...unknownColumns(rows, metadata), ...extraRows(rows, metadata), ...prompts(rows, metadata)];
+	return { rows, findings: about };
 }
 
 /** ROW_SCHEMA, ROW_PATH and RATING_RANGE: what a row says by itself. */
@@ -34,6 +35,7 @@ function checkRow(raw: unknown, place: number, prefix: string): CheckedRow {
 		placed: false,
 		findings: [],
 		repeats: false,
+		unselected: false,
 	};
 	const parsed = SourceRow.safeParse(raw);
 	if (parsed.success) row.row = parsed.data;
@@ -99,7 +101,8 @@ function differing(rows: CheckedRow[]): string {
 
 /**
  * ROW_NOT_IN_METADATA and ROW_DIFFERS_FROM_METADATA, of rows whose own text is good and that no other
- * row contradicts: of two that do, one differs from the metadata by necessity.
+ * row contradicts: of two that do, one differs from the metadata by necessity. The predicate was asked of the
+ * metadata's row: what it does not choose is compared no further.
  */
 function compareWithMetadata(row: CheckedRow, metadata: ShardMetadata): void {
 	if (!row.row || !row.placed || row.findings.some(({ code }) => code === "ROW_DUPLICATE")) return;
@@ -107,6 +110,11 @@ function compareWithMetadata(row: CheckedRow, metadata: ShardMetadata): void {
 	const [other] = known ?? [];
 	if (!known || !other) {
 		row.findings.push(rowFinding("ROW_NOT_IN_METADATA", "the split's metadata has no row for this image", row));
+		return;
+	}
+	if (metadata.chosen && !metadata.chosen.has(row.row.image_path)) {
+		row.unselected = true;
+		row.findings = [];
 		return;
 	}
 	if (known.length > 1) {
@@ -145,7 +153,7 @@ function extraRows(rows: CheckedRow[], metadata: ShardMetadata): Finding[] {
 	const named = new Set(rows.map((row) => row.imagePath));
 	const extra: Finding[] = [];
 	for (const [path, [row]] of metadata.rows) {
-		if (named.has(path) || !row) continue;
+		if (named.has(path) || !row || metadata.chosen?.has(path) === false) continue;
 		const promptId = typeof row.prompt_id === "string" ? row.prompt_id : null;
 		extra.push(
 			finding("METADATA_EXTRA_ROW", "the shard's JSON has no row for this image", {
@@ -158,8 +166,11 @@ function extraRows(rows: CheckedRow[], metadata: ShardMetadata): Finding[] {
 	return extra;
 }
 
-/** PROMPT_CONFLICT and GROUP_COUNT, one a prompt. Rows that repeat an equal one count once. */
-function prompts(rows: CheckedRow[]): Finding[] {
+/**
+ * PROMPT_CONFLICT and GROUP_COUNT, one a prompt. Rows that repeat an equal one count once. A prompt of which nothing is
+ * chosen has none; of the others all rows count, chosen or not.
+ */
+function prompts(rows: CheckedRow[], { chosen }: ShardMetadata): Finding[] {
 	const groups = new Map<string, CheckedRow[]>();
 	for (const row of rows) {
 		if (row.promptId === null || row.repeats) continue;
@@ -169,6 +180,7 @@ function prompts(rows: CheckedRow[]): Finding[] {
 	}
 	const found: Finding[] = [];
 	for (const [promptId, group] of groups) {
+		if (chosen && !group.some(({ imagePath }) => imagePath !== null && chosen.has(imagePath))) continue;
 		const good = group.flatMap(({ row }) => (row ? [row] : []));
 		const columns = (["prompt", "classification", "image_amount_in_total"] as const).filter(
 			(column) => new Set(good.map((row) => row[column])).size > 1,

@@ -3,7 +3,10 @@ import { DEFAULT_SETTINGS, type Settings } from "../../schemas/settings.js";
 
 /** Settings as flags give them; what is undefined was not given. */
 export type AskedSettings = {
-	[Key in "image" | "quality" | "max_side" | "verify" | "on_bad_image"]?: Settings[Key] | undefined;
+	[Key in "image" | "quality" | "max_side" | "verify" | "on_bad_image" | "where_mode"]?: Settings[Key] | undefined;
+} & {
+	/** "" asks for no predicate. */
+	where?: string | undefined;
 };
 
 const LOSSY = new Set(["webp", "jpeg", "avif"]);
@@ -42,7 +45,7 @@ export function chooseSettings(
 		max_side: maxSide,
 		verify: asked.verify ?? own.verify,
 		on_bad_image: asked.on_bad_image ?? own.on_bad_image,
-		where: own.where,
+		...chooseWhere(asked, own),
 		codec: image === "passthrough" ? null : sameImage && !newSettings ? (own.codec ?? codec) : codec,
 	};
 	const differ = lake ? settingsThatDiffer(settings, lake) : [];
@@ -50,6 +53,17 @@ export function chooseSettings(
 		throw new LakeError("SETTINGS_DIFFER", `the settings asked for are not the lake's: ${differ.join("; ")}`);
 	}
 	return settings;
+}
+
+/** A mode belongs to its predicate: with another one it is the default again. */
+function chooseWhere(asked: AskedSettings, own: Settings): Pick<Settings, "where" | "where_mode"> {
+	const where = asked.where === undefined ? own.where : asked.where || null;
+	if (where !== null) {
+		const ownMode = where === own.where ? own.where_mode : undefined;
+		return { where, where_mode: asked.where_mode ?? ownMode ?? "image" };
+	}
+	if (asked.where_mode === undefined) return { where };
+	throw new LakeError("USAGE", "--where-mode means nothing without --where");
 }
 
 function settingsThatDiffer(asked: Settings, lake: Settings): string[] {

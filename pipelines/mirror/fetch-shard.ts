@@ -1,11 +1,13 @@
 import { LakeError } from "../../schemas/errors.js";
+import type { Settings } from "../../schemas/settings.js";
 import { hashFile } from "../hash-file.js";
-import type { Clock, Progress, Source } from "../ports.js";
-import { type RetryPolicy, tellRetries } from "../retry.js";
+import { tellRetries } from "../retry.js";
 import { download } from "./download.js";
+import { EarlyImages } from "./early-images.js";
 import type { ShardPlan } from "./plan.js";
+import { type ContentTools, RangedContent, type ShardContent, WholeContent } from "./shard-content.js";
 
-/** A shard's content on this machine, with the hash that the plan names. */
+/** A shard's zip on this machine, with the hash that the plan names. */
 interface Fetched {
 	/** Null of an unpacked shard. */
 	zip: string | null;
@@ -15,22 +17,35 @@ interface Fetched {
 	release(): Promise<void>;
 }
 
-/** Told of a zip's bytes as they come. */
-interface Arrivals {
-	arrived(zip: string, bytes: number): void;
-	restart(): void;
+/** Has the shard's content here, but for a shard that is read by ranges: that is fetched as it is asked for. */
+export async function fetchShard(
+	plan: ShardPlan,
+	settings: Settings,
+	tools: ContentTools,
+	signal: AbortSignal,
+): Promise<ShardContent> {
+	tools.progress.shardStarted(plan.shard, plan.fetchBytes);
+	if (plan.selection?.ranged) return new RangedContent(plan, settings, tools, signal);
+	const early = new EarlyImages(tools.archives, tools.images, settings, signal);
+	try {
+		const fetched = await fetchWhole(plan, tools, early, signal);
+		tools.onArrived?.();
+		return new WholeContent(plan, settings, tools, early, signal, fetched);
+	} catch (error) {
+		early.close();
+		throw error;
+	}
 }
 
 /** Downloads the shard's zip, or holds a local one against its hash; an unpacked shard was hashed while it was listed. */
-export async function fetchShard(
+async function fetchWhole(
 	{ shard, input }: ShardPlan,
-	tools: { source: Source; progress: Progress; clock: Clock; scratch: string; retry?: RetryPolicy },
-	arrivals: Arrivals,
+	tools: ContentTools,
+	early: EarlyImages,
 	signal: AbortSignal,
 ): Promise<Fetched> {
 	const { source, progress, clock, scratch, retry } = tools;
 	const nothing = async (): Promise<void> => {};
-	progress.shardStarted(shard, input.bytes);
 	if (input.form === "unpacked") {
 		progress.received(shard, input.bytes);
 		return { zip: null, downloaded: false, release: nothing };
@@ -42,9 +57,9 @@ export async function fetchShard(
 	}
 	const onBytes = (bytes: number, part: string): void => {
 		progress.received(shard, bytes);
-		arrivals.arrived(part, bytes);
+		early.arrived(part, bytes);
 	};
-	const onRestart = (): void => arrivals.restart();
+	const onRestart = (): void => early.restart();
 	const onRetry = tellRetries((...told) => progress.note(...told), { shard });
 	const part = await download(source, input.file, {
 		...{ scratch, clock, signal, retry, onBytes, onRestart, onRetry },

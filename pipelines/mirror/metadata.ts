@@ -5,6 +5,7 @@ import { INTEGER_COLUMNS, type MetadataRow, ROW_COLUMNS, TEXT_COLUMNS } from "..
 import { allShards, type Dataset, shardParts } from "../datasets/dataset.js";
 import type { MetadataColumn, TableFiles } from "../ports.js";
 import { byCodePoint } from "../text.js";
+import type { Selecting, Selection } from "./select-rows.js";
 import type { ShardMetadata } from "./types.js";
 
 /** A split's metadata parquet, read and found to have the columns it must have. */
@@ -21,6 +22,8 @@ export interface SplitMetadata {
 	rowsSha256: Map<string, string>;
 	/** Rows whose path lies in no shard of the split. */
 	strayRows: number;
+	/** What the predicate chooses of each shard, by its name; null without a predicate. */
+	selections: Map<string, Selection> | null;
 }
 
 const INTEGER_TYPE = /^U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$/;
@@ -45,27 +48,30 @@ export async function readSplitMetadata(
 	tables: TableFiles,
 	dataset: Dataset,
 	file: Pick<SplitMetadata, "split" | "path" | "file" | "sha256" | "bytes">,
+	selecting: Selecting | null,
 ): Promise<SplitMetadata> {
 	const unknownColumns = checkColumns(await tables.columns(file.file), file.path);
-	const lines = new Map<string, string[]>();
-	for (const shard of allShards(dataset)) {
-		if (shardParts(shard).split === file.split) lines.set(dataset.rowPrefix(shard), []);
-	}
+	const shards = allShards(dataset).filter((shard) => shardParts(shard).split === file.split);
+	const lines = new Map<string, string[]>(shards.map((shard) => [shard, []]));
+	const byPrefix = new Map(shards.map((shard) => [dataset.rowPrefix(shard), shard]));
 	let strayRows = 0;
 	for await (const batch of tables.metadataRows(file.file, "")) {
+		const placed: Parameters<Selecting["add"]>[0] = [];
 		for (const row of batch) {
 			const path = typeof row.image_path === "string" ? row.image_path : "";
-			const shard = lines.get(path.slice(0, path.lastIndexOf("/") + 1));
-			if (shard) shard.push(rowLine(row));
-			else strayRows++;
+			const shard = byPrefix.get(path.slice(0, path.lastIndexOf("/") + 1));
+			if (shard === undefined) {
+				strayRows++;
+				continue;
+			}
+			lines.get(shard)?.push(rowLine(row));
+			placed.push({ row, path, split: file.split, shard: shardParts(shard).number });
 		}
+		await selecting?.add(placed);
 	}
-	const rowsSha256 = new Map<string, string>();
-	for (const shard of lines.keys()) {
-		const name = shard.split("/").at(-2) ?? "";
-		rowsSha256.set(name, rowsHash(lines.get(shard) ?? [], unknownColumns));
-	}
-	return { ...file, unknownColumns, rowsSha256, strayRows };
+	const rowsSha256 = new Map([...lines].map(([shard, own]) => [shard, rowsHash(own, unknownColumns)]));
+	const selections = selecting && new Map(shards.map((shard) => [shard, selecting.of(shard)]));
+	return { ...file, unknownColumns, rowsSha256, strayRows, selections };
 }
 
 /** The metadata of one shard's images. */
@@ -90,6 +96,7 @@ export async function readShardMetadata(
 		rows,
 		unknownColumns: metadata.unknownColumns,
 		sha256: metadata.rowsSha256.get(shard) ?? "",
+		chosen: metadata.selections && (metadata.selections.get(shard)?.chosen ?? new Set()),
 	};
 }
 

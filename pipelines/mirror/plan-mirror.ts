@@ -6,13 +6,15 @@ import type { Settings } from "../../schemas/settings.js";
 import { type Dataset, shardParts } from "../datasets/dataset.js";
 import { hashFile } from "../hash-file.js";
 import { readLatestSnapshot, readReceipt, readSnapshot, snapshotPaths } from "../lake.js";
-import type { Clock, Listing, Source, SourceFile, Store, TableFiles } from "../ports.js";
+import type { Clock, Listing, Predicate, Source, SourceFile, Store, TableFiles } from "../ports.js";
 import type { RetryPolicy } from "../retry.js";
 import { markedReceipts } from "../vacuum/records.js";
 import { type AskedSettings, chooseSettings } from "./choose-settings.js";
 import { download } from "./download.js";
 import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
 import { knownRows, planShards, requireListed, type ShardPlan } from "./plan.js";
+import { planUnkept } from "./plan-unkept.js";
+import { Selecting, type Selection } from "./select-rows.js";
 import { receiptPath } from "./work-id.js";
 
 /** What a mirror is asked to do. */
@@ -22,6 +24,7 @@ export interface MirrorRequest {
 	settings: AskedSettings;
 	newSettings: boolean;
 	prune: boolean;
+	keepRejected: boolean;
 	/** Name and version of what re-encodes in this release; asked for where images are not kept as they are. */
 	codec(): Promise<string>;
 }
@@ -39,6 +42,8 @@ export interface PlanTools {
 	onRetry?: (error: LakeError, seconds: number) => void;
 	/** Told how many bytes of metadata came over the network. */
 	onFetched(bytes: number): void;
+	/** Reads a predicate. Throws USAGE for one that is refused. */
+	openPredicate(where: string): Promise<Predicate>;
 }
 
 /** What the source's metadata is read with. */
@@ -73,23 +78,35 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 
 	const receipts = await receiptsOf(store, base?.shards.map(({ receipt }) => receipt) ?? []);
 	const commitDates = await commitDatesOf(store, base, listing);
-	const given = { dataset, wanted, listing, settings, base, receipts, commitDates };
+	const remote = remoteShards(tools.source, listing);
+	const given = { dataset, wanted, listing, settings, base, receipts, commitDates, remote };
+	const plan = async (rowsSha256: Map<string, string>, selections: Map<string, Selection>): Promise<ShardPlan[]> => {
+		const shards = planShards({ ...given, rowsSha256, selections });
+		return request.keepRejected ? planUnkept(shards, tools) : shards;
+	};
 	const told = knownRows(base, receipts, listing, wanted);
 	if (told) {
-		const shards = planShards({ ...given, rowsSha256: told });
+		const shards = await plan(told, new Map());
 		if (isUpToDate(shards, request, base)) {
 			return { listing, settings, base, shards, metadata: new Map(), upToDate: true };
 		}
 	}
-	const metadata = await readMetadata(present, listing, tools, signal, new Set(asked));
+	const metadata = await readMetadata(present, listing, settings, tools, signal, new Set(asked));
 	const rowsSha256 = new Map([...metadata.values()].flatMap((split) => [...split.rowsSha256]));
-	const first = planShards({ ...given, rowsSha256 });
+	const selections = new Map([...metadata.values()].flatMap((split) => [...(split.selections ?? [])]));
+	const first = planShards({ ...given, rowsSha256, selections });
 	const unpublished = first.filter(({ action }) => action === "process");
 	const paths = unpublished.map(({ shard, workId }) => receiptPath(shard, workId));
 	for (const [id, receipt] of await unmarkedReceipts(store, paths)) receipts.set(id, receipt);
-	const shards = planShards({ ...given, rowsSha256 });
+	const shards = await plan(rowsSha256, selections);
 	requireCodec(shards, settings, codec);
 	return { listing, settings, base, shards, metadata, upToDate: isUpToDate(shards, request, base) };
+}
+
+/** Shards whose zip would have to be downloaded. */
+export function remoteShards(source: Source, { shards }: Listing): Set<string> {
+	const remote = [...shards].filter(([, input]) => input.form === "zip" && source.localPath(input.file) === null);
+	return new Set(remote.map(([shard]) => shard));
 }
 
 export function splitsOf(dataset: Dataset, shards: string[]): Split[] {
@@ -169,24 +186,32 @@ export async function commitDatesOf(
 	return dates;
 }
 
-/** The metadata of each split. One that was not asked for and cannot be had is left out. */
+/** The metadata of each split, and what the predicate chooses of it. One that was not asked for and cannot be had is left out. */
 export async function readMetadata(
 	splits: Split[],
 	listing: Listing,
+	settings: Settings,
 	tools: MetadataTools,
 	signal: AbortSignal,
 	asked: Set<Split>,
 ): Promise<Map<Split, SplitMetadata>> {
+	const { where, where_mode } = settings;
+	const predicate = where === null ? null : await tools.openPredicate(where);
 	const found = new Map<Split, SplitMetadata>();
-	for (const split of splits) {
-		const file = listing.metadata.get(split);
-		if (!file) continue;
-		try {
-			const local = await fetchMetadata(file, tools, signal);
-			found.set(split, await readSplitMetadata(tools.tables, tools.dataset, { split, path: file.path, ...local }));
-		} catch (error) {
-			if (asked.has(split) || signal.aborted) throw error;
+	try {
+		for (const split of splits) {
+			const file = listing.metadata.get(split);
+			if (!file) continue;
+			try {
+				const described = { split, path: file.path, ...(await fetchMetadata(file, tools, signal)) };
+				const selecting = predicate && new Selecting(predicate, where_mode);
+				found.set(split, await readSplitMetadata(tools.tables, tools.dataset, described, selecting));
+			} catch (error) {
+				if (asked.has(split) || signal.aborted) throw error;
+			}
 		}
+	} finally {
+		await predicate?.close();
 	}
 	return found;
 }

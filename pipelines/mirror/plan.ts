@@ -3,6 +3,7 @@ import type { Receipt, Snapshot, Split } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import { type Dataset, shardParts } from "../datasets/dataset.js";
 import type { Listing, ShardInput } from "../ports.js";
+import type { Selection } from "./select-rows.js";
 import { workId } from "./work-id.js";
 
 /** Deciding what a run has to do. Plain data in, plain data out; no I/O. */
@@ -15,7 +16,18 @@ export type Reason =
 	| "pipeline changed"
 	| "up to date"
 	| "done earlier, not yet published"
-	| "the lake has it from a later commit";
+	| "the lake has it from a later commit"
+	| typeof UNKEPT;
+
+/** Done earlier, when the bytes of rejected images were not asked for. */
+export const UNKEPT = "rejected images not kept yet";
+
+/** Largest share of a shard's images that is fetched image by image. */
+const RANGED_SHARE = 0.2;
+/** About what an image takes beside its bytes: a row of the JSON, and its entry in the directory twice over. */
+const RECORD_BYTES = 700;
+/** Fetched of every zip, whatever is chosen: its end, twice over. */
+const END_BYTES = 512 * 1024;
 
 export interface ShardPlan {
 	shard: string;
@@ -26,6 +38,10 @@ export interface ShardPlan {
 	metadataRowsSha256: string;
 	/** Of `reuse` and `keep`. */
 	receipt: Receipt | null;
+	/** With a predicate, where the metadata was read: how many of the shard's images it chooses, and how they are had. */
+	selection: { images: number; chosen: number; ranged: boolean } | null;
+	/** What comes over the network, or is read of a local copy, if the shard is processed; by ranges about. */
+	fetchBytes: number;
 }
 
 export interface PlanInput {
@@ -34,6 +50,10 @@ export interface PlanInput {
 	listing: Listing;
 	/** SHA-256 of each wanted shard's metadata rows. */
 	rowsSha256: Map<string, string>;
+	/** What the predicate chooses of each shard; empty without one. */
+	selections: Map<string, Selection>;
+	/** Shards whose zip is not on this machine. */
+	remote: Set<string>;
 	settings: Settings;
 	base: Snapshot | null;
 	/** Receipts that the lake has, by work id: of the base's shards, and of any that was done before. */
@@ -75,7 +95,7 @@ function planShard(shard: string, content: ShardInput, given: PlanInput): ShardP
 	const metadataRowsSha256 = given.rowsSha256.get(shard) ?? "";
 	const id = workId({ dataset: dataset.name, shard, input: content, metadataRowsSha256, settings });
 	const published = base?.shards.find((entry) => entry.shard === shard);
-	const plan = { shard, workId: id, input: content, metadataRowsSha256 };
+	const plan = { shard, workId: id, input: content, metadataRowsSha256, ...planFetch(shard, content.bytes, given) };
 	const receipt = receipts.get(id) ?? null;
 	if (published?.work_id === id && receipt) return { ...plan, action: "reuse", reason: "up to date", receipt };
 	const old = published ? (receipts.get(published.work_id) ?? null) : null;
@@ -86,6 +106,25 @@ function planShard(shard: string, content: ShardInput, given: PlanInput): ShardP
 	const now = { inputSha256: content.sha256, metadataRowsSha256 };
 	const [reason = "new"] = old ? changesOf(old, now, settings) : [];
 	return { ...plan, action: "process", reason, receipt: null };
+}
+
+/**
+ * How a shard's content is had. Parts of it, where few images are wanted: at a fifth some 400 requests of one image each
+ * take about as long as the whole zip does, whose hash can be checked then. Depends on metadata and listing only, so that
+ * every worker decides alike.
+ */
+export function planFetch(
+	shard: string,
+	bytes: number,
+	{ selections, remote }: Pick<PlanInput, "selections" | "remote">,
+): Pick<ShardPlan, "selection" | "fetchBytes"> {
+	const selection = selections.get(shard);
+	if (!selection) return { selection: null, fetchBytes: bytes };
+	const { images } = selection;
+	const chosen = selection.chosen.size;
+	const parts = Math.round((bytes * chosen) / Math.max(1, images)) + images * RECORD_BYTES + END_BYTES;
+	const ranged = remote.has(shard) && chosen <= images * RANGED_SHARE && parts < bytes;
+	return { selection: { images, chosen, ranged }, fetchBytes: ranged ? parts : bytes };
 }
 
 /** A run on a branch must not go back behind what the lake has; one on an explicit commit may. */

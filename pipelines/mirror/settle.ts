@@ -11,17 +11,20 @@ export function settle(checked: CheckedRows, images: CheckedImages, settings: Se
 	addImageFindings(checked.rows, images);
 	const rejected = new Set<CheckedRow>(checked.rows.filter(isRejected));
 	const defective = rejected.size;
+	const unselected = checked.rows.filter((row) => row.unselected).length;
 	if (settings.on_bad_image === "drop-group") dropGroups(checked.rows, rejected);
 
 	const good: GoodRow[] = [];
+	const present = new Set(images.members.map(({ name }) => name));
 	for (const row of checked.rows) {
 		const member = row.fileName === null ? undefined : images.results.get(row.fileName);
-		for (const one of row.findings) findings.push(describeMember(one, member));
-		const published = rejected.has(row) ? null : goodRow(row, member);
+		for (const one of row.findings) findings.push(describeMember(one, member, present));
+		const published = rejected.has(row) || row.unselected ? null : goodRow(row, member);
 		if (published) good.push(published);
 	}
 	const members = countMembers(checked.rows, good, images);
 	findings.push(...members.orphans);
+	const left = settings.where === null ? {} : { rows_unselected: unselected, members_unselected: members.unselected };
 	return {
 		good,
 		findings: findings.sort(inQuarantineOrder),
@@ -32,14 +35,16 @@ export function settle(checked: CheckedRows, images: CheckedImages, settings: Se
 			rows_rejected: rejected.size,
 			members_in: images.members.length,
 			members_published: good.length,
-			members_rejected: images.members.length - good.length - members.orphans.length,
+			members_rejected: images.members.length - good.length - members.orphans.length - members.unselected,
 			orphans: members.orphans.length,
+			...left,
 		},
 		defective,
+		judged: checked.rows.length - unselected,
 	};
 }
 
-/** Throws REJECT_RATIO_EXCEEDED. Rows dropped for their group's sake do not count. */
+/** Throws REJECT_RATIO_EXCEEDED. Rows dropped for their group's sake do not count, and unselected ones are not in `rows`. */
 export function judgeRatio(shard: string, defective: number, rows: number, maximum: number): void {
 	const ratio = rows === 0 ? 0 : defective / rows;
 	if (ratio <= maximum) return;
@@ -61,6 +66,7 @@ function addImageFindings(rows: CheckedRow[], images: CheckedImages): void {
 	for (const row of rows) {
 		if (!row.row || !row.placed || row.fileName === null || seen.has(row.fileName)) continue;
 		seen.add(row.fileName);
+		if (row.unselected) continue;
 		const result = images.results.get(row.fileName);
 		if (!result) {
 			row.findings.push(rowFinding("IMAGE_MISSING", "the shard has no member of this name", row, { member: null }));
@@ -79,14 +85,14 @@ function dropGroups(rows: CheckedRow[], rejected: Set<CheckedRow>): void {
 		if (row.promptId !== null && !row.repeats) dropped.add(row.promptId);
 	}
 	for (const row of rows) {
-		if (rejected.has(row) || row.promptId === null || !dropped.has(row.promptId)) continue;
+		if (rejected.has(row) || row.unselected || row.promptId === null || !dropped.has(row.promptId)) continue;
 		row.findings.push(rowFinding("GROUP_DROPPED", "another row of its prompt was rejected", row));
 		rejected.add(row);
 	}
 }
 
-function describeMember(one: Finding, member: ImageResult | undefined): Finding {
-	if (!member) return { ...one, member: null };
+function describeMember(one: Finding, member: ImageResult | undefined, present: Set<string>): Finding {
+	if (!member) return { ...one, member: one.member !== null && present.has(one.member) ? one.member : null };
 	return { ...one, bytes: member.bytes, sha256: member.sha256 };
 }
 
@@ -99,18 +105,28 @@ function goodRow(checked: CheckedRow, result: ImageResult | undefined): GoodRow 
 	return { place, row, member: fileName, image, source: { sha256, bytes, crc32 }, warnings };
 }
 
-/** IMAGE_ORPHAN, for each member whose file name no row names. */
-function countMembers(rows: CheckedRow[], good: GoodRow[], images: CheckedImages): { orphans: Finding[] } {
+/** IMAGE_ORPHAN, for each member whose file name no row names; and how many an unselected row names. */
+function countMembers(
+	rows: CheckedRow[],
+	good: GoodRow[],
+	images: CheckedImages,
+): { orphans: Finding[]; unselected: number } {
 	const named = new Set(rows.map(({ fileName }) => fileName));
+	const left = new Set(rows.flatMap(({ unselected, fileName }) => (unselected ? fileName : [])));
 	const published = new Set(good.map(({ member }) => member));
 	const orphans: Finding[] = [];
-	for (const { name } of images.members) {
-		if (published.has(name) || named.has(name.slice(name.lastIndexOf("/") + 1))) continue;
+	let unselected = 0;
+	for (const { name, ref } of images.members) {
+		const fileName = name.slice(name.lastIndexOf("/") + 1);
+		if (left.has(fileName)) unselected++;
+		if (published.has(name) || named.has(fileName)) continue;
 		const result = images.results.get(name);
-		const about = { member: name, bytes: result?.bytes ?? null, sha256: result?.sha256 ?? null };
+		// One that was not read has the size that the directory gives.
+		const bytes = result ? result.bytes : ref.bytes;
+		const about = { member: name, bytes, sha256: result?.sha256 ?? null };
 		orphans.push(finding("IMAGE_ORPHAN", "no row of the JSON names this file", about));
 	}
-	return { orphans };
+	return { orphans, unselected };
 }
 
 /** By code, image path, prompt, member, place in the JSON; nulls first. */

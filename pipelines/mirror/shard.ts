@@ -3,40 +3,31 @@ import { LakeError, systemCode } from "../../schemas/errors.js";
 import type { Receipt } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import type { Dataset } from "../datasets/dataset.js";
-import type { ArchiveReader, Clock, ImagePool, ImageTask, Progress, Source, Store, TableFiles } from "../ports.js";
-import type { RetryPolicy } from "../retry.js";
+import type { Store, TableFiles } from "../ports.js";
 import { scratchError } from "../scratch-error.js";
-import { checkImages } from "./check-images.js";
+import { checkImages, memberTasks } from "./check-images.js";
 import { checkRows } from "./check-rows.js";
-import { EarlyImages } from "./early-images.js";
 import { fetchShard } from "./fetch-shard.js";
 import { forgetFailed, keepFailed } from "./keep-failed.js";
+import { keepRejected } from "./keep-rejected.js";
 import { readShardMetadata, type SplitMetadata } from "./metadata.js";
 import { parseRows } from "./parse-rows.js";
 import type { ShardPlan } from "./plan.js";
 import { judgeRatio, settle } from "./settle.js";
+import type { ContentTools, ShardContent } from "./shard-content.js";
 import { tableRows } from "./table-rows.js";
 import type { Finding } from "./types.js";
 import { countFindings, makeReceipt, writeReceipt } from "./write-receipt.js";
 import { writeTables } from "./write-tables.js";
 
-/** The world, as far as a shard needs it. */
-export interface ShardTools {
+/** The world, as far as a shard needs it. `scratch` is the folder for downloads and temporary files, outside the lake. */
+export interface ShardTools extends ContentTools {
 	dataset: Dataset;
-	source: Source;
 	store: Store;
-	archives: ArchiveReader;
-	images: ImagePool;
 	tables: TableFiles;
-	progress: Progress;
-	clock: Clock;
-	/** Folder for downloads and temporary files, outside the lake. */
-	scratch: string;
-	/** Of downloads; default RETRY_POLICY. */
-	retry?: RetryPolicy;
 	maxRejectRatio: number;
-	/** Told when the shard's zip is here, and the network free for the next one. */
-	onArrived?: () => void;
+	/** Whether the bytes of what goes to quarantine are kept in the lake, beside their rows. */
+	keepRejected: boolean;
 }
 
 /** Numbers the folders of this process: it may do the same shard for two lakes at once. */
@@ -71,45 +62,45 @@ export async function processShard(
 	signal: AbortSignal,
 ): Promise<Receipt> {
 	const { dataset, store, progress } = tools;
-	const { shard, input } = plan;
+	const { shard } = plan;
 	let findings: Finding[] = [];
-	let zip: string | null = null;
-	const early = new EarlyImages(tools.archives, tools.images, settings, signal);
+	let content: ShardContent | null = null;
 	try {
-		const fetched = await fetchShard(plan, tools, early, signal);
-		zip = fetched.downloaded ? fetched.zip : null;
-		tools.onArrived?.();
-		const archive = await tools.archives.open(input, fetched.zip, shard, signal);
+		content = await fetchShard(plan, settings, tools, signal);
+		const archive = await content.open();
 		const jsonPath = `${dataset.folderPath(shard)}/${dataset.jsonName(shard)}`;
 		if (!archive.json)
 			throw new LakeError("JSON_MISSING", `${shard} has no ${dataset.jsonName(shard)}`, { path: jsonPath });
-		const values = parseRows(await tools.archives.readJson(archive.json), jsonPath);
+		const values = parseRows(await content.readJson(archive.json), jsonPath);
 		const known = await readShardMetadata(tools.tables, dataset, metadata, shard);
 		const rows = checkRows(values, dataset.rowPrefix(shard), known);
-		progress.imagesFound(shard, archive.members.length);
-		const imageTools = { pool: tools.images, early: (task: ImageTask) => early.resultOf(task), settings };
-		const images = await checkImages(archive, rows.rows, imageTools, signal, () => progress.imageDone(shard));
+		const tasks = memberTasks(archive.members, rows.rows, settings.where !== null);
+		progress.imagesFound(shard, tasks.length);
+		await content.bring(tasks.map(({ member }) => member));
+		const images = await checkImages(archive.members, tasks, content, signal, () => progress.imageDone(shard));
 		const settled = settle(rows, images, settings);
 		findings = settled.findings;
-		judgeRatio(shard, settled.defective, settled.counts.rows_in, tools.maxRejectRatio);
+		judgeRatio(shard, settled.defective, settled.judged, tools.maxRejectRatio);
 		const tables = tableRows(settled);
 		signal.throwIfAborted();
 		await store.publishObjects([...new Set(settled.good.map(({ image }) => image.object_key))]);
 		workFolders += 1;
 		const work = join(tools.scratch, "work", `${process.pid}-${workFolders}-${shard}`);
+		if (tools.keepRejected) await keepRejected(settled.findings, images.members, tools, work, signal);
 		const files = await writeTables(shard, tables, tools.tables, store, work);
 		signal.throwIfAborted();
 		const receipt = await writeReceipt(store, makeReceipt(plan, settings, settled, tables, files));
-		await fetched.release();
+		await content.release();
 		await forgetFailed(tools.scratch, plan);
 		return receipt;
 	} catch (error) {
 		signal.throwIfAborted();
 		const known = knownError(error, shard, tools.scratch);
+		const zip = content?.zip ?? null;
 		const kept = findings.length > 0 || zip !== null ? await keep(plan, tools, known, findings, zip) : null;
 		throw new ShardFailed(known, shard, countFindings(findings), kept);
 	} finally {
-		early.close();
+		await content?.close();
 	}
 }
 

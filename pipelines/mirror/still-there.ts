@@ -19,7 +19,7 @@ import { objectsNamed } from "../vacuum/table-names.js";
 /**
  * What a publisher asks between its intent and its claim: is all that the snapshot newly names there, and does it stay?
  * Marks that hold any of it are made void; of a sweep that holds any of it, nothing is relied upon. A vacuum that looked
- * before the intent was there cannot sweep after this: docs/decisions/0008-vacuum.md goes through the interleavings.
+ * before the intent was there cannot sweep after this: docs/decisions/0009-vacuum.md goes through the interleavings.
  */
 
 export interface ClaimTools extends Pick<SweepTools, "clock" | "signal"> {

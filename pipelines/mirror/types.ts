@@ -31,6 +31,8 @@ export interface ShardMetadata {
 	unknownColumns: string[];
 	/** SHA-256 over the rows and unknown columns, whatever the file's order and integer widths. */
 	sha256: string;
+	/** Paths that the predicate chooses; null without one: all. */
+	chosen: ReadonlySet<string> | null;
 }
 
 /** One element of the shard's JSON array. */
@@ -50,6 +52,8 @@ export interface CheckedRow {
 	findings: Finding[];
 	/** Whether the row only repeats an equal one. */
 	repeats: boolean;
+	/** Whether the metadata knows the image and the predicate does not choose it: then nothing more is said of the row. */
+	unselected: boolean;
 }
 
 /** What the rows and the metadata say, before any image is read. */
@@ -59,7 +63,7 @@ export interface CheckedRows {
 	findings: Finding[];
 }
 
-/** What the images say: a result for each member, by its name. */
+/** What the images say: a result, by its name, for each member that was read; with a predicate not all are. */
 export interface CheckedImages {
 	members: Member[];
 	results: Map<string, ImageResult>;
@@ -86,6 +90,8 @@ export interface Settled {
 	counts: Omit<Counts, "prompts" | "pairs" | "ties" | "objects_bytes">;
 	/** Rejected for a defect of their own or their image's: the numerator of the reject ratio. */
 	defective: number;
+	/** Rows but those unselected: its denominator. */
+	judged: number;
 }
 
 /** The rows of one shard's four tables, and what is counted on the way. */

@@ -1,7 +1,7 @@
 import { LAKE_FORMAT, type Receipt } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import { readReceipt, recordBytes } from "../lake.js";
-import type { ShardInput, Store } from "../ports.js";
+import type { Store } from "../ports.js";
 import type { ShardPlan } from "./plan.js";
 import type { Finding, Settled, ShardTables } from "./types.js";
 import { receiptPath } from "./work-id.js";
@@ -19,7 +19,7 @@ export function makeReceipt(
 		format: LAKE_FORMAT,
 		work_id: plan.workId,
 		shard: plan.shard,
-		inputs: { ...zipInput(plan.input), metadata_rows_sha256: plan.metadataRowsSha256 },
+		inputs: { ...zipInput(plan), metadata_rows_sha256: plan.metadataRowsSha256 },
 		settings,
 		counts: {
 			...settled.counts,
@@ -33,8 +33,11 @@ export function makeReceipt(
 	};
 }
 
-function zipInput(input: ShardInput): Omit<Receipt["inputs"], "metadata_rows_sha256"> {
-	if (input.form === "zip") return { zip_sha256: input.sha256, zip_bytes: input.bytes };
+function zipInput({ input, selection }: ShardPlan): Omit<Receipt["inputs"], "metadata_rows_sha256"> {
+	if (input.form === "zip") {
+		const checked = selection ? { zip_hash_checked: !selection.ranged } : {};
+		return { zip_sha256: input.sha256, zip_bytes: input.bytes, ...checked };
+	}
 	return { zip_sha256: null, zip_bytes: null, files_sha256: input.sha256 };
 }
 

@@ -20,8 +20,3 @@ export function folderOf(kind: Kind): string {
 export function kindOf(path: string): Kind | null {
 	return KINDS.find((kind) => NAMES[kind].name.test(path)) ?? null;
 }
-
-/** Where the bytes of a quarantined member would be. */
-export function rejectedPath(sha256: string): string {
-	return `rejected/sha256/${sha256.slice(0, 2)}/${sha256}`;
-}

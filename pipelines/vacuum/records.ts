@@ -11,7 +11,7 @@ import type { Store } from "../ports.js";
  *     <id>.sweep.json   put once: these of them are deleted; or none, as a publisher was first
  *     first-kept.json   the oldest snapshot whose files are still all there
  *
- * docs/decisions/0008-vacuum.md says why that is enough.
+ * docs/decisions/0009-vacuum.md says why that is enough.
  */
 const FOLDER = ".irlake/vacuum";
 const FIRST_KEPT = `${FOLDER}/first-kept.json`;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { TableFile } from "../../schemas/records.js";
 import { localTable } from "../local-table.js";
 import type { Store, TableFiles } from "../ports.js";
-import { rejectedPath } from "./kinds.js";
+import { rejectedPath } from "../rejected-path.js";
 
 /** How tables are read for the files that they name. */
 export interface TableTools {

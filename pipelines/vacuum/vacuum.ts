@@ -15,7 +15,7 @@ import {
 import { going, listFiles, type Survey, survey } from "./survey.js";
 import { STALE_SECONDS, type SweepTools, sweepMarks, takeOver } from "./sweep.js";
 
-/** Deleting what no retained snapshot needs: look, mark; later look again, sweep. docs/decisions/0008-vacuum.md */
+/** Deleting what no retained snapshot needs: look, mark; later look again, sweep. docs/decisions/0009-vacuum.md */
 
 /** Most files that one run marks: a record of 10 MB. Receipts come first; the rest is for the next run. */
 const MARKED_AT_ONCE = 100_000;

@@ -42,9 +42,9 @@ export async function checkObject(
 	report.checked.objects++;
 	const path = row.object_key;
 	const found = await store.stat(path);
-	if (!found) return report.add("OBJECT_MISSING", path, "it is not there");
+	if (!found) return report.damage("OBJECT_MISSING", path, "it is not there");
 	if (found.bytes !== row.bytes) {
-		return report.add("OBJECT_SIZE", path, `it has ${found.bytes} bytes, not ${row.bytes}`);
+		return report.damage("OBJECT_SIZE", path, `it has ${found.bytes} bytes, not ${row.bytes}`);
 	}
 	report.checked.bytes += row.bytes;
 	if (images && row.bytes <= DECODED_BYTES) {
@@ -61,7 +61,7 @@ export async function checkObject(
 	const hash = createHash("sha256");
 	for await (const chunk of await store.read(path)) hash.update(chunk as Buffer);
 	const sha256 = hash.digest("hex");
-	if (sha256 !== row.sha256) report.add("OBJECT_HASH", path, hashDetail(sha256, row.sha256));
+	if (sha256 !== row.sha256) report.damage("OBJECT_HASH", path, hashDetail(sha256, row.sha256));
 }
 
 async function decodeObject(
@@ -76,7 +76,7 @@ async function decodeObject(
 	const task = { ref, check: original ? ("image" as const) : ("stored" as const), keep: false };
 	const result = await images.run(task, DEFAULT_SETTINGS, signal);
 	if (result.sha256 !== row.sha256) {
-		return report.add("OBJECT_HASH", row.object_key, hashDetail(result.sha256, row.sha256));
+		return report.damage("OBJECT_HASH", row.object_key, hashDetail(result.sha256, row.sha256));
 	}
 	report.checked.decoded++;
 	comparePixels(row, result, report);

@@ -132,7 +132,8 @@ async function checkReceipts(store: Store, newest: StoredSnapshot, report: Repor
 		if (canonicalJson(receipt.settings) !== canonicalJson(snapshot.settings)) {
 			report.add("RECORD_INVALID", path, "its settings are not the snapshot's");
 		}
-		checkCounts(path, receipt.counts, report);
+		checkCounts(path, receipt, report);
+		if (receipt.inputs.zip_hash_checked === false) report.checked.zips_unchecked++;
 		receipts.set(work_id, receipt);
 	}
 	if (receipts.size === snapshot.shards.length) checkSums(newest, receipts, report);
@@ -140,7 +141,12 @@ async function checkReceipts(store: Store, newest: StoredSnapshot, report: Repor
 }
 
 /** What came in is what went out: published, rejected, orphaned, unselected. */
-function checkCounts(path: string, counts: Counts, report: Report): void {
+function checkCounts(path: string, { counts, settings }: Receipt, report: Report): void {
+	const selective = settings.where !== null;
+	if (selective !== (counts.rows_unselected !== undefined) || selective !== (counts.members_unselected !== undefined)) {
+		const without = selective ? "lacks" : "has";
+		report.add("COUNT_MISMATCH", path, `it ${without} counts of what a predicate did not choose`);
+	}
 	const rows = counts.rows_published + counts.rows_rejected + (counts.rows_unselected ?? 0);
 	if (rows !== counts.rows_in)
 		report.add("COUNT_MISMATCH", path, `rows_in is ${counts.rows_in}, the parts sum to ${rows}`);

@@ -1,4 +1,4 @@
-/** What an audit found. Plain data; the command prints it. */
+/** What an audit found, and what was made good. Plain data; the command prints it. */
 
 export type ProblemCode =
 	| "OBJECT_MISSING"
@@ -26,13 +26,52 @@ export interface Checked {
 	bytes: number;
 	/** Images decoded again, with `--deep`. */
 	decoded: number;
+	/** Zips of which a selective mirror fetched parts only, so that their own SHA-256 was never checked. */
+	zips_unchecked: number;
 }
 
 export class Report {
-	readonly problems: Problem[] = [];
-	readonly checked: Checked = { snapshots: 0, receipts: 0, files: 0, objects: 0, bytes: 0, decoded: 0 };
+	/** What remains. */
+	problems: Problem[] = [];
+	readonly repaired: Omit<Problem, "detail">[] = [];
+	/** Paths whose bytes are missing or others: what a repair may write, and nothing else. */
+	readonly damaged = new Set<string>();
+	readonly checked: Checked = {
+		snapshots: 0,
+		receipts: 0,
+		files: 0,
+		objects: 0,
+		bytes: 0,
+		decoded: 0,
+		zips_unchecked: 0,
+	};
 
 	add(code: ProblemCode, path: string, detail: string): void {
 		this.problems.push({ code, path, detail });
+	}
+
+	/** A file or object whose bytes are missing or others. */
+	damage(code: ProblemCode, path: string, detail: string): void {
+		this.damaged.add(path);
+		this.add(code, path, detail);
+	}
+
+	/** What was damaged is as recorded now. */
+	mended(path: string): void {
+		if (!this.damaged.delete(path)) return;
+		for (const { code } of this.problems.filter((problem) => problem.path === path)) this.repaired.push({ code, path });
+		this.problems = this.problems.filter((problem) => problem.path !== path);
+	}
+
+	/** What was damaged remains so. */
+	remains(path: string, why: string): void {
+		for (const problem of this.problems) if (problem.path === path) problem.detail += `; not repaired: ${why}`;
+	}
+
+	sort(): void {
+		const byPath = (a: { path: string }, b: { path: string }): number =>
+			a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
+		this.problems.sort(byPath);
+		this.repaired.sort(byPath);
 	}
 }

@@ -3,12 +3,13 @@ import { createWriteStream } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { TableFile } from "../../schemas/records.js";
+import type { Snapshot, TableFile } from "../../schemas/records.js";
 import type { ImagePool, Store, TableFiles } from "../ports.js";
 import { readFirstKept } from "../vacuum/records.js";
 import { checkObject, type ObjectRow } from "./check-object.js";
 import { checkRecords } from "./check-records.js";
-import { Report } from "./report.js";
+import { checkRejected } from "./check-rejected.js";
+import { type ProblemCode, Report } from "./report.js";
 
 export interface VerifyTools {
 	store: Store;
@@ -24,16 +25,33 @@ export interface VerifyTools {
 /** How many objects are read at once. */
 const AT_ONCE = 8;
 
-/** Audits a lake against its own records. Null when there is no lake. Writes nothing into it. */
-export async function verifyLake(tools: VerifyTools, signal: AbortSignal): Promise<Report | null> {
+/** Tells how a repair ended: written anew (null), or why it was not. */
+export type Ended = (path: string, why: string | null) => Promise<void>;
+
+/** Makes again what an audit found damaged. Every path given is ended, and nothing else written. */
+export interface Mender {
+	files(damaged: TableFile[], snapshots: Snapshot[], ended: Ended): Promise<void>;
+	objects(damaged: ObjectRow[], snapshots: Snapshot[], ended: Ended): Promise<void>;
+}
+
+/**
+ * Audits a lake against its own records. Null when there is no lake. Writes nothing into it, unless there is a mender:
+ * then what it mended is read back before it counts.
+ */
+export async function verifyLake(
+	tools: VerifyTools,
+	signal: AbortSignal,
+	mender: Mender | null = null,
+): Promise<Report | null> {
 	const report = new Report();
 	const records = await checkRecords(tools.store, report);
 	if (!records) return null;
-	const newest = records.snapshots.at(-1);
+	const { snapshots } = records;
+	const newest = snapshots.at(-1);
 	const firstKept = await readFirstKept(tools.store);
 	const current = new Set(newest?.tables.images?.files.map(({ path }) => path));
 	const files = new Map<string, TableFile>();
-	for (const snapshot of records.snapshots) {
+	for (const snapshot of snapshots) {
 		// Files of those before may be gone: vacuum said so.
 		if (snapshot.number < firstKept) continue;
 		for (const table of Object.values(snapshot.tables)) for (const file of table.files) files.set(file.path, file);
@@ -45,12 +63,48 @@ export async function verifyLake(tools: VerifyTools, signal: AbortSignal): Promi
 			signal.throwIfAborted();
 			await checkFile(file, tools, report, objects, current.has(file.path));
 		}
+		// Before the objects: which there are stands in the files.
+		const damagedFiles = [...files.values()].filter(({ path }) => report.damaged.has(path));
+		await mender?.files(damagedFiles, snapshots, async (path, why) => {
+			const file = files.get(path);
+			const check = (again: Report) => file && checkFile(file, tools, again, objects, current.has(path));
+			await settle(report, path, why, check);
+		});
 		tools.onObjects(objects.size);
+		await checkRejected(tools.store, report, signal);
 		await checkObjects(objects, tools, report, signal);
+		const damagedObjects = [...objects.values()].filter(({ object_key }) => report.damaged.has(object_key));
+		await mender?.objects(damagedObjects, snapshots, async (path, why) => {
+			const row = objects.get(path);
+			await settle(report, path, why, (again) => row && checkObject(row, tools, again, signal));
+		});
+		if (mender)
+			for (const { code, path } of report.problems)
+				if (!report.damaged.has(path)) report.remains(path, unmendable(code));
+		report.sort();
 	} finally {
 		await rm(tools.work, { recursive: true, force: true });
 	}
 	return report;
+}
+
+function unmendable(code: ProblemCode): string {
+	if (code.startsWith("OBJECT_")) return "its bytes are those recorded; the table or the decoder is wrong";
+	return "a record is never made by guess; restore it from a copy of the lake, or mirror into a new one";
+}
+
+/** What was written is looked at once more, as if by another audit. */
+async function settle(
+	report: Report,
+	path: string,
+	why: string | null,
+	check: (again: Report) => Promise<void> | undefined,
+): Promise<void> {
+	const again = new Report();
+	if (why === null) await check(again);
+	const [problem] = again.problems;
+	if (why === null && !problem) report.mended(path);
+	else report.remains(path, why ?? `read back, ${problem?.detail}`);
 }
 
 /** One parquet file: size, SHA-256, rows; of `images` also which objects it names. Read once. */
@@ -63,9 +117,9 @@ async function checkFile(
 ): Promise<void> {
 	const found = await store.stat(file.path);
 	report.checked.files++;
-	if (!found) return report.add("FILE_MISSING", file.path, "it is not there");
+	if (!found) return report.damage("FILE_MISSING", file.path, "it is not there");
 	if (found.bytes !== file.bytes) {
-		return report.add("FILE_SIZE", file.path, `it has ${found.bytes} bytes, not ${file.bytes}`);
+		return report.damage("FILE_SIZE", file.path, `it has ${found.bytes} bytes, not ${file.bytes}`);
 	}
 	const copy = join(work, "table.parquet");
 	const hash = createHash("sha256");
@@ -74,7 +128,8 @@ async function checkFile(
 	await pipeline(source, createWriteStream(copy));
 	report.checked.bytes += file.bytes;
 	const sha256 = hash.digest("hex");
-	if (sha256 !== file.sha256) return report.add("FILE_HASH", file.path, `its SHA-256 is ${sha256}, not ${file.sha256}`);
+	if (sha256 !== file.sha256)
+		return report.damage("FILE_HASH", file.path, `its SHA-256 is ${sha256}, not ${file.sha256}`);
 	const isImages = file.path.startsWith("tables/images/");
 	let rows = 0;
 	const columns = isImages ? OBJECT_COLUMNS : ["code"];
@@ -117,5 +172,4 @@ async function checkObjects(
 		}
 	}
 	await Promise.all(Array.from({ length: AT_ONCE }, () => work()));
-	report.problems.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }

@@ -97,6 +97,19 @@ for (const kind of Object.keys(SUBJECTS))
 			expect(await store.get("tables/log/0.json")).toEqual(all[answers.indexOf(true)]);
 		});
 
+		test("overwrite: whatever is there, of the same size or none", async () => {
+			const made = (content: string): string => {
+				const file = join(local.path, "made.parquet");
+				writeFileSync(file, content);
+				return file;
+			};
+			await store.overwrite("tables/images/a.parquet", made("one"));
+			expect(await store.get("tables/images/a.parquet")).toEqual(text("one"));
+			await store.overwrite("tables/images/a.parquet", made("two"));
+			expect(await store.get("tables/images/a.parquet")).toEqual(text("two"));
+			expect(await codeOf(store.overwrite("../outside", made("x")))).toBe("INTERNAL");
+		});
+
 		test("replace: only over what the caller saw", async () => {
 			expect(await store.replace("latest.json", text("1"), text("0"))).toBe(false);
 			expect(await store.get("latest.json")).toBeNull();

@@ -16,7 +16,7 @@ import { S3Server } from "../support/s3.js";
 import { openTestStore } from "../support/s3-store.js";
 import { SHARDS, Variants } from "../support/vacuumed-lake.js";
 
-/** Each meeting of a publish with vacuum that docs/decisions/0008-vacuum.md goes through ends with whole snapshots. */
+/** Each meeting of a publish with vacuum that docs/decisions/0009-vacuum.md goes through ends with whole snapshots. */
 
 type LakeStore = Store & { stageFolder: string };
 

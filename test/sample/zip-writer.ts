@@ -24,6 +24,8 @@ export interface EntryLies {
 	packed?: Buffer;
 	/** Unix mode with the file type: 0o120777 is a symbolic link. */
 	mode?: number;
+	/** Bytes left out in place of the content, which is stored. */
+	hole?: number;
 	/** Nothing is written: the directory points to the local header of an earlier entry. */
 	offsetOf?: string;
 }
@@ -55,8 +57,15 @@ export class ZipWriter {
 
 	/** Bytes outside of any entry. */
 	raw(bytes: Buffer): void {
-		for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at);
+		for (let at = 0; at < bytes.length; ) {
+			at += writeSync(this.#file, bytes, at, bytes.length - at, this.#offset + at);
+		}
 		this.#offset += bytes.length;
+	}
+
+	/** An entry whose content is a hole in the file: it has its size and takes no space. */
+	hole(name: string, bytes: number): void {
+		this.add(name, Buffer.alloc(0), STORED, { bytes, hole: bytes });
 	}
 
 	/** A folder's entry; the name ends with a slash. */
@@ -73,7 +82,7 @@ export class ZipWriter {
 			method: lies.method ?? method,
 			flags: (lies.flags ?? 0) | (encoded.length > name.length ? UTF8_FLAG : 0),
 			crc: lies.crc32 ?? crc32(content),
-			packedBytes: packed.length,
+			packedBytes: lies.hole ?? packed.length,
 			bytes: lies.bytes ?? content.length,
 			mode: lies.mode ?? 0o100644,
 			offset: known ?? this.#offset,
@@ -83,6 +92,7 @@ export class ZipWriter {
 		this.#offsets.set(name, this.#offset);
 		this.raw(localHeader(entry));
 		this.raw(packed);
+		this.#offset += lies.hole ?? 0;
 	}
 
 	/** Writes the directory and closes the file. `countError` is added to the number of entries that the end record claims. */

@@ -9,7 +9,7 @@ import { rollback } from "../../pipelines/mirror/rollback.js";
 import type { Clock, ImagePool, Progress, Store, TableFiles } from "../../pipelines/ports.js";
 import { runVacuum, type VacuumReport } from "../../pipelines/vacuum/vacuum.js";
 import { claimTools, runMirror, whileSwept } from "../../workers/run-mirror.js";
-import { archives, openImages, openTables } from "../../workers/wire.js";
+import { archives, openImages, openPredicate, openTables } from "../../workers/wire.js";
 import { makeSample } from "../sample/make.js";
 import { tempDir } from "./root.js";
 
@@ -75,9 +75,25 @@ export class Variants {
 		const options = { folder: this.folder(variant), cacheFile: null, rehash: false, dataset: imageRewardDb };
 		const source = createFolderSource({ ...options, note: () => {} });
 		const codec = async () => "";
-		const request = { wanted, settings: {}, newSettings: false, prune: false, codec };
-		const planTools = { dataset: imageRewardDb, source, store, tables: this.#tables, clock, scratch, onFetched() {} };
-		const tools = { ...planTools, archives, images: this.#images.pool, progress: silent, maxRejectRatio: 1 };
+		const request = { wanted, settings: {}, newSettings: false, prune: false, keepRejected: false, codec };
+		const planTools = {
+			dataset: imageRewardDb,
+			source,
+			store,
+			tables: this.#tables,
+			clock,
+			scratch,
+			onFetched() {},
+			openPredicate,
+		};
+		const tools = {
+			...planTools,
+			archives,
+			images: this.#images.pool,
+			progress: silent,
+			maxRejectRatio: 1,
+			keepRejected: false,
+		};
 		const attempt = async () => {
 			const plan = await planMirror(request, planTools, never);
 			return runMirror(plan, request, tools, { concurrency: 2, onShardFailure: "fail" }, never);

@@ -100,3 +100,44 @@ describe("another codec than the lake's", () => {
 		expect(choose({}, LOSSY, true, "sharp 2.0")).toEqual({ ...LOSSY, codec: "sharp 2.0" });
 	});
 });
+
+describe("a predicate", () => {
+	const LAKE: Settings = { ...DEFAULT_SETTINGS, where: "rank = 1", where_mode: "prompt" };
+
+	test("has a mode, which stands beside it only", () => {
+		expect(choose({ where: "rank = 1" })).toMatchObject({ where: "rank = 1", where_mode: "image" });
+		expect(choose({ where: "rank = 1", where_mode: "prompt" })).toEqual(LAKE);
+		expect("where_mode" in choose({ where: "" })).toBe(false);
+	});
+
+	test("not given is the lake's own, mode included", () => {
+		expect(choose({}, LAKE)).toEqual(LAKE);
+		expect(choose({ where: "rank = 1" }, LAKE)).toEqual(LAKE);
+	});
+
+	test.each<AskedSettings>([{ where: "rank = 2" }, { where: "" }, { where_mode: "image" }])(
+		"%j differs from the lake's, and must be meant",
+		(asked) => {
+			expect(() => choose(asked, LAKE)).toThrow(expect.objectContaining({ code: "SETTINGS_DIFFER", exit: 2 }));
+			expect(choose(asked, LAKE, true).where).toBe(asked.where === undefined ? "rank = 1" : asked.where || null);
+		},
+	);
+
+	test("of one's own on a lake without any must be meant", () => {
+		expect(() => choose({ where: "rank = 1" }, DEFAULT_SETTINGS)).toThrow("where rank = 1, the lake has none");
+	});
+
+	test("another one has the default mode again", () => {
+		expect(choose({ where: "rank = 2" }, LAKE, true).where_mode).toBe("image");
+	});
+
+	test("that is none has no mode", () => {
+		const wrong: [AskedSettings, Settings | null][] = [
+			[{ where_mode: "prompt" }, null],
+			[{ where: "", where_mode: "image" }, LAKE],
+		];
+		for (const [asked, lake] of wrong) {
+			expect(() => choose(asked, lake, true)).toThrow(expect.objectContaining({ code: "USAGE" }));
+		}
+	});
+});

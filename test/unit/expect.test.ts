@@ -17,7 +17,7 @@ describe("a file of expectations", () => {
 	/** What is told of each bad file, after its name. */
 	const told: Record<string, string> = {
 		"cut-short.jsonl": "line 2: no JSON at column 22: the text ends too early",
-		"misspelt-field.array": "line 5: it has fields that no finding has: promt_id",
+		"misspelt-field.array": 'line 5: it has fields that no finding has: "promt_id"',
 		"no-code.jsonl": "line 1: code is missing: no finding's code: see docs/codes.md",
 		"no-object.array": 'line 2: an entry cannot be "IMAGE_EMPTY": it must be an object',
 		"no-shard.jsonl": 'line 1: shard cannot be "training_1": a shard\'s name, such as train_1',

@@ -26,6 +26,8 @@ function input(zip: string, values: Partial<PlanInput> = {}): PlanInput {
 		wanted: ["train_1"],
 		listing: listing("c2", { train_1: hex(zip) }),
 		rowsSha256: new Map([["train_1", ROWS]]),
+		selections: new Map(),
+		remote: new Set(["train_1"]),
 		settings: DEFAULT_SETTINGS,
 		base: null,
 		receipts: new Map(),
@@ -201,5 +203,37 @@ describe("whether the lake's records alone tell the metadata's hashes", () => {
 		expect(knownRows(null, receipts, listed("file"), ["train_1"])).toBeNull();
 		const carried = { ...base, source: { ...base.source, commit: "c9" } };
 		expect(knownRows(carried, receipts, listed("file"), ["train_1"])).toBeNull();
+	});
+});
+
+describe("with a predicate, a zip elsewhere is had in parts where that is worth it", () => {
+	const MB = 1_000_000;
+
+	/** What is planned of a shard of 100 images, of which so many are chosen. */
+	function planned(chosen: number, values: Partial<PlanInput> = {}, megabytes = 100) {
+		const given = input("zip", values);
+		const shard = given.listing.shards.get("train_1");
+		if (shard?.form !== "zip") throw new Error("no zip");
+		shard.bytes = megabytes * MB;
+		const paths = new Set(Array.from({ length: chosen }, (_, at) => String(at)));
+		const selections = new Map([["train_1", { images: 100, chosen: paths }]]);
+		const [plan] = planShards({ ...given, selections, ...values });
+		return { ...plan?.selection, fetch: (plan?.fetchBytes ?? 0) / MB };
+	}
+
+	test("up to a fifth of its images", () => {
+		expect(planned(20)).toMatchObject({ images: 100, chosen: 20, ranged: true });
+		expect(planned(20).fetch).toBeCloseTo(20.6, 1);
+		expect(planned(21)).toEqual({ images: 100, chosen: 21, ranged: false, fetch: 100 });
+		expect(planned(0)).toMatchObject({ chosen: 0, ranged: true });
+	});
+
+	test("not one that lies here, nor one that is hardly larger than its records", () => {
+		expect(planned(1, { remote: new Set() })).toMatchObject({ ranged: false, fetch: 100 });
+		expect(planned(1, {}, 0.5)).toMatchObject({ ranged: false, fetch: 0.5 });
+	});
+
+	test("without a predicate nothing is", () => {
+		expect(planned(1, { selections: new Map() })).toEqual({ fetch: 100 });
 	});
 });

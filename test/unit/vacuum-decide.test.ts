@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import type { LakeFile } from "../../pipelines/ports.js";
+import { rejectedPath } from "../../pipelines/rejected-path.js";
 import {
 	goingFiles,
 	goingReceipts,
@@ -8,7 +9,7 @@ import {
 	oldestKept,
 	sweepable,
 } from "../../pipelines/vacuum/decide.js";
-import { KINDS, kindOf, rejectedPath } from "../../pipelines/vacuum/kinds.js";
+import { KINDS, kindOf } from "../../pipelines/vacuum/kinds.js";
 import { hex } from "./values.js";
 
 /** What vacuum decides, from plain data. */

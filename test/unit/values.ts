@@ -41,13 +41,17 @@ export function group(promptId: string, first: number, count: number): SourceRow
 }
 
 /** Metadata as it is read: equal rows count as one. */
-export function metadataOf(rows: MetadataRow[], unknownColumns: string[] = []): ShardMetadata {
+export function metadataOf(
+	rows: MetadataRow[],
+	unknownColumns: string[] = [],
+	chosen: ShardMetadata["chosen"] = null,
+): ShardMetadata {
 	const byPath = new Map<string, MetadataRow[]>();
 	for (const one of rows) {
 		const path = String(one.image_path);
 		byPath.set(path, [...(byPath.get(path) ?? []), one]);
 	}
-	return { rows: byPath, unknownColumns, sha256: hex("metadata") };
+	return { rows: byPath, unknownColumns, sha256: hex("metadata"), chosen };
 }
 
 /** Checks rows against metadata that agrees with every well-formed one of them. */

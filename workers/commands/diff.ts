@@ -13,7 +13,7 @@ import { wantedShards } from "../options.js";
 import { openProgress } from "../progress.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { lazyTables, requireScratch } from "../surroundings.js";
-import { openSource, openStore, retryPolicy } from "../wire.js";
+import { openPredicate, openSource, openStore, retryPolicy } from "../wire.js";
 
 const dataset = imageRewardDb;
 const SOURCE = "source";
@@ -65,7 +65,8 @@ async function againstSource(
 	const scratch = await requireScratch(options, env);
 	const source = await openSource(options, dataset, scratch, { clock: systemClock, note, dryRun: true }, env);
 	try {
-		const more = { source, clock: systemClock, scratch: tools.work, retry: retryPolicy(options), onFetched: () => {} };
+		const network = { source, clock: systemClock, scratch: tools.work, retry: retryPolicy(options) };
+		const more = { ...network, onFetched: () => {}, openPredicate };
 		return await diffSource(snapshot, wanted, { ...tools, ...more }, signal);
 	} finally {
 		await source.close();

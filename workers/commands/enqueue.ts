@@ -22,9 +22,9 @@ import { readLakeId } from "../lake-id.js";
 import { openProgress, type RunProgress } from "../progress.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { earlierEnds, publishEnds } from "../run-mirror.js";
-import { lazyTables, requireLake, requireScratch } from "../surroundings.js";
+import { lazyTables, requireLake, requirePredicate, requireScratch } from "../surroundings.js";
 import { countedText } from "../text.js";
-import { type LakeStore, openQueue, openSource, openStore, retryPolicy } from "../wire.js";
+import { type LakeStore, openPredicate, openQueue, openSource, openStore, retryPolicy } from "../wire.js";
 import { claimLake, tellPlan } from "./mirror.js";
 
 const dataset = imageRewardDb;
@@ -33,6 +33,7 @@ const dataset = imageRewardDb;
 export async function enqueue(context: CommandContext): Promise<CommandResult> {
 	const { options, env, log } = context;
 	const request = runRequest(options);
+	await requirePredicate(options);
 	if (options.expect !== undefined && !options.wait) throw nobodyJudges();
 	const expectations = await readExpected(options);
 	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
@@ -125,7 +126,8 @@ class Enqueuer {
 				this.#metadataBytes += bytes;
 			};
 			const told = { onFetched, onRetry: tellRetries(note), retry: retryPolicy(options) };
-			const tools = { dataset, source, store, tables: this.#tables, clock: systemClock, scratch, ...told };
+			const world = { dataset, source, store, tables: this.#tables, clock: systemClock, scratch };
+			const tools = { ...world, ...told, openPredicate };
 			return await planMirror(toMirrorRequest(request), tools, signal);
 		} finally {
 			await source?.close();

@@ -17,9 +17,18 @@ import { wantedShards } from "../options.js";
 import { openProgress, type RunProgress } from "../progress.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { type MirrorOutcome, runMirror, whileSwept } from "../run-mirror.js";
-import { lazyTables, requireLake, requireScratch, requireSpace } from "../surroundings.js";
+import { lazyTables, requireLake, requirePredicate, requireScratch, requireSpace } from "../surroundings.js";
 import { countedText, durationText, sizeText } from "../text.js";
-import { archives, codecVersion, type LakeStore, openImages, openSource, openStore, retryPolicy } from "../wire.js";
+import {
+	archives,
+	codecVersion,
+	type LakeStore,
+	openImages,
+	openPredicate,
+	openSource,
+	openStore,
+	retryPolicy,
+} from "../wire.js";
 
 const dataset = imageRewardDb;
 
@@ -35,6 +44,7 @@ export function mirrorRequest(options: Options): MirrorRequest {
 		settings: options,
 		newSettings: options.new_settings,
 		prune: options.prune,
+		keepRejected: options.keep_rejected,
 		codec: codecVersion,
 	};
 }
@@ -44,6 +54,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	const { options, env, log, signal } = context;
 	const started = performance.now();
 	const request = mirrorRequest(options);
+	await requirePredicate(options);
 	const expectations = await readExpected(options);
 	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
 		log[level](fields ?? {}, message);
@@ -70,7 +81,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 		};
 		const onRetry = tellRetries(note);
 		const retry = retryPolicy(options);
-		const planTools = { dataset, source, store, tables, clock, scratch, retry, onRetry, onFetched };
+		const planTools = { dataset, source, store, tables, clock, scratch, openPredicate, retry, onRetry, onFetched };
 		const run = { concurrency: options.concurrency, onShardFailure: options.on_shard_failure };
 		const attempt = async (): Promise<MirrorOutcome> => {
 			const plan = await planMirror(request, planTools, signal);
@@ -81,8 +92,10 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 			drawn.push(progress);
 			if (!plan.upToDate) await claimLake(store);
 			if (todo.length > 0) images ??= await openImages(store, note);
-			const own = { images: images ?? noImages, progress, maxRejectRatio: options.max_reject_ratio };
-			const tools = { ...planTools, ...own, archives };
+			const tools = {
+				...{ ...planTools, archives, images: images ?? noImages, progress },
+				...{ maxRejectRatio: options.max_reject_ratio, keepRejected: options.keep_rejected },
+			};
 			return runMirror(plan, request, tools, run, signal).finally(() => progress.close());
 		};
 		const outcome = await whileSwept(attempt, { store, clock, note, signal });
@@ -119,7 +132,7 @@ export async function claimLake(store: LakeStore): Promise<string> {
 
 export function tellPlan({ listing, shards }: MirrorPlan, { log }: CommandContext): void {
 	const todo = shards.filter(({ action }) => action === "process");
-	const bytes = todo.reduce((sum, { input }) => sum + input.bytes, 0);
+	const bytes = todo.reduce((sum, { fetchBytes }) => sum + fetchBytes, 0);
 	for (const path of listing.unknownZips) log.warn({ path }, `${path} is no known shard: ignored`);
 	for (const { shard, reason, action } of shards) if (action === "keep") log.warn({ shard }, `${shard}: ${reason}`);
 	if (listing.explicitCommit)

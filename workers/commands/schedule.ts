@@ -4,7 +4,7 @@ import { scheduleDocument, schedulesText } from "../fleet/fleet-status.js";
 import { FleetQueue, requireCron } from "../fleet/queue.js";
 import { runRequest } from "../fleet/request.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
-import { requireLake } from "../surroundings.js";
+import { requireLake, requirePredicate } from "../surroundings.js";
 import { openQueue, openStore } from "../wire.js";
 import { claimLake } from "./mirror.js";
 
@@ -17,6 +17,7 @@ export async function scheduleSet(context: CommandContext, name: string): Promis
 	requireCron(cron, tz);
 	const request = runRequest(options);
 	requireName(name);
+	await requirePredicate(options);
 	const store = await openStore(options, { signal, env });
 	await requireLake(store);
 	return withQueue(context, async (queue) => {

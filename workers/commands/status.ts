@@ -1,17 +1,19 @@
 import { allShards } from "../../pipelines/datasets/dataset.js";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { readLatestSnapshot } from "../../pipelines/lake.js";
+import { receiptsOf } from "../../pipelines/mirror/plan-mirror.js";
 import { claimedSnapshot } from "../../pipelines/mirror/publish.js";
 import { readFirstKept } from "../../pipelines/vacuum/records.js";
 import { namesOf } from "../../pipelines/vacuum/survey.js";
 import { LakeError } from "../../schemas/errors.js";
-import type { Snapshot } from "../../schemas/records.js";
+import type { Receipt, Snapshot } from "../../schemas/records.js";
 import { FleetWatch, fleetDocument, sayFleet } from "../fleet/fleet-status.js";
 import { Interrupted } from "../interrupt.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
+import { selectionText, uncheckedZips } from "../summary.js";
 import { countedText, placeText, sizeText, tableText } from "../text.js";
 import { pause } from "../waiting.js";
-import { openStore } from "../wire.js";
+import { type LakeStore, openStore } from "../wire.js";
 
 const WATCH_MS = 2000;
 /** Cursor to the top, screen cleared. */
@@ -82,6 +84,9 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 		`${countedText(counts.shards, "shard")}, ${countedText(counts.rows_published, "image")} ` +
 			`(${sizeText(counts.objects_bytes)}), ${countedText(counts.prompts, "prompt")}, ${countedText(counts.pairs, "pair")}`,
 	);
+	const receipts = await selectedReceipts(store, latest.snapshot);
+	const selection = selectionText(latest.snapshot, receipts);
+	if (selection) say(selection);
 	const where = counts.rows_rejected > 0 ? `: see ${placeText(options.lake, "tables/quarantine")}` : "";
 	say(`${countedText(counts.rows_rejected, "row")} rejected${where}\n`);
 	const rows = snapshots.map(({ snapshot }) => [
@@ -116,6 +121,7 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 					settings: latest.snapshot.settings,
 					counts,
 					skipped: latest.snapshot.skipped,
+					...(selection ? { zips_unchecked: uncheckedZips(receipts) } : {}),
 				},
 				snapshots: snapshots.map(({ path, snapshot }) => ({
 					number: snapshot.number,
@@ -131,4 +137,11 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 			},
 		},
 	};
+}
+
+/** Of a lake with a predicate: they tell what was fetched in parts. */
+async function selectedReceipts(store: LakeStore, { settings, shards }: Snapshot): Promise<Receipt[]> {
+	if (settings.where === null) return [];
+	const paths = shards.map(({ receipt }) => receipt);
+	return [...(await receiptsOf(store, paths)).values()];
 }

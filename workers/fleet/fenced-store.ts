@@ -51,6 +51,11 @@ export class FencedStore implements Store {
 		return this.#store.putFile(path, localFile);
 	}
 
+	async overwrite(path: string, localFile: string): Promise<void> {
+		await this.#stillMine();
+		return this.#store.overwrite(path, localFile);
+	}
+
 	async publishObjects(staged: string[]): Promise<void> {
 		await this.#stillMine();
 		return this.#store.publishObjects(staged);

@@ -19,6 +19,8 @@ export function runRequest(options: Options): RunRequest {
 		max_side: options.max_side,
 		verify: options.verify,
 		on_bad_image: options.on_bad_image,
+		where: options.where,
+		where_mode: options.where_mode,
 	};
 	return RunRequest.parse({
 		source: source.kind === "folder" ? pathToFileURL(source.folder).href : `hf://${source.repo}@${source.revision}`,
@@ -33,6 +35,7 @@ export function runRequest(options: Options): RunRequest {
 		rehash: options.rehash,
 		on_shard_failure: options.on_shard_failure,
 		max_reject_ratio: options.max_reject_ratio,
+		keep_rejected: options.keep_rejected,
 	});
 }
 
@@ -43,8 +46,9 @@ function lakeAddress(text: string): string {
 	return `s3://${address.bucket}${address.prefix === "" ? "" : `/${address.prefix}`}`;
 }
 
-export function toMirrorRequest({ wanted, settings, new_settings, prune }: RunRequest): MirrorRequest {
-	return { wanted, settings, newSettings: new_settings, prune, codec: codecVersion };
+export function toMirrorRequest(request: RunRequest): MirrorRequest {
+	const { wanted, settings, new_settings, prune, keep_rejected } = request;
+	return { wanted, settings, newSettings: new_settings, prune, keepRejected: keep_rejected, codec: codecVersion };
 }
 
 /** The commit that a listing was made at; null of a folder. */

@@ -1,4 +1,5 @@
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
+import { UNKEPT } from "../../pipelines/mirror/plan.js";
 import { type MirrorPlan, planMirror, unmarkedReceipts } from "../../pipelines/mirror/plan-mirror.js";
 import { processShard } from "../../pipelines/mirror/shard.js";
 import { PIPELINE_VERSION, receiptPath } from "../../pipelines/mirror/work-id.js";
@@ -28,6 +29,7 @@ import {
 	type LakeStore,
 	type NetworkOptions,
 	openImages,
+	openPredicate,
 	openSource,
 	openStore,
 	retryPolicy,
@@ -97,8 +99,9 @@ export class Work {
 				const one = plan.shards.find((other) => other.shard === shard);
 				if (one?.action === "keep") return { state: "kept", fetched: 0 };
 				if (one?.workId !== job.work_id) throw changed(shard, request);
-				const done = await unmarkedReceipts(lake.store, [receiptPath(shard, job.work_id)]);
-				if (done.size > 0) return { state: "reused", fetched: 0 };
+				// Of a shard done earlier, whose rejected images are to be kept, there is a receipt and work left.
+				const done = one.action === "reuse" || (one.reason !== UNKEPT && (await hasReceipt(lake.store, job)));
+				if (done) return { state: "reused", fetched: 0 };
 				const tools = {
 					...this.#planTools(lake.store, run),
 					store: new FencedStore(lake.store, () => lock.stillMine()),
@@ -106,6 +109,7 @@ export class Work {
 					images: lake.images,
 					progress,
 					maxRejectRatio: request.max_reject_ratio,
+					keepRejected: request.keep_rejected,
 				};
 				await processShard(one, metadataOf(plan, shard), plan.settings, tools, lock.signal);
 				return { state: "done", fetched: told.fetched };
@@ -257,10 +261,16 @@ export class Work {
 			clock: systemClock,
 			scratch,
 			onFetched,
+			openPredicate,
 			onRetry: tellRetries(note),
 			retry: retryPolicy(network),
 		};
 	}
+}
+
+/** A marked receipt counts as absent. */
+async function hasReceipt(store: LakeStore, { shard, work_id }: ShardJob): Promise<boolean> {
+	return (await unmarkedReceipts(store, [receiptPath(shard, work_id)])).size > 0;
 }
 
 function changed(shard: string, { source }: RunRequest): LakeError {

@@ -80,9 +80,7 @@ export class MemberReader {
 		const zip = this.#open(ref.zip);
 		const start = dataStart(zip, ref);
 		if (typeof start === "string") return failure(start);
-		const packed = chunks(zip, start, ref.compressedBytes);
-		const content = ref.method === STORED ? packed : inflated(packed);
-		return digest(content, ref.bytes, ref.crc32, (bytes) => failure(wrongSize(bytes, ref.bytes)));
+		return digest(zipContent(zip, ref, start), ref.bytes, ref.crc32, (bytes) => failure(wrongSize(bytes, ref.bytes)));
 	}
 
 	close(): void {
@@ -208,6 +206,18 @@ async function digest(
 	return { ok: false, code: "MEMBER_CRC_MISMATCH", detail: crcDetail(crc, expected), bytes, crc32: crc, sha256 };
 }
 
+/** A member's content piece by piece, from the file that it lies in; nothing where it cannot be found there. */
+export function contentOf(file: OpenFile, ref: MemberRef): Iterable<Buffer> | AsyncIterable<Buffer> {
+	if (ref.kind === "file") return chunks(file, 0, ref.bytes);
+	const start = dataStart(file, ref);
+	return typeof start === "string" ? [] : zipContent(file, ref, start);
+}
+
+function zipContent(zip: OpenFile, ref: ZipRef, start: number): Iterable<Buffer> | AsyncIterable<Buffer> {
+	const packed = chunks(zip, start, ref.compressedBytes);
+	return ref.method === STORED ? packed : inflated(packed);
+}
+
 async function* inflated(packed: Iterable<Buffer>): AsyncGenerator<Buffer> {
 	const source = Readable.from(packed, { highWaterMark: 1 });
 	const inflater = createInflateRaw({ chunkSize: CHUNK });
@@ -225,7 +235,8 @@ function changed(ref: FileRef): never {
 	throw new LakeError("SOURCE_CHANGED", `${basename(ref.path)} changed after it was listed.`, { path: ref.path });
 }
 
-function openLooseFile(ref: FileRef): OpenFile {
+/** Throws SOURCE_CHANGED, SOURCE_UNREADABLE; the caller closes `fd`. */
+export function openLooseFile(ref: FileRef): OpenFile {
 	const file = (() => {
 		try {
 			return openFile(ref.path);

@@ -1,5 +1,5 @@
 import { readFileSync, renameSync } from "node:fs";
-import { copyFile, link, open, readdir, readFile, rename, rm, stat, unlink } from "node:fs/promises";
+import { copyFile, link, open, readdir, readFile, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import type { LakeFile, Store } from "../../../pipelines/ports.js";
@@ -117,6 +117,17 @@ class Folder implements FolderStore {
 				await syncFile(localFile);
 				await this.#moveIn(localFile, file);
 			}
+			await syncFolder(dirname(file));
+		});
+	}
+
+	/** A folder in the file's place gives way where it is empty. */
+	async overwrite(path: string, localFile: string): Promise<void> {
+		await this.#guard(path, async () => {
+			const file = inFolder(this.#root, path);
+			await syncFile(localFile);
+			await rmdir(file).catch(nullIfNoFolder);
+			await this.#moveIn(localFile, file);
 			await syncFolder(dirname(file));
 		});
 	}
@@ -246,6 +257,12 @@ class Folder implements FolderStore {
 
 function nullIfAbsent(error: unknown): null {
 	if (isAbsent(error)) return null;
+	throw error;
+}
+
+/** Of a folder that is not empty the rename says so. */
+function nullIfNoFolder(error: unknown): null {
+	if (["ENOENT", "ENOTDIR", "ENOTEMPTY", "EEXIST"].includes(systemCode(error) ?? "")) return null;
 	throw error;
 }
 

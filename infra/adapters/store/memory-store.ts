@@ -62,6 +62,11 @@ export class MemoryStore implements Store, ObjectStage {
 		if (this.#files.get(path)?.content.length !== content.length) this.#put(path, content);
 	}
 
+	async overwrite(path: string, localFile: string): Promise<void> {
+		checkPath(path);
+		this.#put(path, await readFile(localFile));
+	}
+
 	async stage(key: string, content: Buffer): Promise<void> {
 		checkPath(key);
 		this.#staged.set(key, Buffer.from(content));

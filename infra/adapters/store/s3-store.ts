@@ -168,6 +168,14 @@ class InBucket implements S3Store {
 		});
 	}
 
+	/** Without condition: its name is its content's. */
+	async overwrite(path: string, localFile: string): Promise<void> {
+		await this.#calls.guard(path, async () => {
+			checkPath(path);
+			await this.#uploads.put(path, localFile, (await stat(localFile)).size, null);
+		});
+	}
+
 	async publishObjects(staged: string[]): Promise<void> {
 		for (const key of staged) checkPath(key);
 		await this.#calls.guard("objects", async () => {

@@ -1,0 +1,136 @@
+import { rm } from "node:fs/promises";
+import { LakeError } from "../../schemas/errors.js";
+import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
+import { shardParts } from "../datasets/dataset.js";
+import { hashFile } from "../hash-file.js";
+import type { SplitMetadata } from "../mirror/metadata.js";
+import { inputSha256, planFetch, type ShardPlan } from "../mirror/plan.js";
+import { readMetadata, remoteShards } from "../mirror/plan-mirror.js";
+import { processShard } from "../mirror/shard.js";
+import type { Source, Store } from "../ports.js";
+import type { MendTools } from "./mend.js";
+import { type ShardOrigin, shardOfFile, shardOrigin, soundReceipt } from "./origins.js";
+import type { Ended } from "./verify.js";
+
+/** Tables, made again from their whole shard, and taken only where they have the very bytes that are recorded. */
+export async function mendFiles(
+	damaged: TableFile[],
+	snapshots: Snapshot[],
+	tools: MendTools,
+	ended: Ended,
+	signal: AbortSignal,
+): Promise<void> {
+	const shards = new Map<string, { origin: ShardOrigin; files: TableFile[] }>();
+	for (const file of damaged) {
+		const origin = fileOrigin(file, snapshots);
+		if (!origin) await ended(file.path, "no snapshot tells of which shard it is");
+		else shards.set(origin.receipt, { origin, files: [...(shards.get(origin.receipt)?.files ?? []), file] });
+	}
+	for (const { origin, files } of shards.values()) {
+		const open = new Set(files.map(({ path }) => path));
+		let why = "made again by this release, it has other bytes; use the release that made it, or mirror into a new lake";
+		try {
+			for (const path of await remakeFiles(origin, files, tools, signal)) {
+				open.delete(path);
+				await ended(path, null);
+			}
+		} catch (error) {
+			signal.throwIfAborted();
+			if (!(error instanceof LakeError)) throw error;
+			why = `${error.message} (${error.code}: ${error.hint})`;
+		}
+		await rm(tools.staged, { recursive: true, force: true });
+		for (const path of open) await ended(path, why);
+	}
+}
+
+/** The shard of the newest snapshot that has the file. */
+function fileOrigin({ path }: TableFile, snapshots: Snapshot[]): ShardOrigin | null {
+	const snapshot = snapshots.findLast(({ tables }) => {
+		return Object.values(tables).some(({ files }) => files.some((file) => file.path === path));
+	});
+	return snapshot ? shardOrigin(snapshot, shardOfFile(path)) : null;
+}
+
+/** Processes the shard anew, beside the lake; returns which files came out as recorded, and are in their place. */
+async function remakeFiles(
+	origin: ShardOrigin,
+	files: TableFile[],
+	tools: MendTools,
+	signal: AbortSignal,
+): Promise<string[]> {
+	const { shard, settings } = origin;
+	const receipt = await soundReceipt(tools.store, origin.receipt);
+	if (!receipt) throw new LakeError("LAKE_DAMAGED", `the receipt ${origin.receipt} is damaged too`);
+	const source = await tools.sourceOf(origin.uri, origin.commit);
+	const { plan, metadata } = await planAgain(receipt, source, tools, signal);
+	const mended: string[] = [];
+	const store = withoutWrites(tools.store, async (path, localFile) => {
+		const file = files.find((one) => one.path === path);
+		if (!file || (await hashFile(localFile)) !== file.sha256) return;
+		await tools.store.overwrite(path, localFile);
+		mended.push(path);
+	});
+	// Its rows were judged when it was published.
+	const shardTools = { ...tools, source, store, images: await tools.images(), maxRejectRatio: 1, keepRejected: false };
+	await processShard(plan, metadata, settings, shardTools, signal);
+	tools.progress.shardDone(shard, "done");
+	return mended;
+}
+
+/** The shard's work as its receipt has it. Throws SHARD_MISSING, METADATA_MISSING, SOURCE_CHANGED where the source is another. */
+async function planAgain(
+	receipt: Receipt,
+	source: Source,
+	tools: MendTools,
+	signal: AbortSignal,
+): Promise<{ plan: ShardPlan; metadata: SplitMetadata }> {
+	const { shard } = receipt;
+	const { split } = shardParts(shard);
+	const listing = await source.list({ shards: [shard], splits: [split] }, signal);
+	const input = listing.shards.get(shard);
+	if (!input) throw new LakeError("SHARD_MISSING", `${source.name} lacks ${shard}`);
+	const wanted = { ...tools, source, onFetched: tools.onFetched };
+	const metadata = (await readMetadata([split], listing, receipt.settings, wanted, signal, new Set([split]))).get(
+		split,
+	);
+	if (!metadata) throw new LakeError("METADATA_MISSING", `${source.name} lacks ${tools.dataset.metadataPath(split)}`);
+	const metadataRowsSha256 = metadata.rowsSha256.get(shard) ?? "";
+	const same = metadataRowsSha256 === receipt.inputs.metadata_rows_sha256;
+	if (input.sha256 !== inputSha256(receipt) || !same) {
+		const what = same ? "zip" : "metadata";
+		throw new LakeError(
+			"SOURCE_CHANGED",
+			`the ${what} of ${shard} in ${source.name} is not what the lake was made of`,
+			{
+				hint: "Give --source with a copy of the commit that the snapshot names.",
+			},
+		);
+	}
+	const { work_id: workId } = receipt;
+	const fetching = { selections: metadata.selections ?? new Map(), remote: remoteShards(source, listing) };
+	const plan: ShardPlan = {
+		...{ shard, action: "process", reason: "new", workId, input, metadataRowsSha256, receipt: null },
+		...planFetch(shard, input.bytes, fetching),
+	};
+	return { plan, metadata };
+}
+
+/** A store in which a shard can be processed without trace: tables go to `onFile`, all else is dropped. */
+function withoutWrites(store: Store, onFile: Store["putFile"]): Store {
+	return {
+		name: store.name,
+		get: (path) => store.get(path),
+		stat: (path) => store.stat(path),
+		read: (path) => store.read(path),
+		localPath: (path) => store.localPath(path),
+		list: (prefix) => store.list(prefix),
+		putIfAbsent: async () => true,
+		replace: async () => true,
+		putFile: onFile,
+		overwrite: async () => {},
+		publishObjects: async () => {},
+		dropStaged: async () => {},
+		delete: async () => {},
+	};
+}

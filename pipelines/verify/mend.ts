@@ -1,0 +1,54 @@
+import { join } from "node:path";
+import type { Dataset } from "../datasets/dataset.js";
+import type { ArchiveReader, Clock, ImagePool, Predicate, Progress, Source, Store, TableFiles } from "../ports.js";
+import type { RetryPolicy } from "../retry.js";
+import { tellRetries } from "../retry.js";
+import { mendFiles } from "./mend-files.js";
+import { mendObjects } from "./mend-objects.js";
+import type { Mender } from "./verify.js";
+
+export interface MendOptions {
+	dataset: Dataset;
+	store: Store;
+	tables: TableFiles;
+	archives: ArchiveReader;
+	progress: Progress;
+	clock: Clock;
+	retry: RetryPolicy;
+	scratch: string;
+	/** Folder of this run's own. */
+	work: string;
+	/** Where `images` stages what it found good. */
+	staged: string;
+	/** Opened when it is first needed. */
+	images(): Promise<ImagePool>;
+	/** Name and version of what re-encodes in this release. */
+	codec(): Promise<string>;
+	/** Reads a predicate. */
+	openPredicate(where: string): Promise<Predicate>;
+	/** The source that a snapshot names, at a commit, or the one to use in its stead. */
+	sourceOf(uri: string, commit: string | null): Promise<Source>;
+}
+
+export interface MendTools extends MendOptions {
+	onRetry: ReturnType<typeof tellRetries>;
+	onFetched(bytes: number): void;
+}
+
+/**
+ * Makes damaged objects and tables again from the source, and puts them over what is there once they have the recorded
+ * bytes. An object takes the ranges of its image, a table the whole shard. Records are never made by guess.
+ */
+export function createMender(options: MendOptions, signal: AbortSignal): Mender {
+	const { progress, work } = options;
+	const tools: MendTools = {
+		...options,
+		work: join(work, "mend"),
+		onRetry: tellRetries((...told) => progress.note(...told)),
+		onFetched: (bytes) => progress.fetched(bytes),
+	};
+	return {
+		files: (damaged, snapshots, ended) => mendFiles(damaged, snapshots, tools, ended, signal),
+		objects: (damaged, snapshots, ended) => mendObjects(damaged, snapshots, tools, ended, signal),
+	};
+}

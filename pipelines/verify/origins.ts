@@ -1,0 +1,85 @@
+import { join } from "node:path";
+import { LakeError } from "../../schemas/errors.js";
+import type { Receipt, Snapshot } from "../../schemas/records.js";
+import type { Settings } from "../../schemas/settings.js";
+import { readReceipt } from "../lake.js";
+import { localTable } from "../local-table.js";
+import type { Store, TableFiles } from "../ports.js";
+
+/** Where what is damaged came from, by the lake's own records. */
+
+/** A shard as a snapshot has it, and the source it was read from. */
+export interface ShardOrigin {
+	shard: string;
+	uri: string;
+	/** At which the source has it; null of a folder. */
+	commit: string | null;
+	settings: Settings;
+	/** Path of its receipt. */
+	receipt: string;
+}
+
+/** One image that an object was made of. */
+export interface ImageOrigin extends ShardOrigin {
+	image_path: string;
+	source_sha256: string;
+}
+
+/** Where a shard's files are of, by their paths: `tables/images/split=test/shard=1/…`. */
+export function shardOfFile(path: string): string {
+	const [, split, number] = /\/split=([a-z]+)\/shard=(\d+)\//.exec(path) ?? [];
+	return `${split}_${number}`;
+}
+
+/** The shard in this snapshot; null where it is not there. */
+export function shardOrigin({ shards, source, settings }: Snapshot, shard: string): ShardOrigin | null {
+	const entry = shards.find((one) => one.shard === shard);
+	return entry ? { shard, uri: source.uri, commit: entry.commit, settings, receipt: entry.receipt } : null;
+}
+
+/** The receipt, or null where it is missing or damaged. */
+export async function soundReceipt(store: Store, path: string): Promise<Receipt | null> {
+	return nullIfDamaged(readReceipt(store, path));
+}
+
+/**
+ * Every image that each of these objects was made of, those of the newest snapshots first. Files that cannot be read are
+ * passed over. @param work folder of this run's own
+ */
+export async function imageOrigins(
+	keys: Set<string>,
+	snapshots: Snapshot[],
+	{ store, tables, work }: { store: Store; tables: TableFiles; work: string },
+	signal: AbortSignal,
+): Promise<Map<string, ImageOrigin[]>> {
+	const found = new Map<string, ImageOrigin[]>();
+	const seen = new Set<string>();
+	for (const snapshot of snapshots.toReversed()) {
+		for (const file of snapshot.tables.images?.files ?? []) {
+			const origin = shardOrigin(snapshot, shardOfFile(file.path));
+			if (!origin || seen.has(file.path)) continue;
+			seen.add(file.path);
+			signal.throwIfAborted();
+			const local = await nullIfDamaged(localTable(file, store, join(work, "origins.parquet")));
+			if (local === null) continue;
+			for await (const batch of tables.read(local, ["object_key", "image_path", "source_sha256"])) {
+				for (const { object_key, image_path, source_sha256 } of batch) {
+					const key = String(object_key);
+					if (!keys.has(key)) continue;
+					const image = { ...origin, image_path: String(image_path), source_sha256: String(source_sha256) };
+					found.set(key, [...(found.get(key) ?? []), image]);
+				}
+			}
+		}
+	}
+	return found;
+}
+
+async function nullIfDamaged<T>(work: Promise<T>): Promise<T | null> {
+	try {
+		return await work;
+	} catch (error) {
+		if (error instanceof LakeError && error.code === "LAKE_DAMAGED") return null;
+		throw error;
+	}
+}
