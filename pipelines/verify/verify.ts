@@ -80,7 +80,7 @@ export async function verifyLake(
 		});
 		if (mender)
 			for (const { code, path } of report.problems)
-				if (!report.damaged.has(path)) report.remains(path, unmendable(code));
+				if (!report.damaged.has(path)) report.remains(path, unmendable(code, path));
 		report.sort();
 	} finally {
 		await rm(tools.work, { recursive: true, force: true });
@@ -88,7 +88,8 @@ export async function verifyLake(
 	return report;
 }
 
-function unmendable(code: ProblemCode): string {
+function unmendable(code: ProblemCode, path: string): string {
+	if (path.startsWith("rejected/")) return "delete it; mirror --keep-rejected brings it again";
 	if (code.startsWith("OBJECT_")) return "its bytes are those recorded; the table or the decoder is wrong";
 	return "a record is never made by guess; restore it from a copy of the lake, or mirror into a new one";
 }
