@@ -105,5 +105,7 @@ function sayClosing({ say, options }: CommandContext, told: Closing): void {
 	if (judged) say(`\n${judgedText(judged)}`);
 	else if (Object.keys(findings).length > 0) say(`\nfindings\n${findingsText(findings)}`);
 	if (Object.keys(findings).length === 0) return;
-	if (newest) say(`  each row, with its reason: ${placeText(options.lake, "tables/quarantine")}`);
+	if (!newest) return;
+	say(`  each row, with its reason: ${placeText(options.lake, "tables/quarantine")}`);
+	if (options.keep_rejected) say(`  rejected images, by their sha256: ${placeText(options.lake, "rejected")}`);
 }

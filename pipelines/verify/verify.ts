@@ -89,7 +89,7 @@ export async function verifyLake(
 }
 
 function unmendable(code: ProblemCode, path: string): string {
-	if (path.startsWith("rejected/")) return "what was rejected is not fetched again; delete the file";
+	if (path.startsWith("rejected/")) return "delete it; mirror --keep-rejected brings it again";
 	if (code.startsWith("OBJECT_")) return "its bytes are those recorded; the table or the decoder is wrong";
 	return "a record is never made by guess; restore it from a copy of the lake, or mirror into a new one";
 }

@@ -5,10 +5,11 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { sha256Of } from "../../pipelines/lake.js";
 import { faultEnv } from "../faults/fault.js";
 import { digestOf, lakeFiles } from "../faults/lake.js";
+import { startHub } from "../hub/client.js";
 import { makeSample, type SampleOptions } from "../sample/make.js";
 import { runCli } from "../support/cli.js";
 import { ROOT, tempDir } from "../support/root.js";
-import { mirror, rowsOf, scratchOf, verify } from "./mirror-run.js";
+import { mirror, receiptsOf, rowsOf, scratchOf, verify } from "./mirror-run.js";
 
 /** `--keep-rejected` keeps the bytes of what was rejected, named as their rows say; all else is as without it. */
 
@@ -91,6 +92,11 @@ test(
 		writeFileSync(join(copy, path), "other bytes");
 		const problem = { code: "OBJECT_HASH", path, detail: expect.stringContaining("not its name") };
 		expect(await verify(copy)).toEqual({ code: 4, problems: [problem] });
+		const hint = expect.stringMatching(
+			/not its name; not repaired: delete it; mirror --keep-rejected brings it again$/,
+		);
+		const repaired = await verify(copy, "--repair", "--source", `file://${source}`);
+		expect(repaired).toEqual({ code: 4, problems: [{ ...problem, detail: hint }] });
 	},
 	LONG,
 );
@@ -156,6 +162,32 @@ test.each<[string, SampleOptions, string[]]>([
 		await makeSample(folder, { ...SAMPLE, ...form, planted: null });
 		expect(await mirror({ folder }, lake, [...KEEP, ...args])).toMatchObject({ code: 0 });
 		expect(await expectKept(lake)).toBeGreaterThan(12);
+	},
+	LONG,
+);
+
+test(
+	"of a zip of which only parts are fetched, as of the whole one",
+	async () => {
+		const [larger, parts, whole] = ["larger", "parts", "whole"].map((name) => join(temp.path, name)) as [
+			string,
+			string,
+			string,
+		];
+		await makeSample(larger, { shards: ["train_1"], defects: true, size: 64, planted: null });
+		const hub = await startHub(larger);
+		const chosen = ["--where", "md5(image_path) < '28'", "--max-reject-ratio", "1"];
+		const where = ["--shards", "train_1", "--keep-rejected", ...chosen];
+		try {
+			expect(await mirror({ endpoint: hub.endpoint }, parts, where)).toMatchObject({ code: 0 });
+		} finally {
+			await hub.stop();
+		}
+		const inputs = Object.values(receiptsOf(parts)).map((receipt) => receipt.inputs);
+		expect(inputs).toEqual([expect.objectContaining({ zip_hash_checked: false })]);
+		expect(await mirror({ folder: larger }, whole, where)).toMatchObject({ code: 0 });
+		expect(await expectKept(parts)).toBeGreaterThan(2);
+		expect(rejectedIn(parts)).toEqual(rejectedIn(whole));
 	},
 	LONG,
 );
