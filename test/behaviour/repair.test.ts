@@ -266,8 +266,9 @@ test("records are left as they are, and say what to do", async () => {
 	expect(readFileSync(join(lake, receipt), "utf8")).toBe("{");
 }, 60_000);
 
-describe("a lake that was re-encoded", () => {
+describe("a lake with settings of its own", () => {
 	test.each([
+		["selective", ["--where", "rank <= 2"]],
 		["webp", ["--image", "webp", "--quality", "70"]],
 		["png", ["--image", "png", "--max-side", "20"]],
 	])(
