@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
-import { TABLE_NAMES } from "../../schemas/tables.js";
+import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
 import { shardParts } from "../datasets/dataset.js";
 import type { Store, TableFiles } from "../ports.js";
 import {
@@ -14,7 +14,7 @@ import {
 	type VacuumRecords,
 } from "../vacuum/records.js";
 import { STALE_SECONDS, type SweepTools, takeOver } from "../vacuum/sweep.js";
-import { objectsNamed } from "../vacuum/table-names.js";
+import { objectsNamed, rejectedNamed } from "../vacuum/table-names.js";
 
 /**
  * What a publisher asks between its intent and its claim: is all that the snapshot newly names there, and does it stay?
@@ -32,10 +32,11 @@ export interface ClaimTools extends Pick<SweepTools, "clock" | "signal"> {
 interface NewShard {
 	shard: string;
 	receipt: string;
-	files: TableFile[];
-	images: TableFile[];
+	files: (TableFile & { table: TableName })[];
 	/** What its images table names; read only where vacuum has been at work. */
 	objects: string[];
+	/** Where bytes that its quarantine names would be; no record says which of them were kept. */
+	rejected: string[];
 }
 
 /** Between two looks at a sweep that is another's. */
@@ -57,7 +58,9 @@ export async function requireStillThere(
 	let missing = await missingFiles(store, shards);
 	if (vacuumed && missing.size === 0) {
 		await readObjects(shards, store, tools);
-		const own = new Set(shards.flatMap(({ receipt, files, objects }) => [receipt, ...paths(files), ...objects]));
+		const own = new Set(
+			shards.flatMap(({ receipt, files, objects, rejected }) => [receipt, ...paths(files), ...objects, ...rejected]),
+		);
 		await keep(store, records, own, tools);
 		// Anything may have gone until now; from now on nothing does.
 		missing = new Set([...(await missingFiles(store, shards)), ...(await missingObjects(store, shards))]);
@@ -87,9 +90,12 @@ function newShards(base: Snapshot | null, next: Snapshot): NewShard[] {
 		.filter(({ receipt }) => !known.has(receipt))
 		.map(({ shard, receipt }) => {
 			const { split, number } = shardParts(shard);
-			const of = (files: TableFile[]) => files.filter(({ path }) => path.includes(`/split=${split}/shard=${number}/`));
-			const files = TABLE_NAMES.flatMap((table) => of(next.tables[table]?.files ?? []));
-			return { shard, receipt, files, images: of(next.tables.images?.files ?? []), objects: [] };
+			const folder = `/split=${split}/shard=${number}/`;
+			const files = TABLE_NAMES.flatMap((table) => {
+				const own = (next.tables[table]?.files ?? []).filter(({ path }) => path.includes(folder));
+				return own.map((file) => ({ ...file, table }));
+			});
+			return { shard, receipt, files, objects: [], rejected: [] };
 		});
 }
 
@@ -108,7 +114,10 @@ async function missingFiles(store: Store, shards: NewShard[]): Promise<Set<strin
 async function readObjects(shards: NewShard[], store: Store, { tables, work }: ClaimTools): Promise<void> {
 	try {
 		for (const one of shards) {
-			for (const file of one.images) one.objects.push(...(await objectsNamed(file, { store, tables, work })));
+			for (const file of one.files) {
+				if (file.table === "images") one.objects.push(...(await objectsNamed(file, { store, tables, work })));
+				if (file.table === "quarantine") one.rejected.push(...(await rejectedNamed(file, { store, tables, work })));
+			}
 		}
 	} catch (error) {
 		// A table that is gone by now is found missing next.

@@ -68,7 +68,7 @@ test("plan tells what is chosen and what is saved, and writes nothing", async ()
 	const fetched = run.document.bytes_downloaded;
 	expect(Math.abs(fetched - told.bytes_to_fetch)).toBeLessThan(0.2 * fetched);
 	const text = (await irlake("plan", "--lake", planned, ...SHARDS, "--where", WHERE)).stdout;
-	expect(text).toMatch(/\d+ of 220 images chosen: about .+ to fetch, .+ saved; of 2 shards only parts/);
+	expect(text).toMatch(/\d+ of 220 images chosen: about .+ to read, .+ saved; of 2 shards only parts/);
 }, 60_000);
 
 test("it can be exported, with its predicate on the card", async () => {

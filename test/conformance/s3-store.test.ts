@@ -159,6 +159,27 @@ describeServer("the store on S3", () => {
 		}
 	}, 60_000);
 
+	test("delete: what the server would not remove is told by name, and the others are gone", async () => {
+		const store = await disturbed();
+		for (const name of ["a", "b"]) await store.putIfAbsent(`${name}.json`, Buffer.from("{}"));
+		const refused = (key: string) => `<Error><Key>${key}</Key><Code>AccessDenied</Code><Message>no</Message></Error>`;
+		proxy.judge = ({ method, query, body }) => {
+			if (method !== "POST" || !query.has("delete")) return "pass";
+			const keys = [...body.toString().matchAll(/<Key>(.*?)<\/Key>/g)].map(([, key = ""]) => key);
+			return { answer: `<DeleteResult>${keys.map(refused).join("")}</DeleteResult>` };
+		};
+		await expect(store.delete(["a.json", "b.json"])).rejects.toMatchObject({
+			code: "LAKE_UNWRITABLE",
+			exit: 1,
+			path: "a.json",
+			message: expect.stringContaining("a.json (AccessDenied) and 1 more"),
+		});
+		proxy.judge = () => "pass";
+		await store.delete(["a.json"]);
+		expect(await store.get("a.json")).toBeNull();
+		expect(await store.get("b.json")).not.toBeNull();
+	}, 60_000);
+
 	test("uploads carry the SHA-256 of their bytes", async () => {
 		const store = await disturbed();
 		const content = randomBytes(1000);

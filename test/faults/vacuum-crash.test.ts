@@ -5,11 +5,12 @@ import { openFolderStore } from "../../infra/adapters/store/folder-store.js";
 import type { Store } from "../../pipelines/ports.js";
 import { readFirstKept } from "../../pipelines/vacuum/records.js";
 import { systemClock } from "../../workers/clock.js";
-import { runCli } from "../support/cli.js";
+import { documentOf, runCli, startCli } from "../support/cli.js";
 import { tempDir } from "../support/root.js";
 import { SHARDS, Variants } from "../support/vacuumed-lake.js";
 import { faultEnv } from "./fault.js";
 import { digestOf, readPinned } from "./lake.js";
+import { appeared, inState } from "./world.js";
 
 /** A vacuum that dies at any call of its store, and between any two files of a deletion: the lake is whole, the next one ends what it began. */
 
@@ -107,6 +108,27 @@ test.each([
 	},
 	240_000,
 );
+
+test("Ctrl-C between two files: ends with 130, and the next one goes on", async () => {
+	const lake = copy();
+	const undisturbed = await finished(copy());
+	const args = ["vacuum", "--lake", lake, "--scratch", join(local.path, "scratch"), "--keep", "1", "--grace", "0"];
+	expect(await runCli([...args, "--yes"])).toMatchObject({ code: 0 });
+	const marker = join(local.path, "stopped");
+	const fault = faultEnv({ op: "unlink", match: "/receipts/", do: "SIGSTOP", marker });
+	const stopped = await startCli([...args, "--yes", "--json"], fault);
+	await appeared(marker, stopped);
+	await inState(stopped.pid, ["T"]);
+	stopped.kill("SIGINT");
+	stopped.kill("SIGCONT");
+	const end = await stopped.ended;
+	expect(end).toMatchObject({ code: 130 });
+	expect(documentOf(end).error).toMatchObject({ code: "INTERRUPTED" });
+	expect(readPinned(lake)).toBe(2);
+	expect(digestOf(lake)).not.toBe(undisturbed);
+	expect(await runCli([...args, "--yes"])).toMatchObject({ code: 0 });
+	expect(digestOf(lake)).toBe(undisturbed);
+}, 60_000);
 
 test("one that is killed between two files", async () => {
 	const lake = copy();

@@ -25,12 +25,16 @@ export type Fate =
 	| { delayMs: number }
 	/** The answer breaks off after so many bytes; something else may happen before they come. */
 	| { cutAfter: number; meanwhile?: () => Promise<unknown> }
+	/** Answered in the server's place, with 200 and this XML. */
+	| { answer: string }
 	/** The body's last byte is another when it arrives. */
 	| { altered: true }
 	/** Called when it was carried out, before its answer is passed on. */
 	| { after: () => Promise<unknown> }
 	/** What another kind of server would do with it, and its answer's headers. */
 	| { instead: () => Promise<Record<string, string>> };
+
+const XML = { "content-type": "application/xml" };
 
 export type Judge = (request: Passing) => Fate | Promise<Fate>;
 
@@ -87,6 +91,7 @@ export class S3Proxy {
 		if (typeof fate === "object" && "status" in fate) return answerError(outgoing, fate, method);
 		if (typeof fate === "object" && "delayMs" in fate) await new Promise((wake) => setTimeout(wake, fate.delayMs));
 		if (typeof fate === "object" && "instead" in fate) return void outgoing.writeHead(200, await fate.instead()).end();
+		if (typeof fate === "object" && "answer" in fate) return void outgoing.writeHead(200, XML).end(fate.answer);
 		const last = body.length - 1;
 		if (typeof fate === "object" && "altered" in fate) body[last] = (body[last] ?? 0) ^ 1;
 		const answer = await this.#forward(incoming, body);
@@ -121,7 +126,7 @@ function answerError(
 	{ status, code }: { status: number; code: string },
 	method: string,
 ): void {
-	outgoing.writeHead(status, { "content-type": "application/xml" });
+	outgoing.writeHead(status, XML);
 	const xml = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>as the test says</Message></Error>`;
 	outgoing.end(method === "HEAD" ? undefined : xml);
 }
