@@ -60,13 +60,18 @@ export async function mendObjects(
 type Told = (wanted: Wanted, why: string | null) => Promise<void>;
 
 /** What fails for the whole shard is told of each of its objects; the others go on. */
-async function mendShard(wanted: Wanted[], tools: MendTools, signal: AbortSignal, told: Told): Promise<void> {
+async function mendShard(all: Wanted[], tools: MendTools, signal: AbortSignal, told: Told): Promise<void> {
+	const wanted: Wanted[] = [];
+	for (const one of all) {
+		const why = await otherCodec(one, tools);
+		if (why === null) wanted.push(one);
+		else await told(one, why);
+	}
 	const [first] = wanted;
 	if (!first) return;
 	const open = new Set(wanted);
 	let shard: OpenShard | null = null;
 	try {
-		await requireCodec(first, tools);
 		shard = await openShard(first.origin, tools, signal);
 		for (let at = 0; at < wanted.length; at += BATCH) {
 			signal.throwIfAborted();
@@ -85,14 +90,13 @@ async function mendShard(wanted: Wanted[], tools: MendTools, signal: AbortSignal
 }
 
 /** Another codec gives other bytes; what was kept as it was needs none. */
-async function requireCodec({ row, origin }: Wanted, { codec }: MendTools): Promise<void> {
+async function otherCodec({ row, origin }: Wanted, { codec }: MendTools): Promise<string | null> {
 	const { codec: made } = origin.settings;
-	if (row.sha256 === row.source_sha256 || made === null) return;
+	if (row.sha256 === row.source_sha256 || made === null) return null;
 	const own = await codec();
-	if (own === made) return;
-	throw new LakeError("SETTINGS_DIFFER", `the lake was re-encoded by ${made}; this release has ${own}`, {
-		hint: "Repair it with the release that made it, or encode every shard anew with mirror --new-settings.",
-	});
+	if (own === made) return null;
+	const todo = "repair it with the release that made it, or encode every shard anew with mirror --new-settings";
+	return `the lake was re-encoded by ${made}, this release has ${own}: ${todo}`;
 }
 
 async function openShard(origin: ImageOrigin, tools: MendTools, signal: AbortSignal): Promise<OpenShard> {

@@ -1,11 +1,9 @@
 import { cpSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { runProgram } from "../consumers/run-program.js";
 import { digestOf, latestSnapshot } from "../faults/lake.js";
 import { Lab } from "../support/lab.js";
 import { rewriteParquet } from "../support/metadata.js";
-import { ROOT } from "../support/root.js";
 import { type Row, rowsOf } from "./mirror-run.js";
 
 /** `irlake diff` between two snapshots finds each kind of difference, exactly, and nothing else. */
@@ -224,13 +222,6 @@ describe("--limit", () => {
 		expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
 	}, 30_000);
 });
-
-test("a reader that stops reading does not change how it ends", async () => {
-	const piped = `"$0" "$1" diff 1 5 --lake "$2" --limit 0 | true; exit "\${PIPESTATUS[0]}"`;
-	const env = { ...process.env, NODE_OPTIONS: "" };
-	const end = await runProgram("bash", ["-c", piped, process.execPath, join(ROOT, "bin/irlake.js"), lake], env);
-	expect(end).toMatchObject({ code: 4, stderr: "" });
-}, 30_000);
 
 describe("files that are not there", () => {
 	const copy = (): string => {

@@ -315,9 +315,7 @@ test("an object that another codec encoded is not made again by this one, nor fe
 		);
 		const [row] = (await rowsOf(place, "images")) as unknown as ObjectRow[];
 		await mender.objects(row ? [row] : [], [latestSnapshot(place)], async (path, why) => void told.push([path, why]));
-		expect(told).toEqual([
-			[row?.object_key, expect.stringMatching(/re-encoded by sharp.*another release.*SETTINGS_DIFFER/)],
-		]);
+		expect(told).toEqual([[row?.object_key, expect.stringMatching(/re-encoded by sharp.*another release/)]]);
 	} finally {
 		await tables.close();
 	}
