@@ -328,6 +328,12 @@ function scheduleCommands(): Command {
 
 /** Commander's own words for a wrong call go to stderr, and into the document where one is asked for. */
 async function main(): Promise<void> {
+	// Who reads along may stop before the end, as `| head` does: the work goes on, and ends as it would have.
+	for (const stream of [process.stdout, process.stderr]) {
+		stream.on("error", (error: NodeJS.ErrnoException) => {
+			if (error.code !== "EPIPE") throw error;
+		});
+	}
 	const irlake = program();
 	for (const one of irlake.commands.flatMap((command) => [irlake, command, ...command.commands])) {
 		one.exitOverride().configureOutput({ writeErr: () => {} });

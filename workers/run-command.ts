@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Options } from "../schemas/config.js";
-import { LakeError } from "../schemas/errors.js";
+import { LakeError, systemCode } from "../schemas/errors.js";
 import { Interrupted, listenForInterrupt } from "./interrupt.js";
 import { type Log, openLog } from "./log.js";
 import { isGiven, readOptions } from "./options.js";
@@ -122,6 +122,7 @@ export async function runCommand(
 	const say = (text: string): void => {
 		if (!json) process.stdout.write(`${text}\n`);
 	};
+	process.stdout.on("error", ignoreClosedPipe);
 	let log: Logger | null = null;
 	const started = performance.now();
 	try {
@@ -141,6 +142,11 @@ export async function runCommand(
 	} catch (error) {
 		return reportFailure(error, { name, json, log, seconds: Math.round(performance.now() - started) / 1000 });
 	}
+}
+
+/** Whoever reads stdout may stop (`| head`): the command goes on to its end, and keeps its exit code. */
+function ignoreClosedPipe(error: Error): void {
+	if (systemCode(error) !== "EPIPE") throw error;
 }
 
 /** How a failure is told. */

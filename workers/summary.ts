@@ -23,7 +23,7 @@ export function splitsText(dataset: Dataset, receipts: Receipt[]): string {
 		const own = receipts.filter(({ shard }) => shardParts(shard).split === split);
 		if (own.length === 0) continue;
 		const counts = sumCounts(own);
-		const whole = own.length === dataset.shardCount[split];
+		const whole = own.length === dataset.shardCount[split] && own.every(({ settings }) => settings.where === null);
 		const card = dataset.card[split];
 		const said = (text: string): string => (whole ? text : "-");
 		rows.push([

@@ -119,8 +119,8 @@ class DuckDBPredicate implements Predicate {
 	#refused({ what, at }: Fault): LakeError {
 		const from = at === null ? -1 : at - BEFORE.length;
 		const rest = from < 0 ? "" : this.#text.slice(from, from + 20).trimEnd();
-		const place = rest === "" ? "" : ` at character ${from + 1} (${rest})`;
-		return new LakeError("USAGE", `--where cannot be ${JSON.stringify(this.#text)}${place}: ${what}`, {
+		const place = rest === "" ? "" : `, at character ${from + 1} (${rest})`;
+		return new LakeError("USAGE", `--where cannot be used${place}: ${what}`, {
 			path: "--where",
 			hint: `It is one yes-or-no expression over ${COLUMNS.join(", ")}; texts stand in single quotes.`,
 		});

@@ -8,7 +8,7 @@ import { localTable } from "../local-table.js";
 import { changesOf, inputSha256 } from "../mirror/plan.js";
 import { receiptsOf } from "../mirror/plan-mirror.js";
 import type { PlainRow, RowDifference, Store, TableFiles } from "../ports.js";
-import { type Diff, noChanges, note, type ShardChange, type Side, valueChanges } from "./types.js";
+import { type Diff, type ImageBytes, noChanges, note, type ShardChange, type Side, valueChanges } from "./types.js";
 
 export interface DiffTools {
 	dataset: Dataset;
@@ -141,10 +141,13 @@ function noteRow(diff: Diff, shard: string, table: TableName, { before, after }:
 
 /** A row can change and its picture stay. */
 function noteImage(diff: Diff, { before, after }: RowDifference, limit: number): void {
-	const bytes = (row: PlainRow | null) =>
-		row && { object_key: String(row.object_key), source_sha256: String(row.source_sha256) };
+	const bytes = (row: PlainRow | null): ImageBytes | null =>
+		row && {
+			...{ object_key: String(row.object_key), source_sha256: String(row.source_sha256) },
+			...{ source_bytes: Number(row.source_bytes), crc32: String(row.crc32) },
+		};
 	const image = { image_path: String((after ?? before)?.image_path), before: bytes(before), after: bytes(after) };
 	if (!image.before) note(diff.images.added, image, limit);
 	else if (!image.after) note(diff.images.removed, image, limit);
-	else if (valueChanges(image.before, image.after).length > 0) note(diff.images.changed, image, limit);
+	else if (valueChanges({ ...image.before }, { ...image.after }).length > 0) note(diff.images.changed, image, limit);
 }

@@ -2,15 +2,15 @@ import type { Receipt } from "../../schemas/records.js";
 import { shardParts } from "../datasets/dataset.js";
 import type { StoredSnapshot } from "../lake.js";
 import { readShardMetadata, type SplitMetadata } from "../mirror/metadata.js";
-import { changesOf, knownRows, planShards, requireListed, type ShardPlan } from "../mirror/plan.js";
+import { changesOf, inputSha256, knownRows, planShards, requireListed, type ShardPlan } from "../mirror/plan.js";
 import { commitDatesOf, type MetadataTools, readMetadata, splitsOf } from "../mirror/plan-mirror.js";
-import type { Listing, LooseFile } from "../ports.js";
-import { byCodePoint } from "../text.js";
+import type { ArchiveReader, Listing } from "../ports.js";
 import { type DiffTools, shardReceipts, snapshotSide } from "./diff-snapshots.js";
 import { compareMetadata, type LakeShard, readLakeShard } from "./metadata-rows.js";
-import { type Diff, type ImageBytes, noChanges, note, type ShardChange, type Side } from "./types.js";
+import { comparePictures, sourcePictures } from "./pictures.js";
+import { type Diff, noChanges, type ShardChange, type Side } from "./types.js";
 
-export type DiffSourceTools = DiffTools & MetadataTools;
+export type DiffSourceTools = DiffTools & MetadataTools & { archives: ArchiveReader };
 
 /**
  * Compares a snapshot with what the source holds now, for the shards asked for: what a mirror with the snapshot's
@@ -32,9 +32,8 @@ export async function diffSource(
 	requireListed(listing, listed, splits, dataset);
 	const byWorkId = new Map([...receipts.values()].map((receipt) => [receipt.work_id, receipt]));
 	const { settings } = snapshot;
-	// Which loose files are in the lake is told by the metadata, where a predicate chooses them.
-	const unpacked = listed.some((shard) => listing.shards.get(shard)?.form === "unpacked");
-	const told = settings.where !== null && unpacked ? null : knownRows(snapshot, byWorkId, listing, listed);
+	// Which pictures are in the lake is told by the metadata, where a predicate chooses them.
+	const told = settings.where !== null ? null : knownRows(snapshot, byWorkId, listing, listed);
 	const metadata = told ? new Map() : await readMetadata(splits, listing, settings, tools, signal, new Set(splits));
 	const rowsSha256 = told ?? new Map([...metadata.values()].flatMap((split: SplitMetadata) => [...split.rowsSha256]));
 	const plans = planShards({
@@ -54,7 +53,7 @@ export async function diffSource(
 	tools.onShards(shards.length);
 	for (const { shard } of shards) {
 		signal.throwIfAborted();
-		await compareShard(diff, shard, receipts.get(shard), planned.get(shard), metadata, tools);
+		await compareShard(diff, shard, receipts.get(shard), planned.get(shard), metadata, tools, signal);
 		tools.onShard();
 	}
 	return diff;
@@ -76,7 +75,7 @@ function shardChange(shard: string, old: Receipt | undefined, plan: ShardPlan | 
 	return [{ shard, change: "changed", why: [...changesOf(old, now, old.settings), ...later], ...ids }];
 }
 
-/** Rows by the metadata; pictures by their files, where the source is unpacked. */
+/** Rows by the metadata, pictures by the files of an unpacked shard, or by a zip's directory. */
 async function compareShard(
 	diff: Diff,
 	shard: string,
@@ -84,24 +83,26 @@ async function compareShard(
 	plan: ShardPlan | undefined,
 	metadata: Map<string, SplitMetadata>,
 	tools: DiffSourceTools,
+	signal: AbortSignal,
 ): Promise<void> {
 	const prefix = tools.dataset.rowPrefix(shard);
 	const lake = old ? await readLakeShard(old, prefix, tools) : { rows: new Map(), members: new Map() };
 	if (plan?.metadataRowsSha256 !== old?.inputs.metadata_rows_sha256) {
 		await compareRows(diff, shard, lake, plan ? metadata : new Map(), tools);
 	}
-	if (plan?.input.form === "zip") {
-		if (old && changesOf(old, { ...plan, inputSha256: plan.input.sha256 }, old.settings)[0] !== "zip changed") return;
-		const why = old ? "the zip has another SHA-256; its images are known once it is downloaded" : "not downloaded";
-		diff.unknown.push({ shard, what: "images", count: old ? old.counts.members_in : null, why });
+	if (old && plan && inputSha256(old) === plan.input.sha256) return;
+	const isNew = !old && plan?.input.form === "zip";
+	const now = isNew ? "not downloaded" : await sourcePictures(plan?.input ?? null, shard, tools, signal);
+	if (typeof now === "string") {
+		diff.unknown.push({ shard, what: "images", count: old ? lake.members.size : null, why: now });
 		return;
 	}
-	const chosen = metadata.get(shardParts(shard).split)?.selections?.get(shard)?.chosen;
 	// What a predicate does not choose was never in the lake.
-	const files = (plan?.input.files ?? []).filter(({ name }) => {
-		return !chosen || chosen.has(`${prefix}${name}`) || lake.members.has(name);
-	});
-	compareMembers(diff, prefix, lake, files, tools.limit);
+	const chosen = metadata.get(shardParts(shard).split)?.selections?.get(shard)?.chosen;
+	const known = [...now].filter(([name]) => !chosen || chosen.has(`${prefix}${name}`) || lake.members.has(name));
+	const untold = comparePictures(diff.images, prefix, lake.members, new Map(known), tools.limit);
+	const why = "members in quarantine have the same size, and no CRC-32 is recorded";
+	if (untold > 0) diff.unknown.push({ shard, what: "images", count: untold, why });
 }
 
 async function compareRows(
@@ -130,18 +131,4 @@ async function compareRows(
 
 function total({ rows: { metadata } }: Diff): number {
 	return metadata ? metadata.added.count + metadata.removed.count + metadata.changed.count : 0;
-}
-
-/** Pictures of an unpacked shard; of one that is gone, there are no files. */
-function compareMembers(diff: Diff, prefix: string, { members }: LakeShard, files: LooseFile[], limit: number): void {
-	const now = new Map(files.map(({ name, sha256 }) => [name, sha256]));
-	for (const name of [...new Set([...members.keys(), ...now.keys()])].sort(byCodePoint)) {
-		const old = members.get(name);
-		const sha256 = now.get(name);
-		if (old?.sha256 === sha256) continue;
-		const before: ImageBytes | null = old ? { object_key: old.object_key, source_sha256: old.sha256 } : null;
-		const after: ImageBytes | null = sha256 === undefined ? null : { object_key: null, source_sha256: sha256 };
-		const change = !before ? "added" : !after ? "removed" : "changed";
-		note(diff.images[change], { image_path: `${prefix}${name}`, before, after }, limit);
-	}
 }

@@ -5,7 +5,7 @@ import { type MetadataRow, ROW_COLUMNS } from "../../schemas/row.js";
 import { localTable } from "../local-table.js";
 import type { PlainRow, Store, TableFiles } from "../ports.js";
 import { byCodePoint } from "../text.js";
-import { type Changes, note, type RowChange, valueChanges } from "./types.js";
+import { type Changes, type ImageBytes, note, type RowChange, valueChanges } from "./types.js";
 
 /** What the lake tells of the metadata that a shard was made with, and how the source's differs. No zip is needed. */
 
@@ -13,13 +13,14 @@ import { type Changes, note, type RowChange, valueChanges } from "./types.js";
 export interface LakeShard {
 	/** By image path: the metadata's row; null where the lake does not hold what the metadata said. */
 	rows: Map<string, PlainRow | null>;
-	/** Members by name relative to the shard's folder: SHA-256, and the object of a published one. */
-	members: Map<string, { sha256: string; object_key: string | null }>;
+	/** Members by name relative to the shard's folder. */
+	members: Map<string, ImageBytes>;
 }
 
 /** Rows with one of these were never held against the metadata, or differ from it in a way that is not recorded whole. */
 const UNTOLD = new Set<FindingCode>(["ROW_SCHEMA", "ROW_PATH", "ROW_DUPLICATE", "ROW_DIFFERS_FROM_METADATA"]);
-const QUARANTINE_COLUMNS = ["code", "image_path", "member", "row", "sha256"];
+const IMAGE_COLUMNS = ["object_key", "source_sha256", "source_bytes", "crc32"] as const;
+const QUARANTINE_COLUMNS = ["code", "image_path", "member", "row", "bytes", "sha256"];
 
 /** Reads a shard's published and quarantined rows. Throws LAKE_DAMAGED. @param work folder of this run's own */
 export async function readLakeShard(
@@ -33,7 +34,7 @@ export async function readLakeShard(
 		if (file.table !== "images" && file.table !== "quarantine") continue;
 		const local = await localTable(file, store, join(work, `${file.table}.parquet`));
 		const isImages = file.table === "images";
-		const columns = isImages ? [...ROW_COLUMNS, "object_key", "source_sha256"] : QUARANTINE_COLUMNS;
+		const columns = isImages ? [...ROW_COLUMNS, ...IMAGE_COLUMNS] : QUARANTINE_COLUMNS;
 		for await (const batch of tables.read(local, columns)) {
 			for (const row of batch) {
 				if (isImages) addImage(lake, row, prefix);
@@ -54,17 +55,20 @@ export async function readLakeShard(
 
 function addImage(lake: LakeShard, row: PlainRow, prefix: string): void {
 	const path = String(row.image_path);
-	const { object_key, source_sha256, ...metadata } = row;
-	lake.rows.set(path, metadata);
-	const bytes = { sha256: String(source_sha256), object_key: String(object_key) };
-	lake.members.set(path.slice(prefix.length), bytes);
+	lake.rows.set(path, row);
+	const { object_key, source_sha256, source_bytes, crc32 } = row;
+	lake.members.set(path.slice(prefix.length), {
+		...{ object_key: String(object_key), source_sha256: String(source_sha256) },
+		...{ source_bytes: Number(source_bytes), crc32: String(crc32) },
+	});
 }
 
 function addQuarantined(lake: LakeShard, quarantined: Map<string, PlainRow[]>, row: PlainRow): void {
-	const { image_path, member, sha256 } = row;
+	const { image_path, member, bytes, sha256 } = row;
 	if (typeof image_path === "string") quarantined.set(image_path, [...(quarantined.get(image_path) ?? []), row]);
 	if (typeof member !== "string" || typeof sha256 !== "string" || lake.members.has(member)) return;
-	lake.members.set(member, { sha256, object_key: null });
+	const known = { object_key: null, source_sha256: sha256, crc32: null };
+	lake.members.set(member, { ...known, source_bytes: typeof bytes === "number" ? bytes : null });
 }
 
 /**

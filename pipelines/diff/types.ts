@@ -51,10 +51,13 @@ export interface RowChange {
 	columns: ValueChange[];
 }
 
-/** The bytes of an image; of the source's, nothing is stored. */
+/** The bytes of an image, as far as they are known without reading it; of the source's, nothing is stored. */
 export interface ImageBytes {
 	object_key: string | null;
-	source_sha256: string;
+	/** Of the original. */
+	source_sha256: string | null;
+	source_bytes: number | null;
+	crc32: string | null;
 }
 
 /** A picture that came, went, or has other bytes. */

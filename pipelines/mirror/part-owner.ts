@@ -39,7 +39,7 @@ async function processStart(pid: number): Promise<string | null> {
 	}
 }
 
-async function isLive(owner: Owner): Promise<boolean> {
+export async function isLive(owner: Owner): Promise<boolean> {
 	const started = await processStart(owner.pid);
 	if (started === null) return false;
 	return started === owner.started || started === "0" || owner.started === "0";

@@ -3,6 +3,7 @@ import type { Receipt, Snapshot, Split } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import { type Dataset, shardParts } from "../datasets/dataset.js";
 import type { Listing, ShardInput } from "../ports.js";
+import { endBytes } from "./ranged-zip.js";
 import type { Selection } from "./select-rows.js";
 import { workId } from "./work-id.js";
 
@@ -24,10 +25,8 @@ export const UNKEPT = "rejected images not kept yet";
 
 /** Largest share of a shard's images that is fetched image by image. */
 const RANGED_SHARE = 0.2;
-/** About what an image takes beside its bytes: a row of the JSON, and its entry in the directory twice over. */
-const RECORD_BYTES = 700;
-/** Fetched of every zip, whatever is chosen: its end, twice over. */
-const END_BYTES = 512 * 1024;
+/** About what an image takes beside its bytes, whether it is chosen or not: a row of the JSON. */
+const RECORD_BYTES = 400;
 
 export interface ShardPlan {
 	shard: string;
@@ -122,7 +121,7 @@ export function planFetch(
 	if (!selection) return { selection: null, fetchBytes: bytes };
 	const { images } = selection;
 	const chosen = selection.chosen.size;
-	const parts = Math.round((bytes * chosen) / Math.max(1, images)) + images * RECORD_BYTES + END_BYTES;
+	const parts = Math.round((bytes * chosen) / Math.max(1, images)) + images * RECORD_BYTES + 2 * endBytes(bytes);
 	const ranged = remote.has(shard) && chosen <= images * RANGED_SHARE && parts < bytes;
 	return { selection: { images, chosen, ranged }, fetchBytes: ranged ? parts : bytes };
 }

@@ -31,7 +31,7 @@ export interface SparseOptions {
 }
 
 /** Parts that are nearer than this are fetched as one: a request costs more than these bytes. */
-const NEAR = 64 * 1024;
+const NEAR = 16 * 1024;
 /** Requests at once: their waits for an answer overlap. */
 const AT_ONCE = 4;
 /** How often a part that must come twice alike may differ from the one before. */

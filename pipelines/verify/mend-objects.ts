@@ -5,10 +5,10 @@ import type { Snapshot } from "../../schemas/records.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../schemas/settings.js";
 import { inputSha256 } from "../mirror/plan.js";
 import type { ImagePool, MemberRef, ShardInput } from "../ports.js";
+import { openMembers, type ShardMembers } from "../shard-members.js";
 import type { ObjectRow } from "./check-object.js";
 import type { MendTools } from "./mend.js";
 import { type ImageOrigin, imageOrigins, type ShardOrigin, soundReceipt } from "./origins.js";
-import { openMembers, type ShardMembers } from "./shard-members.js";
 import type { Ended } from "./verify.js";
 
 /** Images fetched, judged and stored at once: what a kill can lose. */

@@ -49,13 +49,13 @@ async function diff(lake: string, args: string[], env: NodeJS.ProcessEnv = {}): 
 	return { code: end.code, ...JSON.parse(end.stdout) };
 }
 
-/** The lake against the Hub as it is now; no zip may be asked for. */
-async function againstHub(args = ["latest", "source"]): Promise<Found> {
+/** The lake against the Hub as it is now; of no other zips than these may a part be asked for. */
+async function againstHub(args = ["latest", "source"], zips: string[] = []): Promise<Found> {
 	commit = await lab.hub.reload();
 	await lab.hub.reset();
 	const found = await diff("lake", args);
 	const { paths } = await lab.hub.counters();
-	expect(Object.keys(paths).filter((path) => path.endsWith(".zip"))).toEqual([]);
+	expect(Object.keys(paths).filter((path) => path.endsWith(".zip"))).toEqual(zips);
 	return found;
 }
 
@@ -123,19 +123,59 @@ test("a column more in the metadata: told as such, since no row differs", async 
 	);
 }, 30_000);
 
-test("a changed zip: its shard, and that its images cannot be known", async () => {
-	lab.replace(ZIP, join(await lab.variant("packed", { deflate: true }), ZIP));
-	const found = await againstHub();
-	expect(found).toMatchObject({
-		code: 4,
-		shards: [{ shard: "test_1", change: "changed", why: ["zip changed"] }],
-		unknown: [{ shard: "test_1", what: "images", count: 5 }],
-	});
-	expect(found.rows.metadata).toEqual({ added: none, removed: none, changed: none });
-	const text = await lab.run(["diff", "latest", "source", "--lake", lab.path("lake")]);
-	expect(text.stdout).toMatch(/not known without downloading\n {2}\? test_1, 5 images: /);
-	expect(text.stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
-}, 60_000);
+describe("a changed zip is known by its directory", () => {
+	const changed = { shard: "test_1", change: "changed", why: ["zip changed"] };
+	const all = (): string[] =>
+		images.filter(({ shard }) => shard === "test_1").map(({ image_path }) => String(image_path));
+
+	test("packed anew, with the same pictures: no picture differs", async () => {
+		lab.replace(ZIP, join(await lab.variant("packed", { deflate: true }), ZIP));
+		const found = await againstHub(["latest", "source"], [ZIP]);
+		expect(found).toMatchObject({
+			code: 4,
+			shards: [changed],
+			images: { added: none, removed: none, changed: none },
+			unknown: [],
+		});
+		expect(found.rows.metadata).toEqual({ added: none, removed: none, changed: none });
+	}, 60_000);
+
+	test("with other pictures under these names: each is told", async () => {
+		lab.replace(ZIP, join(await lab.variant("larger", { size: 28 }), ZIP));
+		const found = await againstHub(["latest", "source"], [ZIP]);
+		expect(found).toMatchObject({
+			code: 4,
+			shards: [changed],
+			images: { added: none, removed: none, changed: { count: 5 } },
+		});
+		const { first } = (found.images as { changed: { first: Row[] } }).changed;
+		expect(first.map(({ image_path }) => image_path)).toEqual(all());
+		expect(first[0]).toMatchObject({
+			before: { source_sha256: expect.any(String) },
+			after: { object_key: null, source_sha256: null },
+		});
+	}, 60_000);
+
+	test("with other names: added and removed", async () => {
+		lab.replace(ZIP, join(await lab.variant("other", { seed: 9 }), ZIP));
+		const found = await againstHub(["latest", "source"], [ZIP]);
+		expect(found).toMatchObject({ code: 4, images: { added: { count: 5 }, removed: { count: 5 }, changed: none } });
+	}, 60_000);
+
+	test("that is none: it is told, and the rest all the same", async () => {
+		writeFileSync(lab.path("no.zip"), "this is no zip");
+		lab.replace(ZIP, lab.path("no.zip"));
+		const found = await againstHub(["latest", "source"], [ZIP]);
+		expect(found).toMatchObject({
+			code: 4,
+			shards: [changed],
+			unknown: [{ shard: "test_1", what: "images", count: 5, why: expect.stringContaining("ZIP_CORRUPT") }],
+		});
+		const text = await lab.run(["diff", "latest", "source", "--lake", lab.path("lake")]);
+		expect(text.stdout).toMatch(/not known without downloading\n {2}\? test_1, 5 images: /);
+		expect(text.stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
+	}, 60_000);
+});
 
 test("shards that only one of the two has; --shards narrows to those that matter", async () => {
 	expect(await lab.mirror("half", "--shards", "test_2")).toMatchObject({ state: "published" });

@@ -1,9 +1,11 @@
 import { cpSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { runProgram } from "../consumers/run-program.js";
 import { digestOf, latestSnapshot } from "../faults/lake.js";
 import { Lab } from "../support/lab.js";
 import { rewriteParquet } from "../support/metadata.js";
+import { ROOT } from "../support/root.js";
 import { type Row, rowsOf } from "./mirror-run.js";
 
 /** `irlake diff` between two snapshots finds each kind of difference, exactly, and nothing else. */
@@ -124,7 +126,10 @@ test("one row rejected: its image, prompt, pairs and finding, and what is counte
 	expect(pairsOf(old?.pairs).length).toBeGreaterThan(0);
 	expect(pairsOf(now?.pairs)).toEqual([]);
 	const image = old?.images.find(({ image_path }) => image_path === rejected);
-	const bytes = { object_key: image?.object_key, source_sha256: image?.source_sha256 };
+	const bytes = {
+		...{ object_key: image?.object_key, source_sha256: image?.source_sha256 },
+		...{ source_bytes: Number(image?.source_bytes), crc32: image?.crc32 },
+	};
 	expect(found.images).toEqual({
 		...none,
 		removed: { count: 1, first: [{ image_path: rejected, before: bytes, after: null }] },
@@ -219,6 +224,13 @@ describe("--limit", () => {
 		expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
 	}, 30_000);
 });
+
+test("a reader that stops reading does not change how it ends", async () => {
+	const piped = `"$0" "$1" diff 1 5 --lake "$2" --limit 0 | true; exit "\${PIPESTATUS[0]}"`;
+	const env = { ...process.env, NODE_OPTIONS: "" };
+	const end = await runProgram("bash", ["-c", piped, process.execPath, join(ROOT, "bin/irlake.js"), lake], env);
+	expect(end).toMatchObject({ code: 4, stderr: "" });
+}, 30_000);
 
 describe("files that are not there", () => {
 	const copy = (): string => {

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import type { CliProcess } from "../support/cli.js";
+import { type CliProcess, documentOf } from "../support/cli.js";
+import type { Fault } from "./fault.js";
 import { digestOf, lakeFiles } from "./lake.js";
 import { type Lake, World } from "./world.js";
 
@@ -55,6 +56,24 @@ test.each([
 		// Nor is it taken for the whole zip, by a mirror that wants all of it.
 		const all = lake.at(world.fresh("all"));
 		expect(await all.mirror()).toMatchObject({ code: 0 });
+		expect(sparse(lake)).toEqual([]);
+		expect(await lake.mirror({ args: WHERE })).toMatchObject({ code: 0 });
+		expect(digestOf(lake.path)).toBe(undisturbed);
+	},
+	120_000,
+);
+
+test.each<[string, Fault, string]>([
+	["a full disk", { op: "write", match: ".sparse", nth: 2, do: "ENOSPC" }, "NO_SPACE"],
+	["a disk that fails", { op: "write", match: ".sparse", nth: 2, do: "EIO" }, "USAGE"],
+	["a folder that cannot be made", { op: "mkdir", match: "/ranges", do: "EACCES" }, "USAGE"],
+])(
+	"%s amid the parts: told by its code, and nothing is left",
+	async (_, fault, code) => {
+		const lake = world.lake("disk");
+		const end = await lake.mirror({ args: WHERE, fault });
+		expect([end.code, documentOf(end).error?.code]).toEqual([1, code]);
+		expect(documentOf(end).error?.path).toContain(lake.scratch);
 		expect(sparse(lake)).toEqual([]);
 		expect(await lake.mirror({ args: WHERE })).toMatchObject({ code: 0 });
 		expect(digestOf(lake.path)).toBe(undisturbed);

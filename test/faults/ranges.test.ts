@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { MemberReader } from "../../infra/adapters/archive/member.js";
 import { createHubSource } from "../../infra/adapters/sources/hub.js";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
-import { RangedZip } from "../../pipelines/mirror/ranged-zip.js";
+import { endBytes, RangedZip } from "../../pipelines/mirror/ranged-zip.js";
 import type { Member, ShardInput, Source } from "../../pipelines/ports.js";
 import { LakeError } from "../../schemas/errors.js";
 import { archives } from "../../workers/wire.js";
@@ -24,7 +24,7 @@ const PARTS = [
 const ZIP = buildZip(PARTS);
 /** Two neighbours, and one by itself; far from the zip's end. */
 const CHOSEN = [3, 4, 20];
-const TAIL = 256 * 1024;
+const TAIL = endBytes(ZIP.length);
 
 const root = tempDir("ranges");
 let hub: HubHandle;

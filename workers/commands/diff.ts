@@ -6,6 +6,7 @@ import { type DiffTools, diffSnapshots } from "../../pipelines/diff/diff-snapsho
 import { diffSource } from "../../pipelines/diff/diff-source.js";
 import { type Diff, reversed } from "../../pipelines/diff/types.js";
 import { chooseSnapshot } from "../../pipelines/export/choose.js";
+import { tellRetries } from "../../pipelines/retry.js";
 import { LakeError } from "../../schemas/errors.js";
 import { systemClock } from "../clock.js";
 import { diffText } from "../diff-text.js";
@@ -13,7 +14,7 @@ import { wantedShards } from "../options.js";
 import { openProgress } from "../progress.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { lazyTables, requireScratch } from "../surroundings.js";
-import { openPredicate, openSource, openStore, retryPolicy } from "../wire.js";
+import { archives, openPredicate, openSource, openStore, retryPolicy } from "../wire.js";
 
 const dataset = imageRewardDb;
 const SOURCE = "source";
@@ -65,8 +66,16 @@ async function againstSource(
 	const scratch = await requireScratch(options, env);
 	const source = await openSource(options, dataset, scratch, { clock: systemClock, note, dryRun: true }, env);
 	try {
-		const network = { source, clock: systemClock, scratch: tools.work, retry: retryPolicy(options) };
-		const more = { ...network, onFetched: () => {}, openPredicate };
+		const more = {
+			source,
+			archives,
+			clock: systemClock,
+			scratch: tools.work,
+			retry: retryPolicy(options),
+			onRetry: tellRetries(note),
+			onFetched: () => {},
+			openPredicate,
+		};
 		return await diffSource(snapshot, wanted, { ...tools, ...more }, signal);
 	} finally {
 		await source.close();

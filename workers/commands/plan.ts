@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import type { ShardPlan } from "../../pipelines/mirror/plan.js";
-import { planMirror } from "../../pipelines/mirror/plan-mirror.js";
+import { type MirrorPlan, planMirror } from "../../pipelines/mirror/plan-mirror.js";
 import { systemClock } from "../clock.js";
 import { readExpected } from "../expect.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { freeBytes, lazyTables, requireLake, requirePredicate, requireScratch } from "../surroundings.js";
-import { countedText, durationText, sizeText, tableText } from "../text.js";
+import { countedText, countText, durationText, sizeText, tableText } from "../text.js";
 import { openPredicate, openSource, openStore, retryPolicy } from "../wire.js";
 import { mirrorRequest } from "./mirror.js";
 
@@ -42,47 +42,62 @@ export async function plan({ options, env, log, signal, say }: CommandContext): 
 			openPredicate,
 		};
 		const planned = await planMirror(request, tools, signal);
-		const todo = planned.shards.filter(({ action }) => action === "process");
-		const bytes = sum(todo, ({ input }) => input.bytes);
-		const seconds = sum(todo, ({ fetchBytes }) => fetchBytes) / MEASURED_BYTES_PER_SECOND;
 		const free = { scratch: await freeBytes(scratch), lake: store.kind === "s3" ? null : await freeBytes(store.name) };
-		say(`source  ${planned.listing.uri}${planned.listing.commit ? ` at ${planned.listing.commit.slice(0, 12)}` : ""}`);
-		say(`lake    ${options.lake}${planned.base ? `, snapshot ${planned.base.number}` : ", new"}\n`);
-		if (planned.settings.where !== null) say(`where   ${planned.settings.where} (by ${planned.settings.where_mode})\n`);
-		say(tableText(shardTable(planned.shards)));
-		say("");
-		if (planned.upToDate) say("up to date: a mirror would change nothing");
-		else {
-			const shards = `${todo.length} of ${countedText(planned.shards.length, "shard")}`;
-			say(`${shards} to do: ${sizeText(bytes)}, about ${durationText(seconds)}`);
-			if (planned.settings.where !== null) say(selectiveText(todo));
-		}
+		sayPlan(planned, options.lake, say);
 		const forLake = free.lake === null ? "" : `, ${sizeText(free.lake)} for the lake`;
 		say(`free: ${sizeText(free.scratch)} in ${scratch}${forLake}`);
-		const document = {
-			up_to_date: planned.upToDate,
-			source: { uri: planned.listing.uri, commit: planned.listing.commit, committed_at: planned.listing.committedAt },
-			base: planned.base?.number ?? null,
-			settings: planned.settings,
-			shards: planned.shards.map((one) => ({
-				shard: one.shard,
-				action: one.action,
-				reason: one.reason,
-				work_id: one.workId,
-				bytes: one.input.bytes,
-				...selectiveFields(one),
-			})),
-			bytes,
-			...(planned.settings.where === null ? {} : selectiveSums(todo)),
-			seconds: Math.round(seconds),
-			free_bytes: free,
-		};
-		return { exit: 0, document };
+		return { exit: 0, document: { ...planDocument(planned), free_bytes: free } };
 	} finally {
 		await tables.close();
 		await source.close();
 		await rm(own, { recursive: true, force: true });
 	}
+}
+
+/** What is to be done: sizes of the zips, and seconds for what comes of them. */
+function workOf({ shards }: MirrorPlan): { todo: ShardPlan[]; bytes: number; seconds: number } {
+	const todo = shards.filter(({ action }) => action === "process");
+	const bytes = sum(todo, ({ input }) => input.bytes);
+	return { todo, bytes, seconds: sum(todo, ({ fetchBytes }) => fetchBytes) / MEASURED_BYTES_PER_SECOND };
+}
+
+function sayPlan(planned: MirrorPlan, lake: string, say: CommandContext["say"]): void {
+	const { listing, base, settings, shards, upToDate } = planned;
+	const { todo, bytes, seconds } = workOf(planned);
+	say(`source  ${listing.uri}${listing.commit ? ` at ${listing.commit.slice(0, 12)}` : ""}`);
+	say(`lake    ${lake}${base ? `, snapshot ${base.number}` : ", new"}\n`);
+	if (settings.where !== null) say(`where   ${settings.where} (by ${settings.where_mode})\n`);
+	say(tableText(shardTable(shards)));
+	say("");
+	if (upToDate) {
+		say("up to date: a mirror would change nothing");
+		return;
+	}
+	const of = `${todo.length} of ${countedText(shards.length, "shard")}`;
+	say(`${of} to do: ${sizeText(bytes)}, about ${durationText(seconds)}`);
+	if (settings.where !== null) say(selectiveText(todo));
+}
+
+function planDocument(planned: MirrorPlan) {
+	const { listing, base, settings, shards, upToDate } = planned;
+	const { todo, bytes, seconds } = workOf(planned);
+	return {
+		up_to_date: upToDate,
+		source: { uri: listing.uri, commit: listing.commit, committed_at: listing.committedAt },
+		base: base?.number ?? null,
+		settings,
+		shards: shards.map((one) => ({
+			shard: one.shard,
+			action: one.action,
+			reason: one.reason,
+			work_id: one.workId,
+			bytes: one.input.bytes,
+			...selectiveFields(one),
+		})),
+		bytes,
+		...(settings.where === null ? {} : selectiveSums(todo)),
+		seconds: Math.round(seconds),
+	};
 }
 
 function sum(shards: ShardPlan[], of: (shard: ShardPlan) => number): number {
@@ -107,15 +122,15 @@ function selectiveFields(shard: ShardPlan) {
 function selectiveText(todo: ShardPlan[]): string {
 	const { images, images_chosen, bytes_to_fetch, bytes_saved } = selectiveSums(todo);
 	const parts = todo.filter(({ selection }) => selection?.ranged).length;
-	return (
-		`${images_chosen} of ${countedText(images, "image")} chosen: about ${sizeText(bytes_to_fetch)} to fetch, ` +
-		`${sizeText(bytes_saved)} saved; of ${countedText(parts, "shard")} only parts`
-	);
+	const chosen = `${countText(images_chosen)} of ${countedText(images, "image")} chosen`;
+	if (parts === 0) return `${chosen}; every zip is read whole`;
+	const saved = `about ${sizeText(bytes_to_fetch)} to read, ${sizeText(bytes_saved)} saved`;
+	return `${chosen}: ${saved}; of ${countedText(parts, "shard")} only parts`;
 }
 
 function shardTable(shards: ShardPlan[]): (string | number)[][] {
 	const selective = shards.some(({ selection }) => selection !== null);
-	const head = ["shard", "action", "size", ...(selective ? ["chosen", "to fetch"] : []), "why"];
+	const head = ["shard", "action", "size", ...(selective ? ["chosen", "to read"] : []), "why"];
 	const rows = shards.map(({ shard, action, reason, input, selection, fetchBytes }) => {
 		const chosen = selection ? `${selection.chosen}/${selection.images}` : "-";
 		const fetched = action === "process" ? sizeText(fetchBytes) : "-";

@@ -4,6 +4,7 @@ import type { ImagePool, Source, TableFiles } from "../../pipelines/ports.js";
 import { createMender } from "../../pipelines/verify/mend.js";
 import type { Report } from "../../pipelines/verify/report.js";
 import { type Mender, verifyLake } from "../../pipelines/verify/verify.js";
+import { workFolder } from "../../pipelines/work-folder.js";
 import { LakeError } from "../../schemas/errors.js";
 import { systemClock } from "../clock.js";
 import { parseSource } from "../options.js";
@@ -35,7 +36,7 @@ export async function verify(context: CommandContext): Promise<CommandResult> {
 	const scratch = await requireScratch(options, env);
 	const tables = lazyTables(scratch);
 	const progress = openProgress(context, context.drawn, 1);
-	const work = join(scratch, "work", `${process.pid}-verify`);
+	const work = await workFolder(scratch, "verify");
 	const world = new World(context, { store, tables, scratch, work }, progress);
 	try {
 		const tools = {

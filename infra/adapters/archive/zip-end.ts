@@ -23,10 +23,7 @@ const CHUNK = 1 << 20;
 
 /** Finds the end record just as yauzl does: the last signature, whose comment must reach the end of the file. */
 export async function readEndRecord(source: ByteSource, name: string): Promise<EndRecord> {
-	const tailBytes = Math.min(LOCATOR_BYTES + END_BYTES + 0xffff, source.size);
-	const tail = await source.read(source.size - tailBytes, tailBytes);
-	let at = tail.length - END_BYTES;
-	while (at >= 0 && tail.readUInt32LE(at) !== END) at--;
+	const { tail, at } = await findEndRecord(source);
 	if (at < 0) throw zipError("ZIP_CORRUPT", name, "it has no end record: it is cut short, or no zip");
 	if (tail.readUInt16LE(at + 20) !== tail.length - at - END_BYTES) {
 		throw zipError("ZIP_CORRUPT", name, "bytes follow its end record");
@@ -40,6 +37,21 @@ export async function readEndRecord(source: ByteSource, name: string): Promise<E
 	const directoryBytes = tail.readUInt32LE(at + 12);
 	const directoryOffset = tail.readUInt32LE(at + 16);
 	return { position, directoryOffset, directoryBytes, gap: null };
+}
+
+/** The zip's tail, and where in it the record begins; -1 where there is none. Most zips have no comment: those need few bytes. */
+async function findEndRecord(source: ByteSource): Promise<{ tail: Buffer; at: number }> {
+	const read = (bytes: number): Promise<Buffer> => {
+		const tailBytes = Math.min(LOCATOR_BYTES + END_BYTES + bytes, source.size);
+		return source.read(source.size - tailBytes, tailBytes);
+	};
+	const bare = await read(0);
+	const last = bare.length - END_BYTES;
+	if (last >= 0 && bare.readUInt32LE(last) === END) return { tail: bare, at: last };
+	const tail = await read(0xffff);
+	let at = tail.length - END_BYTES;
+	while (at >= 0 && tail.readUInt32LE(at) !== END) at--;
+	return { tail, at };
 }
 
 /** Where a shard's zip has its own records: the directory, the zip64 end record, the end record. */

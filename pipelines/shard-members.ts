@@ -1,10 +1,12 @@
-import type { LakeError } from "../../schemas/errors.js";
-import { RangedZip } from "../mirror/ranged-zip.js";
-import type { Archive, ArchiveReader, Clock, ImageResult, Member, MemberRef, ShardInput, Source } from "../ports.js";
-import type { RetryPolicy } from "../retry.js";
+import type { LakeError } from "../schemas/errors.js";
+import { RangedZip } from "./mirror/ranged-zip.js";
+import type { Archive, ArchiveReader, Clock, ImageResult, Member, MemberRef, ShardInput, Source } from "./ports.js";
+import type { RetryPolicy } from "./retry.js";
 
 /** Single members of a shard, wherever it is; of a zip elsewhere, only they are fetched. */
 export interface ShardMembers {
+	/** All but the JSON, as the directory has them. */
+	all: Member[];
 	/** Members of these names, made ready to be read; those that the shard lacks are left out. */
 	bring(names: string[]): Promise<Map<string, MemberRef>>;
 	/** The verdict on a member that was brought. */
@@ -35,6 +37,7 @@ export async function openMembers(
 	if (input.form === "unpacked" || local !== null) {
 		const archive = await archives.open(input, local, shard, signal);
 		return {
+			all: archive.members,
 			bring: async (names) => chosen(archive, names).refs,
 			judge: (_, run) => run(),
 			release: async () => {},
@@ -42,6 +45,7 @@ export async function openMembers(
 	}
 	const ranged = await RangedZip.open(input, shard, { ...tools, signal, onBytes });
 	return {
+		all: ranged.archive.members,
 		async bring(names) {
 			const { members, refs } = chosen(ranged.archive, names);
 			await ranged.bring(members);
