@@ -1,4 +1,5 @@
 import type { Clock, Store } from "../../pipelines/ports.js";
+import { systemClock } from "../../workers/clock.js";
 
 /** The number of a call, or what it looks like: `putIfAbsent snapshots/000002-0123456789ab.json`. */
 export type Stop = number | RegExp;
@@ -37,12 +38,13 @@ export class Baton {
 		});
 	}
 
-	/** Whoever sleeps hands over, and no time is lost. */
+	/** Whoever sleeps hands over, and no time is lost; with nobody left, it sleeps indeed. */
 	clock(name: string): Clock {
 		let slept = 0;
 		return {
 			now: () => performance.now() / 1000 + slept,
-			sleep: async (seconds) => {
+			sleep: async (seconds, signal) => {
+				if ([...this.#runs.keys()].every((other) => other === name)) return systemClock.sleep(seconds, signal);
 				slept += seconds;
 				this.#handOver(name);
 				await this.#mayRun(name);

@@ -64,6 +64,17 @@ describe("flags and variables", () => {
 		expect(readOptions({}, { IRLAKE_PRUNE: text }).prune).toBe(value);
 	});
 
+	test.each([
+		["0", 0],
+		["90", 90],
+		["90s", 90],
+		["1.5m", 90],
+		["24h", 86_400],
+		["7d", 604_800],
+	])("--grace %s is %i seconds", (text, seconds) => {
+		expect(readOptions({ grace: text }, {}).grace).toBe(seconds);
+	});
+
 	test("splits may be given one by one or with commas, as a flag and as a variable", () => {
 		expect(readOptions({ split: ["train", "test"] }, {}).split).toEqual(["train", "test"]);
 		expect(readOptions({ split: ["train,test"] }, {}).split).toEqual(["train", "test"]);
@@ -78,6 +89,10 @@ describe("flags and variables", () => {
 		[{ quality: "0" }, {}, "--quality"],
 		[{ maxSide: "16384" }, {}, "--max-side"],
 		[{ lake: "" }, {}, "--lake"],
+		[{ grace: "soon" }, {}, "--grace"],
+		[{ grace: "-1h" }, {}, "--grace"],
+		[{ keep: "0" }, {}, "--keep"],
+		[{ keepDays: "1.5" }, {}, "--keep-days"],
 		[{}, { IRLAKE_PRUNE: "perhaps" }, "IRLAKE_PRUNE"],
 		[{}, { IRLAKE_SUBSET: "1K" }, "IRLAKE_SUBSET"],
 	])("%j %j is refused, and %s named", (flags, env, name) => {
