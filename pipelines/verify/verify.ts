@@ -9,7 +9,7 @@ import { readFirstKept } from "../vacuum/records.js";
 import { checkObject, type ObjectRow } from "./check-object.js";
 import { checkRecords } from "./check-records.js";
 import { checkRejected } from "./check-rejected.js";
-import { type ProblemCode, Report } from "./report.js";
+import { type Problem, Report } from "./report.js";
 
 export interface VerifyTools {
 	store: Store;
@@ -78,9 +78,7 @@ export async function verifyLake(
 			const row = objects.get(path);
 			await settle(report, path, why, (again) => row && checkObject(row, tools, again, signal));
 		});
-		if (mender)
-			for (const { code, path } of report.problems)
-				if (!report.damaged.has(path)) report.remains(path, unmendable(code, path));
+		if (mender) report.unmendable(unmendable);
 		report.sort();
 	} finally {
 		await rm(tools.work, { recursive: true, force: true });
@@ -88,7 +86,7 @@ export async function verifyLake(
 	return report;
 }
 
-function unmendable(code: ProblemCode, path: string): string {
+function unmendable({ code, path }: Problem): string {
 	if (path.startsWith("rejected/")) return "delete it; mirror --keep-rejected brings it again";
 	if (code.startsWith("OBJECT_")) return "its bytes are those recorded; the table or the decoder is wrong";
 	return "a record is never made by guess; restore it from a copy of the lake, or mirror into a new one";
