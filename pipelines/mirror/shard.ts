@@ -102,7 +102,7 @@ async function processOnce(
 		const settled = settle(rows, images, settings);
 		requireNoDoubt(plan, settled.findings);
 		findings = settled.findings;
-		judgeRatio(shard, settled.defective, settled.judged, tools.maxRejectRatio);
+		judgeRatio(shard, settled.defective, settled.counts.rows_in, tools.maxRejectRatio);
 		const tables = tableRows(settled);
 		signal.throwIfAborted();
 		await store.publishObjects([...new Set(settled.good.map(({ image }) => image.object_key))]);
