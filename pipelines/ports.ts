@@ -365,6 +365,7 @@ export interface ExportTarget {
 
 /** Progress of a run, as it happens; a terminal draws it, a log writes it. */
 export interface Progress {
+	/** Told again where a shard begins anew: what was told of it is void, but for what was fetched. */
 	shardStarted(shard: string, bytes: number): void;
 	/** Bytes of the shard that are here and hashed, wherever they came from. */
 	received(shard: string, bytes: number): void;

@@ -66,7 +66,7 @@ export function openProgress({ log, divert }: Log, drawn: boolean, shards: numbe
 			return fetched;
 		},
 		shardStarted(shard, size) {
-			const bar = bars?.create(1000, 0, { name: label(shard), told: "" }) ?? null;
+			const bar = states.get(shard)?.bar ?? bars?.create(1000, 0, { name: label(shard), told: "" }) ?? null;
 			states.set(shard, { bytes: size, bytesDone: 0, images: 0, imagesDone: 0, bar });
 			log.debug({ shard, bytes: size }, "shard started");
 		},

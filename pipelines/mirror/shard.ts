@@ -7,6 +7,7 @@ import type { Store, TableFiles } from "../ports.js";
 import { scratchError } from "../scratch-error.js";
 import { checkImages, memberTasks } from "./check-images.js";
 import { checkRows } from "./check-rows.js";
+import { requireNoDoubt, withoutDoubt } from "./doubt.js";
 import { fetchShard } from "./fetch-shard.js";
 import { forgetFailed, keepFailed } from "./keep-failed.js";
 import { keepRejected } from "./keep-rejected.js";
@@ -50,11 +51,31 @@ export class ShardFailed extends LakeError {
 }
 
 /**
- * One shard, from source to receipt: download → unpack → validate → images → tables → receipt.
+ * One shard, from source to receipt: download → unpack → validate → images → tables → receipt. Where parts of its zip
+ * are fetched and leave a doubt, once more, of the whole zip.
  * Nothing of it is visible to a reader before a publish names the receipt.
  * @throws ShardFailed, or the abort signal's reason
  */
 export async function processShard(
+	plan: ShardPlan,
+	metadata: SplitMetadata,
+	settings: Settings,
+	tools: ShardTools,
+	signal: AbortSignal,
+): Promise<Receipt> {
+	try {
+		return await processOnce(plan, metadata, settings, tools, signal);
+	} catch (error) {
+		if (!(error instanceof ShardFailed)) throw error;
+		const whole = withoutDoubt(plan, error);
+		if (whole === null) throw error;
+		const { shard, code, path } = error;
+		tools.progress.note("warn", "parts of a zip are wrong; the whole zip is fetched to be sure", { shard, code, path });
+		return processOnce(whole, metadata, settings, tools, signal);
+	}
+}
+
+async function processOnce(
 	plan: ShardPlan,
 	metadata: SplitMetadata,
 	settings: Settings,
@@ -79,6 +100,7 @@ export async function processShard(
 		await content.bring(tasks.map(({ member }) => member));
 		const images = await checkImages(archive.members, tasks, content, signal, () => progress.imageDone(shard));
 		const settled = settle(rows, images, settings);
+		requireNoDoubt(plan, settled.findings);
 		findings = settled.findings;
 		judgeRatio(shard, settled.defective, settled.counts.rows_in, tools.maxRejectRatio);
 		const tables = tableRows(settled);

@@ -17,6 +17,8 @@ const SHARDS = ["train_1", "validation_2"];
 const ALL = ["--shards", SHARDS.join(",")];
 const KEEP = [...ALL, "--keep-rejected"];
 const SAMPLE: SampleOptions = { shards: SHARDS, defects: true, size: 32 };
+/** So many that some have no damage that makes a whole zip be fetched. */
+const MANY = ["train_1", "train_2", "train_3", "train_4", "test_1"];
 const LONG = 300_000;
 
 let temp: ReturnType<typeof tempDir>;
@@ -173,24 +175,24 @@ test.each<[string, SampleOptions, string[]]>([
 );
 
 test(
-	"of a zip of which only parts are fetched, as of the whole one",
+	"of zips of which only parts are fetched, as of whole ones",
 	async () => {
 		const [larger, parts, whole] = ["larger", "parts", "whole"].map((name) => join(temp.path, name)) as [
 			string,
 			string,
 			string,
 		];
-		await makeSample(larger, { shards: ["train_1"], defects: true, size: 64, planted: null });
+		await makeSample(larger, { shards: MANY, defects: true, size: 64, images: 110, planted: null });
 		const hub = await startHub(larger);
 		const chosen = ["--where", "md5(image_path) < '28'", "--max-reject-ratio", "1"];
-		const where = ["--shards", "train_1", "--keep-rejected", ...chosen];
+		const where = ["--shards", MANY.join(","), "--keep-rejected", ...chosen];
 		try {
 			expect(await mirror({ endpoint: hub.endpoint }, parts, where)).toMatchObject({ code: 0 });
 		} finally {
 			await hub.stop();
 		}
-		const inputs = Object.values(receiptsOf(parts)).map((receipt) => receipt.inputs);
-		expect(inputs).toEqual([expect.objectContaining({ zip_hash_checked: false })]);
+		const ranged = Object.values(receiptsOf(parts)).filter(({ inputs }) => inputs.zip_hash_checked === false);
+		expect(ranged.some(({ counts }) => counts.members_rejected > 0)).toBe(true);
 		expect(await mirror({ folder: larger }, whole, where)).toMatchObject({ code: 0 });
 		expect(await expectKept(parts)).toBeGreaterThan(2);
 		expect(rejectedIn(parts)).toEqual(rejectedIn(whole));

@@ -49,7 +49,7 @@ export class Meter {
 		const timer = setInterval(() => void tell({ ...told }), TELL_MS);
 		const progress: Progress = {
 			shardStarted: (_, bytes) => {
-				told.bytes = bytes;
+				Object.assign(told, { bytes, bytes_done: 0, images: 0, images_done: 0 });
 			},
 			fetched: (bytes) => {
 				told.fetched += bytes;
