@@ -4,6 +4,7 @@ import { LakeError } from "../schemas/errors.js";
 import { Interrupted, listenForInterrupt } from "./interrupt.js";
 import { type Log, openLog } from "./log.js";
 import { isGiven, readOptions } from "./options.js";
+import { printable } from "./text.js";
 
 /** What every command gets. */
 export interface CommandContext {
@@ -120,7 +121,7 @@ export async function runCommand(
 	const env = process.env;
 	const json = asksForDocument(flags.json === true, env);
 	const say = (text: string): void => {
-		if (!json) process.stdout.write(`${text}\n`);
+		if (!json) process.stdout.write(`${printable(text)}\n`);
 	};
 	let log: Logger | null = null;
 	const started = performance.now();
@@ -186,5 +187,5 @@ function sayDocument(document: Record<string, unknown>): void {
 }
 
 function sayError({ code, message, hint }: ErrorDocument): void {
-	process.stderr.write(`irlake: ${code}: ${message}\n  ${hint}\n`);
+	process.stderr.write(`${printable(`irlake: ${code}: ${message}\n  ${hint}`)}\n`);
 }

@@ -191,8 +191,7 @@ function judgedOutcome(receipt: Receipt, error: LakeError, options: Pick<RunOpti
 /** The reject ratio judges shards made earlier as it judges new ones. */
 function judgeReceipt({ shard, counts, findings }: Receipt, maximum: number): LakeError | null {
 	try {
-		const defective = counts.rows_rejected - (findings.GROUP_DROPPED ?? 0);
-		judgeRatio(shard, defective, counts.rows_in - (counts.rows_unselected ?? 0), maximum);
+		judgeRatio(shard, counts.rows_rejected - (findings.GROUP_DROPPED ?? 0), counts.rows_in, maximum);
 		return null;
 	} catch (error) {
 		if (error instanceof LakeError) return error;

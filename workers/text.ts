@@ -43,6 +43,14 @@ export function tableText(rows: (string | number)[][], indent = "  "): string {
 	return lines.join("\n");
 }
 
+/** Text for a terminal: control characters, which the source's texts may hold, are shown and not obeyed. */
+export function printable(text: string): string {
+	// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+	return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (control) => {
+		return `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`;
+	});
+}
+
 /** A place in the lake as a person would write it, be the lake a folder or an address. */
 export function placeText(lake: string, path: string): string {
 	return `${lake.replace(/\/+$/, "")}/${path}`;

@@ -64,7 +64,7 @@ class DuckDBPredicate implements Predicate {
 		const statement = `${BEFORE}${this.#text}\n)`;
 		const skip = "skip_null := true, skip_empty := true, skip_default := true";
 		const parsed = await this.#connection.runAndReadAll(`SELECT json_serialize_sql($1::VARCHAR, ${skip})`, [statement]);
-		const fault = faultOf(statement, JSON.parse(String(parsed.getRows()[0]?.[0])), COLUMNS);
+		const fault = faultOf(statement, this.#tree(String(parsed.getRows()[0]?.[0])), COLUMNS);
 		if (fault !== null) throw this.#refused(fault);
 		const columns = COLUMNS.map((name, at) => `${name} ${TYPES[at + 1]}`);
 		await this.#connection.run(`CREATE TEMP TABLE rows (place VARCHAR, ${columns.join(", ")})`);
@@ -72,6 +72,15 @@ class DuckDBPredicate implements Predicate {
 		await this.#connection.run("INSERT INTO rows (place) VALUES (NULL)");
 		const type = String((await this.#run()).columnType(0));
 		if (type !== "BOOLEAN") throw this.#refused({ what: `it gives ${type}, not yes or no`, at: null });
+	}
+
+	/** DuckDB writes an infinite constant as no JSON can have it. */
+	#tree(serialized: string): unknown {
+		try {
+			return JSON.parse(serialized);
+		} catch {
+			throw this.#refused({ what: "a number in it is too large", at: null });
+		}
 	}
 
 	async selects(rows: PlacedRow[]): Promise<boolean[]> {

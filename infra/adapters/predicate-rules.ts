@@ -27,7 +27,7 @@ export const FUNCTIONS: ReadonlySet<string> = new Set([
 	],
 	...["prefix", "suffix", "instr", "strpos", "position", "lower", "lcase", "upper", "ucase", "length", "len", "strlen"],
 	...["char_length", "character_length", "bit_length", "octet_length", "left", "right", "substr", "substring", "trim"],
-	...["ltrim", "rtrim", "lpad", "rpad", "replace", "reverse", "repeat", "concat", "concat_ws", "translate", "ascii"],
+	...["ltrim", "rtrim", "replace", "reverse", "concat", "concat_ws", "translate", "ascii"],
 	...["chr", "unicode", "ord", "strip_accents", "nfc_normalize", "levenshtein", "md5", "sha256"],
 	...["hash", "md5_number", "xor", "&", "|", "<<", ">>"],
 ]);

@@ -48,6 +48,7 @@ export async function runExport(tools: ExportTools, wanted: ExportWanted, signal
 	try {
 		const job = new Job(tools, wanted, done, signal);
 		const { counts, files, last } = await wanted.write(job);
+		if (counts.images === 0) throw nothingToExport(wanted);
 		const record: ExportRecord = { ...wanted.key, format: 1, counts, files, image_files: job.imageFiles };
 		await job.remake(EXPORT_RECORD, (local) => writeFile(local, recordText(record)));
 		signal.throwIfAborted();
@@ -57,6 +58,13 @@ export async function runExport(tools: ExportTools, wanted: ExportWanted, signal
 		await target.close();
 		await rm(tools.work, { recursive: true, force: true });
 	}
+}
+
+function nothingToExport({ snapshot, key }: ExportWanted): LakeError {
+	const where = snapshot.settings.where === null ? "" : ` where ${snapshot.settings.where}`;
+	return new LakeError("USAGE", `snapshot ${snapshot.number} has no image in ${key.shards.join(", ")}${where}`, {
+		hint: "Choose other shards or another snapshot: irlake status tells how many images each has.",
+	});
 }
 
 async function readRecord(target: ExportTarget): Promise<ExportRecord | null> {

@@ -18,11 +18,11 @@ interface UnkeptTools {
 
 /**
  * The plan, with each shard that was done earlier to be processed once more where the lake lacks the bytes of one of its
- * rejected members. Its receipt and its files come out as they are.
+ * rejected members, or has another number of them. Its receipt and its files come out as they are.
  */
 export async function planUnkept(shards: ShardPlan[], tools: UnkeptTools): Promise<ShardPlan[]> {
-	const kept = new Set<string>();
-	for await (const { path } of tools.store.list("rejected")) kept.add(path);
+	const kept = new Map<string, number>();
+	for await (const { path, bytes } of tools.store.list("rejected")) kept.set(path, bytes);
 	const planned: ShardPlan[] = [];
 	const work = await workFolder(tools.scratch, "unkept");
 	try {
@@ -39,7 +39,7 @@ export async function planUnkept(shards: ShardPlan[], tools: UnkeptTools): Promi
 
 async function lacks(
 	{ findings, files }: Receipt,
-	kept: Set<string>,
+	kept: Map<string, number>,
 	{ store, tables }: UnkeptTools,
 	work: string,
 ): Promise<boolean> {
@@ -47,10 +47,12 @@ async function lacks(
 	if (codes.every((code) => keptPath({ ...FINDINGS[code], code, sha256: "" }) === null)) return false;
 	for (const file of files.filter(({ table }) => table === "quarantine")) {
 		const local = await localTable(file, store, join(work, "quarantine.parquet"));
-		for await (const rows of tables.read(local, ["code", "severity", "sha256"])) {
+		for await (const rows of tables.read(local, ["code", "severity", "sha256", "bytes"])) {
 			// These columns, of a file whose hash was just checked.
-			const paths = (rows as unknown as Parameters<typeof keptPath>[0][]).map(keptPath);
-			if (paths.some((path) => path !== null && !kept.has(path))) return true;
+			for (const row of rows as unknown as (Parameters<typeof keptPath>[0] & { bytes: number })[]) {
+				const path = keptPath(row);
+				if (path !== null && kept.get(path) !== row.bytes) return true;
+			}
 		}
 	}
 	return false;

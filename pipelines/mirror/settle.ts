@@ -40,11 +40,10 @@ export function settle(checked: CheckedRows, images: CheckedImages, settings: Se
 			...left,
 		},
 		defective,
-		judged: checked.rows.length - unselected,
 	};
 }
 
-/** Throws REJECT_RATIO_EXCEEDED. Rows dropped for their group's sake do not count, and unselected ones are not in `rows`. */
+/** Throws REJECT_RATIO_EXCEEDED. Rows dropped for their group's sake do not count as defective; of `rows` are all, chosen or not. */
 export function judgeRatio(shard: string, defective: number, rows: number, maximum: number): void {
 	const ratio = rows === 0 ? 0 : defective / rows;
 	if (ratio <= maximum) return;

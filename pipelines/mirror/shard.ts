@@ -77,7 +77,7 @@ export async function processShard(
 		const images = await checkImages(archive.members, tasks, content, signal, () => progress.imageDone(shard));
 		const settled = settle(rows, images, settings);
 		findings = settled.findings;
-		judgeRatio(shard, settled.defective, settled.judged, tools.maxRejectRatio);
+		judgeRatio(shard, settled.defective, settled.counts.rows_in, tools.maxRejectRatio);
 		const tables = tableRows(settled);
 		signal.throwIfAborted();
 		await store.publishObjects([...new Set(settled.good.map(({ image }) => image.object_key))]);

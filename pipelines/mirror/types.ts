@@ -90,8 +90,6 @@ export interface Settled {
 	counts: Omit<Counts, "prompts" | "pairs" | "ties" | "objects_bytes">;
 	/** Rejected for a defect of their own or their image's: the numerator of the reject ratio. */
 	defective: number;
-	/** Rows but those unselected: its denominator. */
-	judged: number;
 }
 
 /** The rows of one shard's four tables, and what is counted on the way. */

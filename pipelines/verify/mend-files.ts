@@ -49,7 +49,7 @@ function fileOrigin({ path }: TableFile, snapshots: Snapshot[]): ShardOrigin | n
 	const snapshot = snapshots.findLast(({ tables }) => {
 		return Object.values(tables).some(({ files }) => files.some((file) => file.path === path));
 	});
-	return snapshot ? shardOrigin(snapshot, shardOfFile(path)) : null;
+	return snapshot ? shardOrigin(snapshot, shardOfFile(path), snapshots) : null;
 }
 
 /** Processes the shard anew, beside the lake; returns which files came out as recorded, and are in their place. */

@@ -31,10 +31,23 @@ export function shardOfFile(path: string): string {
 	return `${split}_${number}`;
 }
 
-/** The shard in this snapshot; null where it is not there. */
-export function shardOrigin({ shards, source, settings }: Snapshot, shard: string): ShardOrigin | null {
+/**
+ * The shard in this snapshot; null where it is not there. A snapshot keeps shards of those before it, which may be of
+ * other sources: the source is that of the oldest one that read this very shard, at its commit.
+ */
+export function shardOrigin(
+	{ shards, source, settings }: Snapshot,
+	shard: string,
+	snapshots: Snapshot[],
+): ShardOrigin | null {
 	const entry = shards.find((one) => one.shard === shard);
-	return entry ? { shard, uri: source.uri, commit: entry.commit, settings, receipt: entry.receipt } : null;
+	if (!entry) return null;
+	const { receipt, commit } = entry;
+	const reader = snapshots.find((one) => {
+		if (one.source.commit !== commit) return false;
+		return one.shards.some((own) => own.shard === shard && own.receipt === receipt && own.commit === commit);
+	});
+	return { shard, uri: (reader?.source ?? source).uri, commit, settings, receipt };
 }
 
 /** The receipt, or null where it is missing or damaged. */
@@ -56,7 +69,7 @@ export async function imageOrigins(
 	const seen = new Set<string>();
 	for (const snapshot of snapshots.toReversed()) {
 		for (const file of snapshot.tables.images?.files ?? []) {
-			const origin = shardOrigin(snapshot, shardOfFile(file.path));
+			const origin = shardOrigin(snapshot, shardOfFile(file.path), snapshots);
 			if (!origin || seen.has(file.path)) continue;
 			seen.add(file.path);
 			signal.throwIfAborted();

@@ -30,6 +30,10 @@ export interface Checked {
 	zips_unchecked: number;
 }
 
+function notRepaired(why: string): string {
+	return `; not repaired: ${why}`;
+}
+
 export class Report {
 	/** What remains. */
 	problems: Problem[] = [];
@@ -65,7 +69,13 @@ export class Report {
 
 	/** What was damaged remains so. */
 	remains(path: string, why: string): void {
-		for (const problem of this.problems) if (problem.path === path) problem.detail += `; not repaired: ${why}`;
+		for (const problem of this.problems) if (problem.path === path) problem.detail += notRepaired(why);
+	}
+
+	/** Tells of each problem that is no damage, once, why no repair was tried. */
+	unmendable(why: (problem: Problem) => string): void {
+		for (const problem of this.problems)
+			if (!this.damaged.has(problem.path)) problem.detail += notRepaired(why(problem));
 	}
 
 	sort(): void {

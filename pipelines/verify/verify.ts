@@ -10,7 +10,7 @@ import { damagedRecords, orDamage, readFirstKept } from "../vacuum/records.js";
 import { checkObject, type ObjectRow } from "./check-object.js";
 import { checkRecords } from "./check-records.js";
 import { checkRejected } from "./check-rejected.js";
-import { type ProblemCode, Report } from "./report.js";
+import { type Problem, Report } from "./report.js";
 
 export interface VerifyTools {
 	store: Store;
@@ -79,9 +79,7 @@ export async function verifyLake(
 			const row = objects.get(path);
 			await settle(report, path, why, (again) => row && checkObject(row, tools, again, signal));
 		});
-		if (mender)
-			for (const { code, path } of report.problems)
-				if (!report.damaged.has(path)) report.remains(path, unmendable(code, path));
+		if (mender) report.unmendable(unmendable);
 		report.sort();
 	} finally {
 		await rm(tools.work, { recursive: true, force: true });
@@ -100,7 +98,7 @@ async function checkVacuum(store: Store, report: Report, newest: number): Promis
 	return unknown ? newest : firstKept;
 }
 
-function unmendable(code: ProblemCode, path: string): string {
+function unmendable({ code, path }: Problem): string {
 	if (path.startsWith("rejected/")) return "delete it; mirror --keep-rejected brings it again";
 	if (path.startsWith(".irlake/vacuum/")) return "it is for you to delete";
 	if (code.startsWith("OBJECT_")) return "its bytes are those recorded; the table or the decoder is wrong";

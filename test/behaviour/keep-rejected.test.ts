@@ -97,6 +97,12 @@ test(
 		);
 		const repaired = await verify(copy, "--repair", "--source", `file://${source}`);
 		expect(repaired).toEqual({ code: 4, problems: [{ ...problem, detail: hint }] });
+		const { stdout } = await runCli(["verify", "--lake", copy, "--scratch", scratchOf(copy)]);
+		expect(stdout).toMatch(/delete what is damaged in rejected\/; mirror --keep-rejected brings it again\n$/);
+		expect(stdout).not.toContain("--repair");
+		// One of another size it sees by itself.
+		expect(await mirror({ folder: source }, copy, KEEP)).toMatchObject({ code: 0, document: { state: "up_to_date" } });
+		expect(digestOf(copy)).toBe(digestOf(kept));
 	},
 	LONG,
 );

@@ -194,11 +194,10 @@ describe("wrong bytes never get in", () => {
 		await unmended(source(bad), /not repaired: its image at the source.*is not the one that the lake was made of/);
 	}, 60_000);
 
-	test("of a source that lacks the image, the shard, or is not there", async () => {
-		const other = await lab.variant("other", { seed: 9 });
-		await unmended(source(other), /not repaired: the source's shard lacks its image/);
-		await unmended(source("/nowhere/at/all"), /SOURCE_NOT_FOUND/);
-		await unmended(["--repair", "--source", "hf://nobody/Nothing"], /HUB_NOT_FOUND/);
+	test("of a source that lacks the image or the shard", async () => {
+		await unmended(source(await lab.variant("other", { seed: 9 })), /not repaired: the source's shard lacks its image/);
+		const train = await lab.variant("train", { shards: ["train_1"], defect: null });
+		await unmended(source(train), /SHARD_MISSING/);
 	}, 60_000);
 
 	test("of a table whose shard is another now", async () => {
@@ -209,6 +208,63 @@ describe("wrong bytes never get in", () => {
 		expect(end.problems[0]?.detail).toMatch(/not repaired: .*SOURCE_CHANGED/);
 	}, 60_000);
 });
+
+describe("a source that cannot be had", () => {
+	test.each([
+		["file:///nowhere/at/all", "SOURCE_NOT_FOUND"],
+		["hf://nobody/Nothing", "HUB_NOT_FOUND"],
+	])(
+		"as --source, %s ends it before anything is looked at, be the lake damaged or not",
+		async (where, code) => {
+			for (const damaged of [false, true]) {
+				if (damaged) apply(objects());
+				const before = digestOf(lake);
+				const end = await verify(["--repair", "--source", where]);
+				expect(end).toMatchObject({ code: 2, error: { code } });
+				expect(digestOf(lake)).toBe(before);
+			}
+		},
+		60_000,
+	);
+
+	test("as the lake's own, is the reason why something remains", async () => {
+		const own = lab.path("own");
+		cpSync(lab.source, own, { recursive: true });
+		expect(await lab.mirror("moved", "--max-reject-ratio", "1", "--source", own)).toMatchObject({ state: "published" });
+		rmSync(own, { recursive: true });
+		lake = lab.path("moved");
+		expect(await verify()).toMatchObject({ code: 0, error: null });
+		const damages = apply(objects().slice(0, 2));
+		const end = await verify();
+		expect(end).toMatchObject({ code: 4, repaired: [], error: null });
+		expect(end.problems.map(({ code, path }) => ({ code, path }))).toEqual(listed(damages));
+		for (const { detail } of end.problems) expect(detail).toMatch(/not repaired: .*SOURCE_NOT_FOUND/);
+	}, 60_000);
+});
+
+test("shards of several sources are each mended from their own", async () => {
+	const copy = lab.path("copy");
+	cpSync(lab.source, copy, { recursive: true });
+	const settings = ["--max-reject-ratio", "1"];
+	expect(await lab.mirror("several", ...settings, "--shards", "test_1")).toMatchObject({ number: 1 });
+	const second = ["--shards", "test_2", "--source", `file://${copy}`];
+	expect(await lab.mirror("several", ...settings, ...second)).toMatchObject({ number: 2 });
+	// The folder has no longer what the Hub's commit has: only each shard's own source can mend it.
+	cpSync(join(await lab.variant("other", { seed: 9 }), ZIP), join(copy, ZIP));
+	lake = lab.path("several");
+	const whole = digestOf(lake);
+	const damages = apply(
+		lakeFiles(lake)
+			.filter((path) => path.startsWith("objects/") || path.startsWith("tables/pairs/split="))
+			.map((path) => ({
+				code: path.startsWith("objects/") ? "OBJECT_MISSING" : "FILE_MISSING",
+				path,
+				change: () => null,
+			})),
+	);
+	expect(await verify()).toMatchObject({ code: 0, problems: [], repaired: listed(damages) });
+	expect(digestOf(lake)).toBe(whole);
+}, 60_000);
 
 test("zips that were packed anew mend objects, since these are known by their own bytes", async () => {
 	const damages = apply(objects());
@@ -264,6 +320,18 @@ test("records are left as they are, and say what to do", async () => {
 		},
 	]);
 	expect(readFileSync(join(lake, receipt), "utf8")).toBe("{");
+}, 60_000);
+
+test("two problems of one record each say once why they remain", async () => {
+	const receipt = join(lake, latestSnapshot(lake).shards[0]?.receipt ?? "");
+	const told = JSON.parse(readFileSync(receipt, "utf8"));
+	told.counts.rows_in++;
+	told.counts.members_in++;
+	writeFileSync(receipt, JSON.stringify(told));
+	const { code, problems } = await verify();
+	expect(code).toBe(4);
+	expect(problems.filter(({ path }) => receipt.endsWith(path)).length).toBeGreaterThan(1);
+	for (const { detail } of problems) expect(detail.split("not repaired").length).toBe(2);
 }, 60_000);
 
 describe("a lake with settings of its own", () => {

@@ -82,6 +82,17 @@ test("it can be exported, with its predicate on the card", async () => {
 	expect(readFileSync(join(hf, "README.md"), "utf8")).toContain(WHERE);
 }, 60_000);
 
+test("one that holds no image is not exported, and says so", async () => {
+	const empty = join(temp.path, "empty");
+	const made = await mirror({ folder: source }, empty, [...SHARDS, "--where", "rank > 100"]);
+	expect(made).toMatchObject({ code: 0, document: { counts: { rows_published: 0 } } });
+	const out = join(temp.path, "of-nothing");
+	const end = await irlake("export", "hf", "--lake", empty, "--out", out);
+	expect(end.code).toBe(2);
+	expect(end.stderr).toContain("snapshot 1 has no image in train_1, test_1 where rank > 100");
+	expect(existsSync(join(out, "export.json"))).toBe(false);
+}, 60_000);
+
 test("compared with its source, what was not chosen is no difference", async () => {
 	const against = async (folder: string) => {
 		const end = await irlake(

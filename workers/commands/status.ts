@@ -27,7 +27,7 @@ export async function status(context: CommandContext): Promise<CommandResult> {
 	try {
 		for (;;) {
 			const [lake, fleet] = await Promise.all([readLake(context), watch.read()]);
-			if (options.watch && process.stdout.isTTY) say(CLEAR);
+			if (options.watch && process.stdout.isTTY) process.stdout.write(CLEAR);
 			for (const line of lake.lines) say(line);
 			sayFleet(fleet, say);
 			if (!options.watch) return { exit: 0, document: { ...lake.document, ...fleetDocument(fleet) } };

@@ -39,6 +39,7 @@ export async function verify(context: CommandContext): Promise<CommandResult> {
 	const work = await workFolder(scratch, "verify");
 	const world = new World(context, { store, tables, scratch, work }, progress);
 	try {
+		if (options.repair && given("source")) await world.requireSource();
 		const tools = {
 			store,
 			tables,
@@ -100,10 +101,16 @@ class World {
 		);
 	}
 
-	/** `--source`, else the snapshot's own, at the commit where it had the shard. */
+	/** Throws where `--source` does not exist or refuses access. */
+	async requireSource(): Promise<void> {
+		const { options, signal } = this.context;
+		await (await this.#source(options.source, null)).list({ shards: [], splits: [] }, signal);
+	}
+
+	/** `--source`, else the snapshot's own, at the commit where it had the shard. A folder has no commits. */
 	#source(uri: string, commit: string | null): Promise<Source> {
 		const { options, given, env } = this.context;
-		const own = commit === null ? uri : `${uri.replace(/@[^@]*$/, "")}@${commit}`;
+		const own = commit === null || parseSource(uri).kind === "folder" ? uri : `${uri.replace(/@[^@]*$/, "")}@${commit}`;
 		const source = given("source") ? options.source : own;
 		const { progress } = this;
 		const world = { clock: systemClock, note: progress.note.bind(progress) };
@@ -143,6 +150,8 @@ function sayReport({ options, say }: CommandContext, report: Report, fetched: nu
 		for (const line of wrapText(detail, 76)) say(`    ${line}`);
 	}
 	if (problems.length > SHOWN) say(`  … and ${countText(problems.length - SHOWN)} more: see them all with --json`);
-	const damaged = problems.some(({ code }) => code.startsWith("OBJECT_") || code.startsWith("FILE_"));
-	if (damaged && !options.repair) say("irlake verify --repair fetches damaged objects and tables again");
+	if (options.repair) return;
+	if (report.damaged.size > 0) say("irlake verify --repair fetches damaged objects and tables again");
+	if (problems.some(({ path }) => path.startsWith("rejected/")))
+		say("delete what is damaged in rejected/; mirror --keep-rejected brings it again");
 }
