@@ -7,6 +7,7 @@ import { parseExpected } from "../pipelines/expect/parse-expected.js";
 import { keptRows, quarantineRows } from "../pipelines/expect/quarantine-rows.js";
 import type { Store, TableFiles } from "../pipelines/ports.js";
 import { shown } from "../pipelines/text.js";
+import { workFolder } from "../pipelines/work-folder.js";
 import { FINDINGS, type FindingCode } from "../schemas/codes.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError, systemCode } from "../schemas/errors.js";
@@ -61,7 +62,7 @@ export async function judgeRun(
 	{ outcome, receipts, store }: { outcome: MirrorOutcome; receipts: Receipt[]; store: Store },
 	{ log }: CommandContext,
 ): Promise<JudgedFindings> {
-	const work = join(scratch, "work", `${process.pid}-expect`);
+	const work = await workFolder(scratch, "expect");
 	const rowsOf = (receipt: Receipt) => quarantineRows(receipt, store, tables, join(work, "quarantine.parquet"));
 	const good = receipts.map((receipt): FoundShard => {
 		const { shard, findings } = receipt;

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { StoredSnapshot } from "../pipelines/lake.js";
 import type { SplitMetadata } from "../pipelines/mirror/metadata.js";
 import type { ShardPlan } from "../pipelines/mirror/plan.js";
@@ -8,6 +7,7 @@ import { judgeRatio } from "../pipelines/mirror/settle.js";
 import { processShard, ShardFailed, type ShardTools } from "../pipelines/mirror/shard.js";
 import type { ClaimTools } from "../pipelines/mirror/still-there.js";
 import type { Clock, Progress, Store } from "../pipelines/ports.js";
+import { workFolder } from "../pipelines/work-folder.js";
 import { FINDINGS } from "../schemas/codes.js";
 import { LakeError } from "../schemas/errors.js";
 import type { Receipt, Snapshot } from "../schemas/records.js";
@@ -125,19 +125,22 @@ export async function publishEnds(
 		detail: detail ?? "",
 	}));
 	const results = { receipts, skipped };
-	const published = await publishRun(tools.store, request, plan, results, tools.dataset, claimTools(tools, signal));
+	const published = await publishRun(
+		tools.store,
+		request,
+		plan,
+		results,
+		tools.dataset,
+		await claimTools(tools, signal),
+	);
 	return { published, shards, receipts, failure: null };
 }
 
 type PublishTools = Pick<ShardTools, "tables" | "scratch" | "clock">;
 
-/** Numbers the publishes of this process: a worker may publish two lakes at once. */
-let publishes = 0;
-
 /** What a publish looks at its files with, before its claim. */
-export function claimTools({ tables, scratch, clock }: PublishTools, signal: AbortSignal): ClaimTools {
-	publishes += 1;
-	return { tables, clock, signal, work: join(scratch, "work", `${process.pid}-${publishes}-publish`) };
+export async function claimTools({ tables, scratch, clock }: PublishTools, signal: AbortSignal): Promise<ClaimTools> {
+	return { tables, clock, signal, work: await workFolder(scratch, "publish") };
 }
 
 /** Why a run with these failed shards publishes nothing, or null. */

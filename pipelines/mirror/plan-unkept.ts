@@ -4,6 +4,7 @@ import { FINDINGS, type FindingCode } from "../../schemas/codes.js";
 import type { Receipt } from "../../schemas/records.js";
 import { localTable } from "../local-table.js";
 import type { Store, TableFiles } from "../ports.js";
+import { workFolder } from "../work-folder.js";
 import { keptPath } from "./keep-rejected.js";
 import { type ShardPlan, UNKEPT } from "./plan.js";
 
@@ -23,7 +24,7 @@ export async function planUnkept(shards: ShardPlan[], tools: UnkeptTools): Promi
 	const kept = new Map<string, number>();
 	for await (const { path, bytes } of tools.store.list("rejected")) kept.set(path, bytes);
 	const planned: ShardPlan[] = [];
-	const work = join(tools.scratch, "work", `${process.pid}-unkept`);
+	const work = await workFolder(tools.scratch, "unkept");
 	try {
 		for (const plan of shards) {
 			const { action, receipt } = plan;

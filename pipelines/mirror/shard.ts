@@ -1,10 +1,10 @@
-import { join } from "node:path";
 import { LakeError, systemCode } from "../../schemas/errors.js";
 import type { Receipt } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import type { Dataset } from "../datasets/dataset.js";
 import type { Store, TableFiles } from "../ports.js";
 import { scratchError } from "../scratch-error.js";
+import { workFolder } from "../work-folder.js";
 import { checkImages, memberTasks } from "./check-images.js";
 import { checkRows } from "./check-rows.js";
 import { requireNoDoubt, withoutDoubt } from "./doubt.js";
@@ -30,9 +30,6 @@ export interface ShardTools extends ContentTools {
 	/** Whether the bytes of what goes to quarantine are kept in the lake, beside their rows. */
 	keepRejected: boolean;
 }
-
-/** Numbers the folders of this process: it may do the same shard for two lakes at once. */
-let workFolders = 0;
 
 /** A shard that failed, with what had been found by then. */
 export class ShardFailed extends LakeError {
@@ -106,8 +103,7 @@ async function processOnce(
 		const tables = tableRows(settled);
 		signal.throwIfAborted();
 		await store.publishObjects([...new Set(settled.good.map(({ image }) => image.object_key))]);
-		workFolders += 1;
-		const work = join(tools.scratch, "work", `${process.pid}-${workFolders}-${shard}`);
+		const work = await workFolder(tools.scratch, "mirror");
 		if (tools.keepRejected) await keepRejected(settled.findings, images.members, tools, work, signal);
 		const files = await writeTables(shard, tables, tools.tables, store, work);
 		signal.throwIfAborted();

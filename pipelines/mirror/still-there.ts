@@ -1,4 +1,3 @@
-import { rm } from "node:fs/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
@@ -122,8 +121,6 @@ async function readObjects(shards: NewShard[], store: Store, { tables, work }: C
 	} catch (error) {
 		// A table that is gone by now is found missing next.
 		if ((await missingFiles(store, shards)).size === 0) throw error;
-	} finally {
-		await rm(work, { recursive: true, force: true });
 	}
 }
 

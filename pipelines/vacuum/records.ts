@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT } from "../../schemas/records.js";
 import { FirstKept, Marks, Sweep } from "../../schemas/vacuum.js";
 import { parseRecord, type RecordSchema, recordBytes } from "../lake.js";
@@ -56,7 +57,59 @@ export async function listRecords(store: Store): Promise<VacuumRecords> {
 
 async function read<T>(store: Store, path: string, schema: RecordSchema<T>): Promise<T | null> {
 	const content = await store.get(path);
-	return content && parseRecord(schema, content, path, store);
+	return content && parse(schema, content, path, store);
+}
+
+/** A damaged record holds no data: deleting it is the cure, and the hint says what that does. */
+function parse<T>(schema: RecordSchema<T>, content: Buffer, path: string, store: Store): T {
+	try {
+		return parseRecord(schema, content, path, store);
+	} catch (error) {
+		if (!(error instanceof LakeError) || error.code !== "LAKE_DAMAGED") throw error;
+		throw new LakeError("LAKE_DAMAGED", error.message, { path, cause: error, hint: cureOf(path) });
+	}
+}
+
+function cureOf(path: string): string {
+	if (path === FIRST_KEPT)
+		return (
+			"It says which is the oldest snapshot that vacuum left whole, and holds no data. Delete it; the next irlake " +
+			"vacuum --yes writes it again."
+		);
+	const what = path.endsWith(".marks.json")
+		? "It lists files that a later vacuum would delete, and holds no data. Delete it: nothing is deleted that it marked"
+		: "It says what a vacuum was deleting, and holds no data. Delete it";
+	return `${what}; the next irlake vacuum --yes looks anew. Let nothing else write to the lake meanwhile.`;
+}
+
+/** What was read; where the record is damaged, the error that says so. */
+export async function orDamage<T>(reading: Promise<T>): Promise<T | LakeError> {
+	try {
+		return await reading;
+	} catch (error) {
+		if (error instanceof LakeError && error.code === "LAKE_DAMAGED") return error;
+		throw error;
+	}
+}
+
+/** Reads every record, and tells of each that is damaged. */
+export async function damagedRecords(store: Store): Promise<LakeError[]> {
+	const { marks, decided, swept } = await listRecords(store);
+	const reads: (() => Promise<unknown>)[] = [
+		...(swept ? [() => readFirstKept(store)] : []),
+		...marks.map(
+			({ id }) =>
+				() =>
+					readMarks(store, id),
+		),
+		...[...decided].map((id) => () => readSweep(store, id)),
+	];
+	const damaged: LakeError[] = [];
+	for (const one of reads) {
+		const found = await orDamage(one());
+		if (found instanceof LakeError) damaged.push(found);
+	}
+	return damaged;
 }
 
 /** The marked paths; none where the marks are gone meanwhile. */
@@ -86,7 +139,7 @@ function sweepBytes(paths: string[]): Buffer {
 export async function renewSweep(store: Store, id: string): Promise<boolean> {
 	const seen = await store.get(sweepPath(id));
 	if (!seen) return false;
-	const { paths } = parseRecord(Sweep, seen, sweepPath(id), store);
+	const { paths } = parse(Sweep, seen, sweepPath(id), store);
 	return store.replace(sweepPath(id), sweepBytes(paths), seen);
 }
 
@@ -120,7 +173,7 @@ export async function readFirstKept(store: Store): Promise<number> {
 export async function raiseFirstKept(store: Store, number: number): Promise<void> {
 	for (;;) {
 		const seen = await store.get(FIRST_KEPT);
-		if (seen && parseRecord(FirstKept, seen, FIRST_KEPT, store).first_kept >= number) return;
+		if (seen && parse(FirstKept, seen, FIRST_KEPT, store).first_kept >= number) return;
 		const content = recordBytes({ format: LAKE_FORMAT, first_kept: number });
 		if (await store.replace(FIRST_KEPT, content, seen)) return;
 	}

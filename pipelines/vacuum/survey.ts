@@ -16,6 +16,10 @@ export interface Survey extends Holdings {
 	/** Numbers of the snapshots that stay. */
 	kept: number[];
 	oldest: number;
+	/** Numbers of older ones, but for those that share all their files with one that stays. */
+	givenUp: number[];
+	/** The oldest one, with none after it that lacks a file. */
+	firstWhole: number;
 	/** Table files that are named, by path. */
 	tables: Map<string, NamedFile>;
 	/** What each table file names in turn, once it was read. */
@@ -48,17 +52,19 @@ async function look(store: Store, retention: Retention, now: number, firstKept: 
 	const open = await Promise.all(pending.map(({ path }) => readSnapshot(store, path)));
 	const stay = [...kept, ...open].map(({ snapshot }) => snapshot);
 	const files = await listFiles(store);
-	requireWhole(
-		kept.map(({ snapshot }) => snapshot),
-		files,
-		store,
-	);
+	const snapshots = claimed.map(({ snapshot }) => snapshot);
+	const present = new Set([...files.receipts, ...files.table_files].map(({ path }) => path));
+	const firstWhole = 1 + Math.max(0, ...snapshots.filter((one) => lacking(one, present)).map(({ number }) => number));
+	requireWhole(snapshots.slice(oldest - 1), firstWhole, present, store);
+	const whole = wholeSnapshots(snapshots, oldest);
 	return {
 		kept: kept.map(({ snapshot }) => snapshot.number),
 		oldest,
+		givenUp: snapshots.map(({ number }) => number).filter((number) => !whole.has(number)),
+		firstWhole,
 		files,
 		named: new Set(stay.flatMap(namesOf)),
-		published: new Set(claimed.flatMap(({ snapshot }) => namesOf(snapshot))),
+		published: new Set(snapshots.flatMap(namesOf)),
 		tables: new Map(stay.flatMap(tableFilesOf).map((file) => [file.path, file])),
 		contents: new Map(),
 	};
@@ -84,6 +90,16 @@ export function namesOf(snapshot: Snapshot): string[] {
 	return [...snapshot.shards.map(({ receipt }) => receipt), ...tableFilesOf(snapshot).map(({ path }) => path)];
 }
 
+/** Numbers of the snapshots that vacuum leaves whole: those it keeps, and older ones with the same files. */
+export function wholeSnapshots(snapshots: Snapshot[], firstKept: number): Set<number> {
+	const kept = new Set(snapshots.filter(({ number }) => number >= firstKept).flatMap(namesOf));
+	return new Set(snapshots.filter((one) => namesOf(one).every((path) => kept.has(path))).map(({ number }) => number));
+}
+
+function lacking(snapshot: Snapshot, present: Set<string>): string | undefined {
+	return namesOf(snapshot).find((path) => !present.has(path));
+}
+
 /** The lake's files that vacuum knows by their names. */
 export async function listFiles(store: Store): Promise<Record<Kind, LakeFile[]>> {
 	const files: Record<Kind, LakeFile[]> = { receipts: [], table_files: [], objects: [], rejected: [] };
@@ -95,17 +111,18 @@ export async function listFiles(store: Store): Promise<Record<Kind, LakeFile[]>>
 }
 
 /** What a lost table file names cannot be known: then nothing may be deleted. */
-function requireWhole(kept: Snapshot[], files: Survey["files"], store: Store): void {
-	const present = new Set([...files.receipts, ...files.table_files].map(({ path }) => path));
+function requireWhole(kept: Snapshot[], firstWhole: number, present: Set<string>, store: Store): void {
 	for (const snapshot of kept) {
-		const path = namesOf(snapshot).find((name) => !present.has(name));
+		const path = lacking(snapshot, present);
 		if (path === undefined) continue;
+		const whole = kept.filter(({ number }) => number >= firstWhole).length;
+		const lost = ` If .irlake/ was lost after a vacuum: --keep ${whole} --yes keeps those that are whole.`;
 		throw new LakeError(
 			"LAKE_DAMAGED",
 			`${path} is missing in ${store.name}, and snapshot ${snapshot.number} needs it`,
 			{
 				path,
-				hint: "Nothing was deleted. Run irlake verify, restore the file, then run vacuum again.",
+				hint: `Nothing was deleted. Run irlake verify, restore the file, then run vacuum again.${whole > 0 ? lost : ""}`,
 			},
 		);
 	}

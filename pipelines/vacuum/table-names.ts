@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { TableFile } from "../../schemas/records.js";
 import { localTable } from "../local-table.js";
@@ -8,7 +9,7 @@ import { rejectedPath } from "../rejected-path.js";
 export interface TableTools {
 	store: Store;
 	tables: TableFiles;
-	/** Folder of this run's own, for copies of a store elsewhere. */
+	/** Folder of this run's own, for copies of a store elsewhere; made and removed here. */
 	work: string;
 }
 
@@ -24,10 +25,14 @@ export async function rejectedNamed(file: TableFile, tools: TableTools): Promise
 
 /** The distinct texts of one column. */
 async function column(file: TableFile, name: string, { store, tables, work }: TableTools): Promise<string[]> {
-	const local = await localTable(file, store, join(work, "table.parquet"));
 	const found = new Set<string>();
-	for await (const batch of tables.read(local, [name])) {
-		for (const row of batch) if (typeof row[name] === "string") found.add(row[name]);
+	try {
+		const local = await localTable(file, store, join(work, "table.parquet"));
+		for await (const batch of tables.read(local, [name])) {
+			for (const row of batch) if (typeof row[name] === "string") found.add(row[name]);
+		}
+	} finally {
+		await rm(work, { recursive: true, force: true });
 	}
 	return [...found];
 }

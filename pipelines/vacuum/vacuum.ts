@@ -33,7 +33,7 @@ export type Tally = Record<Kind, { files: number; bytes: number }>;
 export interface VacuumReport {
 	/** Numbers of the snapshots that stay. */
 	kept: number[];
-	/** Numbers of those that need not stay. */
+	/** Numbers of those that are not whole, or no longer to be. */
 	givenUp: number[];
 	/** Swept by this run, or to be swept by the next one with `--yes`. */
 	deleted: Tally;
@@ -76,6 +76,8 @@ export async function runVacuum(tools: VacuumTools, retention: Retention): Promi
 	const { deleted, unfinished } = await finishBroken(tools, retention, now);
 	const todo = await decide(tools, await listRecords(store), retention, now);
 	if (!todo) return null;
+	// Of a lake that lost the record.
+	if (todo.lake.firstWhole > 1) await raiseFirstKept(store, todo.lake.firstWhole);
 	for (const id of todo.over) await endMarks(store, id);
 	for (const { id, files } of todo.sweeps) {
 		await raiseFirstKept(store, todo.lake.oldest);
@@ -172,7 +174,7 @@ function remove({ files }: Survey, swept: LakeFile[]): void {
 function report({ lake, marks, waiting, due }: Todo, deleted: LakeFile[], unfinished: number): VacuumReport {
 	return {
 		kept: lake.kept,
-		givenUp: Array.from({ length: lake.oldest - 1 }, (_, at) => at + 1),
+		givenUp: lake.givenUp,
 		deleted: tally(deleted),
 		marked: tally(marks),
 		waiting: tally(waiting),

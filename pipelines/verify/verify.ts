@@ -3,9 +3,10 @@ import { createWriteStream } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
 import type { ImagePool, Store, TableFiles } from "../ports.js";
-import { readFirstKept } from "../vacuum/records.js";
+import { damagedRecords, orDamage, readFirstKept } from "../vacuum/records.js";
 import { checkObject, type ObjectRow } from "./check-object.js";
 import { checkRecords } from "./check-records.js";
 import { checkRejected } from "./check-rejected.js";
@@ -48,7 +49,7 @@ export async function verifyLake(
 	if (!records) return null;
 	const { snapshots } = records;
 	const newest = snapshots.at(-1);
-	const firstKept = await readFirstKept(tools.store);
+	const firstKept = await checkVacuum(tools.store, report, newest?.number ?? 1);
 	const current = new Set(newest?.tables.images?.files.map(({ path }) => path));
 	const files = new Map<string, TableFile>();
 	for (const snapshot of snapshots) {
@@ -86,8 +87,20 @@ export async function verifyLake(
 	return report;
 }
 
+/** Returns the oldest snapshot to audit: where vacuum's record of it is damaged, the newest. */
+async function checkVacuum(store: Store, report: Report, newest: number): Promise<number> {
+	const firstKept = await orDamage(readFirstKept(store));
+	const unknown = firstKept instanceof LakeError;
+	for (const { path, message, hint } of await damagedRecords(store)) {
+		const left = unknown && path === firstKept.path ? " Only the newest snapshot's files were looked at." : "";
+		report.add("RECORD_INVALID", path ?? "", `${message}.${left} ${hint}`);
+	}
+	return unknown ? newest : firstKept;
+}
+
 function unmendable({ code, path }: Problem): string {
 	if (path.startsWith("rejected/")) return "delete it; mirror --keep-rejected brings it again";
+	if (path.startsWith(".irlake/vacuum/")) return "it is for you to delete";
 	if (code.startsWith("OBJECT_")) return "its bytes are those recorded; the table or the decoder is wrong";
 	return "a record is never made by guess; restore it from a copy of the lake, or mirror into a new one";
 }

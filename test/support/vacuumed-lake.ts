@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createFolderSource } from "../../infra/adapters/sources/folder.js";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
@@ -107,13 +107,16 @@ export class Variants {
 		return outcome.published?.snapshot.number ?? null;
 	}
 
-	rollback(store: Store, number: number, clock: Clock): Promise<StoredSnapshot | null> {
-		return rollback(store, number, claimTools({ tables: this.#tables, scratch: this.fresh(), clock }, never));
+	async rollback(store: Store, number: number, clock: Clock): Promise<StoredSnapshot | null> {
+		return rollback(store, number, await claimTools({ tables: this.#tables, scratch: this.fresh(), clock }, never));
 	}
 
-	vacuum(store: Store, keep: number, clock: Clock, grace = 0): Promise<VacuumReport | null> {
-		const tools = { store, tables: this.#tables, work: this.fresh(), clock, signal: never };
-		return runVacuum(tools, { keep, keepYounger: 0, grace });
+	async vacuum(store: Store, keep: number, clock: Clock, grace = 0): Promise<VacuumReport | null> {
+		const work = this.fresh();
+		const tools = { store, tables: this.#tables, work, clock, signal: never };
+		const report = await runVacuum(tools, { keep, keepYounger: 0, grace });
+		if (existsSync(work)) throw new Error(`vacuum left ${work}`);
+		return report;
 	}
 
 	/** Throws where any file of a snapshot that is kept, or of a later one, is absent or other than it should be. Returns the newest. */

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Dataset } from "../../pipelines/datasets/dataset.js";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { chooseShards, chooseSnapshot } from "../../pipelines/export/choose.js";
@@ -10,6 +9,7 @@ import { runExport } from "../../pipelines/export/run-export.js";
 import type { Exported, ExportJob } from "../../pipelines/export/types.js";
 import type { StoredSnapshot } from "../../pipelines/lake.js";
 import type { ExportFiles } from "../../pipelines/ports.js";
+import { workFolder } from "../../pipelines/work-folder.js";
 import type { Options } from "../../schemas/config.js";
 import { LakeError } from "../../schemas/errors.js";
 import { EXPORT_FORMATS, type ExportFormat, type ExportKey } from "../../schemas/export.js";
@@ -45,7 +45,7 @@ export async function exportLake(context: CommandContext, argument: string): Pro
 				store,
 				tables,
 				target,
-				work: join(scratch, "work", `${process.pid}-export`),
+				work: await workFolder(scratch, "export"),
 				onImages: (count) => {
 					for (let image = 0; image < count; image++) progress.imageDone(format);
 				},

@@ -26,7 +26,7 @@ export async function rollback(
 	const published = await rollBack(
 		store,
 		Number(argument),
-		claimTools({ tables, scratch, clock: systemClock }, signal),
+		await claimTools({ tables, scratch, clock: systemClock }, signal),
 	).finally(() => tables.close());
 	const newest = published ?? (await readLatestSnapshot(store));
 	const state = published ? "published" : "up_to_date";

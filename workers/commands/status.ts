@@ -3,15 +3,15 @@ import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import { readLatestSnapshot } from "../../pipelines/lake.js";
 import { receiptsOf } from "../../pipelines/mirror/plan-mirror.js";
 import { claimedSnapshot } from "../../pipelines/mirror/publish.js";
-import { readFirstKept } from "../../pipelines/vacuum/records.js";
-import { namesOf } from "../../pipelines/vacuum/survey.js";
+import { orDamage, readFirstKept } from "../../pipelines/vacuum/records.js";
+import { wholeSnapshots } from "../../pipelines/vacuum/survey.js";
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot } from "../../schemas/records.js";
 import { FleetWatch, fleetDocument, sayFleet } from "../fleet/fleet-status.js";
 import { Interrupted } from "../interrupt.js";
 import type { CommandContext, CommandResult } from "../run-command.js";
 import { selectionText, uncheckedZips } from "../summary.js";
-import { countedText, placeText, sizeText, tableText } from "../text.js";
+import { countedText, placeText, sizeText, tableText, wrapText } from "../text.js";
 import { pause } from "../waiting.js";
 import { type LakeStore, openStore } from "../wire.js";
 
@@ -47,10 +47,13 @@ interface LakeStatus {
 	document: Record<string, unknown>;
 }
 
-/** Numbers of the snapshots that vacuum left whole: those it keeps, and older ones with the same files. */
-function wholeSnapshots(snapshots: Snapshot[], firstKept: number): Set<number> {
-	const kept = new Set(snapshots.filter(({ number }) => number >= firstKept).flatMap(namesOf));
-	return new Set(snapshots.filter((one) => namesOf(one).every((path) => kept.has(path))).map(({ number }) => number));
+/** Whether vacuum left a snapshot whole; null where its record of that is damaged, and the newest does not tell. */
+type IsWhole = (number: number) => boolean | null;
+
+function isWhole(snapshots: Snapshot[], newest: number, firstKept: number | LakeError): IsWhole {
+	const damaged = firstKept instanceof LakeError;
+	const whole = wholeSnapshots(snapshots, damaged ? newest : firstKept);
+	return (number) => whole.has(number) || (damaged ? null : false);
 }
 
 async function readLake({ options, env, signal }: CommandContext): Promise<LakeStatus> {
@@ -71,9 +74,11 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 		if (stored) snapshots.push(stored);
 	}
 	snapshots.push(latest);
-	const wholeNumbers = wholeSnapshots(
+	const firstKept = await orDamage(readFirstKept(store));
+	const whole = isWhole(
 		snapshots.map(({ snapshot }) => snapshot),
-		await readFirstKept(store),
+		latest.snapshot.number,
+		firstKept,
 	);
 	const unfinished = await claimedSnapshot(store, latest.snapshot.number + 1);
 	const present = new Set(latest.snapshot.shards.map(({ shard }) => shard));
@@ -95,9 +100,11 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 		snapshot.source.committed_at ?? "-",
 		snapshot.counts.shards,
 		snapshot.counts.rows_published,
-		wholeNumbers.has(snapshot.number) ? "" : "vacuumed",
+		{ true: "", false: "vacuumed", null: "unknown" }[`${whole(snapshot.number)}`],
 	]);
 	say(tableText([["snapshot", "commit", "committed at", "shards", "images", ""], ...rows]));
+	if (firstKept instanceof LakeError)
+		for (const line of wrapText(`${firstKept.message}. ${firstKept.hint}`, 80)) say(line);
 	if (missing.length > 0)
 		say(
 			`\nnot in the lake: ${countedText(missing.length, "shard")} (${missing.slice(0, 4).join(", ")}${missing.length > 4 ? ", …" : ""})`,
@@ -130,9 +137,10 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 					committed_at: snapshot.source.committed_at,
 					shards: snapshot.counts.shards,
 					images: snapshot.counts.rows_published,
-					whole: wholeNumbers.has(snapshot.number),
+					whole: whole(snapshot.number),
 				})),
 				missing,
+				...(firstKept instanceof LakeError ? { damaged: firstKept.path } : {}),
 				unfinished: unfinished?.snapshot.number ?? null,
 			},
 		},

@@ -1,6 +1,6 @@
-import { join } from "node:path";
 import { KINDS } from "../../pipelines/vacuum/kinds.js";
 import { planVacuum, runVacuum, type Tally, type VacuumReport } from "../../pipelines/vacuum/vacuum.js";
+import { workFolder } from "../../pipelines/work-folder.js";
 import type { Options } from "../../schemas/config.js";
 import { LakeError } from "../../schemas/errors.js";
 import { systemClock } from "../clock.js";
@@ -34,7 +34,7 @@ export async function vacuum(context: CommandContext): Promise<CommandResult> {
 	const tools = {
 		store,
 		tables,
-		work: join(scratch, "work", `${process.pid}-vacuum`),
+		work: await workFolder(scratch, "vacuum"),
 		clock: systemClock,
 		signal,
 		onSweep: (files: number) => {
