@@ -8,10 +8,13 @@ import type { Finding } from "./types.js";
  * the same wrong bytes each time. Such a verdict counts only of the whole zip, which has a hash to be held against.
  */
 
-/** Verdicts on bytes that no CRC-32 vouches for: the directory's, and those that belie theirs. */
+/**
+ * Verdicts on bytes that no CRC-32 vouches for: the directory's, and those that belie theirs. An orphan is none: a source
+ * may have some in every shard, and the wrong name of a wanted image shows as a missing one.
+ */
 const DOUBTFUL: ReadonlySet<ErrorCode> = new Set([
 	...(["ZIP_CORRUPT", "ZIP_UNSAFE", "JSON_MISSING", "JSON_INVALID"] as const),
-	...(["MEMBER_CRC_MISMATCH", "MEMBER_UNREADABLE", "IMAGE_MISSING", "IMAGE_ORPHAN"] as const),
+	...(["MEMBER_CRC_MISMATCH", "MEMBER_UNREADABLE", "IMAGE_MISSING"] as const),
 ]);
 
 /** Throws the first finding that needs the whole zip, where only parts of it were fetched. */
