@@ -46,7 +46,7 @@ export const FINDINGS = {
 		level: "shard",
 		severity: "fatal",
 		meaning: "The zip's directory cannot be read, or holds more entries than its end record says.",
-		todo: "Look at the zip kept under <scratch>/failed; tell the dataset's owner.",
+		todo: "Look at the zip (a downloaded one is kept under <scratch>/failed); tell the dataset's owner.",
 	},
 	ZIP_UNSAFE: {
 		level: "shard",
@@ -59,7 +59,7 @@ export const FINDINGS = {
 		level: "shard",
 		severity: "fatal",
 		meaning: "The shard has no <split>_<n>.json.",
-		todo: "Look at the zip kept under <scratch>/failed; tell the dataset's owner.",
+		todo: "Look at the zip (a downloaded one is kept under <scratch>/failed); tell the dataset's owner.",
 	},
 	JSON_INVALID: {
 		level: "shard",

@@ -8,7 +8,7 @@ import { processShard, ShardFailed, type ShardTools } from "../pipelines/mirror/
 import type { ClaimTools } from "../pipelines/mirror/still-there.js";
 import type { Clock, Progress, Store } from "../pipelines/ports.js";
 import { workFolder } from "../pipelines/work-folder.js";
-import { FINDINGS } from "../schemas/codes.js";
+import { type ErrorCode, FINDINGS } from "../schemas/codes.js";
 import { LakeError } from "../schemas/errors.js";
 import type { Receipt, Snapshot } from "../schemas/records.js";
 
@@ -17,7 +17,7 @@ import type { Receipt, Snapshot } from "../schemas/records.js";
 export interface ShardOutcome {
 	shard: string;
 	state: "done" | "reused" | "failed" | "skipped";
-	code: string | null;
+	code: ErrorCode | null;
 	detail: string | null;
 	/** Of a failed shard: what had been found, and where it is kept. */
 	findings: Receipt["findings"];

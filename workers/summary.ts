@@ -1,6 +1,6 @@
 import { type Dataset, shardParts } from "../pipelines/datasets/dataset.js";
 import { sumCounts } from "../pipelines/mirror/next-snapshot.js";
-import { FINDINGS, type FindingCode } from "../schemas/codes.js";
+import { aboutCode, FINDINGS, type FindingCode } from "../schemas/codes.js";
 import type { Receipt, Snapshot } from "../schemas/records.js";
 import type { ShardOutcome } from "./run-mirror.js";
 import { countedText, countText, tableText, wrapText } from "./text.js";
@@ -70,14 +70,19 @@ export function gravestFirst(codes: FindingCode[]): FindingCode[] {
 	return codes.sort().sort((a, b) => order[FINDINGS[a].severity] - order[FINDINGS[b].severity]);
 }
 
-/** Findings by code, the grave ones first. */
+/** Findings by code, the grave ones first, each with what it means. */
 export function findingsText(findings: Receipt["findings"]): string {
 	return gravestFirst(Object.keys(findings) as FindingCode[])
-		.map(
-			(code) =>
-				`  ${FINDINGS[code].severity.padEnd(6)}  ${code.padEnd(26)} ${countText(findings[code] ?? 0).padStart(6)}`,
-		)
+		.flatMap((code) => {
+			const { severity, meaning } = FINDINGS[code];
+			const count = countText(findings[code] ?? 0).padStart(6);
+			return [`  ${severity.padEnd(6)}  ${code.padEnd(26)} ${count}`, ...indented(meaning, 10)];
+		})
 		.join("\n");
+}
+
+function indented(text: string, by: number): string[] {
+	return wrapText(text, 80 - by).map((line) => " ".repeat(by) + line);
 }
 
 /** `3 shards done, 33 as they were`, by how they ended; those without any are left out. */
@@ -85,7 +90,7 @@ export function shardsText(shards: ShardOutcome[]): string {
 	const words = { done: "done", reused: "as they were", failed: "failed", skipped: "skipped" };
 	const parts = Object.entries(words).flatMap(([state, word]) => {
 		const count = shards.filter((shard) => shard.state === state).length;
-		return count > 0 ? [{ count, word }] : [];
+		return count > 0 ? [{ count, word: count === 1 ? word.replace("they were", "it was") : word }] : [];
 	});
 	const [first, ...others] = parts;
 	if (!first) return "no shard";
@@ -93,12 +98,13 @@ export function shardsText(shards: ShardOutcome[]): string {
 	return texts.join(", ");
 }
 
-/** The shards that failed, each with its code, reason and where it is kept. */
+/** The shards that failed, each with its code, reason, what to do, and where it is kept. */
 export function failuresText(shards: ShardOutcome[]): string {
 	const bad = shards.filter(({ code }) => code !== null);
 	return bad
 		.map(({ shard, state, code, detail, kept, findings }) => {
-			const lines = [`  ${shard} ${state}: ${code}`, `    ${detail}`];
+			const lines = [`  ${shard} ${state}: ${code}`, ...indented(detail ?? "", 4)];
+			if (code !== null) lines.push(...indented(aboutCode(code).todo, 4));
 			const found = Object.entries(findings).map(([name, count]) => `${name} ${count}`);
 			if (found.length > 0) lines.push(`    found: ${found.join(", ")}`);
 			if (kept !== null) lines.push(`    kept: ${kept}`);
