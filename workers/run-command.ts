@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { Progress } from "../pipelines/ports.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import { Interrupted, listenForInterrupt } from "./interrupt.js";
@@ -13,6 +14,8 @@ export interface CommandContext {
 	given(option: keyof Options): boolean;
 	env: NodeJS.ProcessEnv;
 	log: Logger;
+	/** A line in the log, as the pipelines write one. */
+	note: Progress["note"];
 	/** Whether bars are drawn: on a terminal, where no document is asked for. */
 	drawn: boolean;
 	divert: Log["divert"];
@@ -134,7 +137,8 @@ export async function runCommand(
 		});
 		const drawn = process.stderr.isTTY === true && !json;
 		const given = (option: keyof Options): boolean => isGiven(option, flags, env);
-		const context = { options, given, env, log, drawn, divert: opened.divert, signal, say };
+		const note: Progress["note"] = (level, message, fields) => opened.log[level](fields ?? {}, message);
+		const context = { options, given, env, log, note, drawn, divert: opened.divert, signal, say };
 		const { exit, document, error = null } = await command(context);
 		if (json) sayDocument({ ...document, exit_code: exit, error });
 		if (error) sayError(error);

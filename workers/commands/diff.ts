@@ -21,10 +21,8 @@ const SOURCE = "source";
 
 /** `irlake diff A B`: what differs between two snapshots, or a snapshot and the source. Leaves nothing behind. */
 export async function diff(context: CommandContext, before: string, after: string): Promise<CommandResult> {
-	const { options, env, log, signal, say } = context;
+	const { options, env, note, signal, say } = context;
 	if (before === SOURCE && after === SOURCE) throw new LakeError("USAGE", "one of the two must be a snapshot");
-	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
-		log[level](fields ?? {}, message);
 	const store = await openStore(options, { signal, note, env });
 	const named = [before, after].filter((name) => name !== SOURCE);
 	const [first, second] = await Promise.all(named.map((name) => chooseSnapshot(store, name, "a snapshot")));

@@ -31,13 +31,11 @@ const dataset = imageRewardDb;
 
 /** `irlake enqueue`: the same mirror, as jobs on the queue. */
 export async function enqueue(context: CommandContext): Promise<CommandResult> {
-	const { options, env, log } = context;
+	const { options, env, log, note } = context;
 	const request = runRequest(options);
 	await requirePredicate(options);
 	if (options.expect !== undefined && !options.wait) throw nobodyJudges();
 	const expectations = await readExpected(options);
-	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
-		log[level](fields ?? {}, message);
 	const store = await openStore(options, { signal: context.signal, note, env });
 	await requireLake(store);
 	const scratch = await requireScratch(options, env);
@@ -108,10 +106,8 @@ class Enqueuer {
 	}
 
 	async #plan(): Promise<MirrorPlan> {
-		const { options, env, log, signal } = this.#context;
+		const { options, env, note, signal } = this.#context;
 		const { request, store, scratch } = this.#place;
-		const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
-			log[level](fields ?? {}, message);
 		let source: Source | null = null;
 		try {
 			source = await openSource(

@@ -22,12 +22,10 @@ import { openExportFiles, openStore, openTarget } from "../wire.js";
 
 /** `irlake export FORMAT`: a snapshot, written for other tools. */
 export async function exportLake(context: CommandContext, argument: string): Promise<CommandResult> {
-	const { options, env, log, signal, say } = context;
+	const { options, env, note, signal, say } = context;
 	const format = requireFormat(argument);
 	if (options.out === undefined) throw new LakeError("USAGE", "--out is missing: say where the export goes");
 	const wanted = wantedShards(imageRewardDb, options);
-	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
-		log[level](fields ?? {}, message);
 	const tools = { signal, note, env };
 	const store = await openStore(options, tools);
 	const scratch = await requireScratch(options, env);

@@ -51,13 +51,11 @@ export function mirrorRequest(options: Options): MirrorRequest {
 
 /** `irlake mirror`: plan, process every shard, publish. */
 export async function mirror(context: CommandContext): Promise<CommandResult> {
-	const { options, env, log, signal } = context;
+	const { options, env, note, signal } = context;
 	const started = performance.now();
 	const request = mirrorRequest(options);
 	await requirePredicate(options);
 	const expectations = await readExpected(options);
-	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
-		log[level](fields ?? {}, message);
 	const store = await openStore(options, { signal, note, env });
 	await requireLake(store);
 	const scratch = await requireScratch(options, env);

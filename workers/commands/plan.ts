@@ -16,12 +16,10 @@ import { mirrorRequest } from "./mirror.js";
 const MEASURED_BYTES_PER_SECOND = 80e6;
 
 /** `irlake plan`: what a mirror would do. Leaves nothing behind: what it must read lies in a folder that it removes. */
-export async function plan({ options, env, log, signal, say }: CommandContext): Promise<CommandResult> {
+export async function plan({ options, env, note, signal, say }: CommandContext): Promise<CommandResult> {
 	const request = mirrorRequest(options);
 	await requirePredicate(options);
 	await readExpected(options);
-	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
-		log[level](fields ?? {}, message);
 	const store = await openStore(options, { signal, note, env });
 	await requireLake(store);
 	const scratch = await requireScratch(options, env);

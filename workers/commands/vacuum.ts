@@ -17,9 +17,7 @@ const COLUMNS = 80;
 
 /** `irlake vacuum`: marks what no retained snapshot needs, and deletes what was marked a grace time ago. */
 export async function vacuum(context: CommandContext): Promise<CommandResult> {
-	const { options, env, log, signal } = context;
-	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
-		log[level](fields ?? {}, message);
+	const { options, env, log, note, signal } = context;
 	const store = await openStore(options, { signal, note, env });
 	const scratch = await requireScratch(options, env);
 	const grace = options.grace ?? DAY;

@@ -28,9 +28,7 @@ const SHOWN = 20;
 
 /** `irlake verify`: audits a lake against its own records, and with `--repair` makes good what it can. */
 export async function verify(context: CommandContext): Promise<CommandResult> {
-	const { options, given, env, log, signal } = context;
-	const note = (level: "info" | "warn", message: string, fields?: Record<string, unknown>): void =>
-		log[level](fields ?? {}, message);
+	const { options, given, env, note, signal } = context;
 	if (options.repair && given("source")) parseSource(options.source);
 	const store = await openStore(options, { signal, note, env });
 	const scratch = await requireScratch(options, env);
