@@ -43,7 +43,6 @@ export function doctorChecks(facts: DoctorFacts): Check[] {
 		check("node", async () => nodeVerdict(process.version, NODE_VERSIONS)),
 		check("duckdb", () => checkPackage("DuckDB", wire.duckdbVersion)),
 		check("sharp", () => checkPackage("sharp", wire.codecVersion)),
-		check("decoder", checkDecoder),
 	];
 }
 
@@ -139,13 +138,4 @@ async function checkPackage(name: string, version: () => Promise<string>): Promi
 	} catch {
 		return failed(`${name} does not load on this machine.`, "Run npm ci again, on the machine where it will run.");
 	}
-}
-
-async function checkDecoder(): Promise<Verdict> {
-	const fast = await wire.fastDecoder();
-	if (fast !== null) return ok(`the system's ${fast}`);
-	return warn(
-		"The system has no libwebp: sharp decodes every picture, at about a third of the speed.",
-		process.platform === "darwin" ? "brew install webp" : "apt-get install libwebp7",
-	);
 }

@@ -250,12 +250,6 @@ export async function duckdbVersion(): Promise<string> {
 	return version();
 }
 
-/** Name of the fast decoder that image threads use, or null where the slower one decodes all. */
-export async function fastDecoder(): Promise<string | null> {
-	const { loadFastDecoder } = await import("../infra/adapters/images/decode.js");
-	return (await loadFastDecoder("auto", null))?.name ?? null;
-}
-
 export const archives: ArchiveReader = {
 	arrived: arrivedImages,
 	recordsStart,

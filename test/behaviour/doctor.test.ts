@@ -258,18 +258,6 @@ describe("the lake", () => {
 	}, 60_000);
 });
 
-test("without the system's libwebp: a warning that names the package", async () => {
-	// What cannot be loaded stands before the system's own.
-	mkdirSync(lab.path("lib"), { recursive: true });
-	for (const name of ["libwebp.so.7", "libwebp.7.dylib"]) writeFileSync(lab.path(`lib/${name}`), "");
-	const found = await examine(["--lake", lab.path("lake")], {
-		LD_LIBRARY_PATH: lab.path("lib"),
-		DYLD_LIBRARY_PATH: lab.path("lib"),
-	});
-	expect(failures(found)).toEqual([]);
-	expect(found.get("decoder")).toMatchObject({ state: "warn", mend: expect.stringMatching(/libwebp7|webp/) });
-}, 30_000);
-
 test.each([
 	{ args: ["--lake", "gs://bucket/x"], code: "LAKE_UNSUPPORTED" },
 	{ args: ["--source", "ftp://host/x"], code: "USAGE" },

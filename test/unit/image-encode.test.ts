@@ -7,6 +7,8 @@ import { CODEC_VERSION, openSharp } from "../../infra/adapters/images/sharp.js";
 import type { ImagePool, ImageResult, StoredImage } from "../../pipelines/ports.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../schemas/settings.js";
 import { pictureWebp } from "../sample/picture.js";
+import { encodeVp8l } from "../sample/vp8l.js";
+import { chunk, riff } from "../sample/webp.js";
 import { ROOT, tempDir } from "../support/root.js";
 
 const temp = tempDir("image-encode");
@@ -124,12 +126,16 @@ describe("webp-lossless", () => {
 
 test("a WebP one pixel longer than encoders take is still stored", async () => {
 	const wide = join(temp.path, "wide.webp");
-	// 16,383 is as far as the encoder goes; the header of a picture of one colour can claim one more.
-	const made = await openSharp({ create: { width: 16_383, height: 1, channels: 3, background: "#204060" } })
-		.webp({ lossless: true })
-		.toBuffer();
-	made.writeUInt32LE(((16_384 - 1) | (made.readUInt32LE(21) & ~0x3fff)) >>> 0, 21);
-	writeFileSync(wide, made);
+	const rgba = Buffer.alloc(16_384 * 4, Buffer.from([0x20, 0x40, 0x60, 0xff]));
+	writeFileSync(
+		wide,
+		riff([
+			chunk(
+				"VP8L",
+				encodeVp8l(rgba, 16_384, 1, () => 1),
+			),
+		]),
+	);
 	expect(await stored(wide, { image: "webp-lossless" })).toMatchObject({ width: 16_384, format: "webp" });
 	expect(await stored(wide, { image: "webp", quality: 80 })).toMatchObject({ width: 16_383, source_width: 16_384 });
 	expect(await stored(wide, { image: "jpeg", quality: 80 })).toMatchObject({ width: 16_384 });

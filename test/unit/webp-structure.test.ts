@@ -32,7 +32,7 @@ describe("what the structure leaves open, decoding tells", () => {
 	test.each(DECODED)("%s", async (file) => {
 		const verdict = examine(read(file));
 		if (!verdict.ok) throw new Error(`rejected by its structure: ${verdict.reject.detail}`);
-		expect(await new Decoder(null).decode(read(file), verdict.structure, false)).toBeNull();
+		expect(await new Decoder().decode(read(file), verdict.structure, false)).toBeNull();
 	});
 });
 

@@ -1,78 +1,39 @@
 /**
- * Decoding to RGBA8, after the structure was found good. A fast decoder reads plain lossless files; whatever it
- * rejects, and every other file, is decided by the arbiter, so that the verdict is the same on every machine.
- * Figures and reasons: docs/decisions/0002-image-decoding.md.
+ * Decoding to RGBA8, after the structure was found good. The decoder in vp8l/ reads plain lossless files; whatever it
+ * does not read to its end, and every other file, is decided by the arbiter. Figures and reasons:
+ * docs/decisions/0011-own-decoder.md.
  */
 
 import type { StoredFormat } from "../../../schemas/stored-format.js";
-import { PixelScanner, type Scan } from "./pixels.js";
+import { PictureMemory, type Scan } from "./pixels.js";
 import { MAX_PIXELS, type Structure } from "./structure.js";
-
-/** `auto`: libwebp where the system has it. `arbiter`: no fast decoder. */
-export type DecoderChoice = "auto" | "arbiter";
 
 export interface Decoded extends Scan {
 	/** Rows of RGBA8. Valid until the next picture is decoded by the same decoder. */
 	rgba: Buffer;
 }
 
-/** Fills `rgba` (`width · height · 4` bytes) from a plain lossless file; false when it cannot. */
-export interface FastDecoder {
-	readonly name: string;
-	decode(riff: Buffer, structure: Structure, rgba: Buffer): boolean;
-}
-
-/** Where the system's libwebp is found, by Node's name of the platform. */
-const LIBRARIES: Partial<Record<NodeJS.Platform, string>> = {
-	linux: "libwebp.so.7",
-	darwin: "libwebp.7.dylib",
-};
+/** A larger picture gets memory of its own, which is not kept. */
+const KEPT_PIXELS = 2 * 1024 * 1024;
 
 /** Decodes pictures one after another: for one thread, one picture at a time. */
 export class Decoder {
-	readonly #fast: FastDecoder | null;
-	readonly #scanner = new PixelScanner();
-
-	constructor(fast: FastDecoder | null) {
-		this.#fast = fast;
-	}
+	readonly #memory = new PictureMemory();
 
 	/** The picture in `riff` (exactly the RIFF container), or null when it cannot be decoded. `careful` uses the arbiter only. */
 	async decode(riff: Buffer, structure: Structure, careful: boolean): Promise<Decoded | null> {
-		const { width, height } = structure;
-		if (this.#fast !== null && structure.plain && !careful) {
-			const rgba = this.#scanner.frame(width * height * 4);
-			if (this.#fast.decode(riff, structure, rgba)) {
-				const scan = this.#scanner.scan(rgba, width, height);
-				// A file that says it has no alpha and has some all the same: libwebp gives it, the arbiter drops it.
+		const { width, height, picture } = structure;
+		if (structure.plain && !careful) {
+			const memory = width * height > KEPT_PIXELS ? new PictureMemory() : this.#memory;
+			const rgba = memory.decode(riff.subarray(picture.start, picture.start + picture.bytes), width, height);
+			if (rgba !== null) {
+				const scan = memory.scan(rgba, width, height);
+				// A file that says it has no alpha and has some all the same: the arbiter drops it.
 				if (structure.alpha || scan.opaque) return { rgba, ...scan };
 			}
 		}
 		const rgba = await arbiter(riff, width, height);
-		return rgba === null ? null : { rgba, ...this.#scanner.scan(rgba, width, height) };
-	}
-}
-
-/**
- * The system's libwebp, or null where it is not to be had. Never throws: without it everything works, more slowly.
- * `library`: path or name, null for the platform's own.
- */
-export async function loadFastDecoder(choice: DecoderChoice, library: string | null): Promise<FastDecoder | null> {
-	if (choice === "arbiter") return null;
-	const name = library ?? LIBRARIES[process.platform];
-	if (name === undefined) return null;
-	try {
-		const { default: koffi } = await import("koffi");
-		// uint8_t* WebPDecodeRGBAInto(const uint8_t* data, size_t size, uint8_t* out, size_t out_size, int stride)
-		const into = koffi
-			.load(name)
-			.func("WebPDecodeRGBAInto", "uintptr_t", ["void*", "size_t", "void*", "size_t", "int"]);
-		return {
-			name: "libwebp",
-			decode: (riff, { width }, rgba) => Boolean(into(riff, riff.length, rgba, rgba.length, width * 4)),
-		};
-	} catch {
-		return null;
+		return rgba === null ? null : { rgba, ...this.#memory.scan(rgba, width, height) };
 	}
 }
 

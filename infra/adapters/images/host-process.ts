@@ -27,7 +27,7 @@ export interface HostEnd {
 }
 
 export interface HostEvents {
-	ready(decoder: string): void;
+	ready(): void;
 	answers(answers: Answer[]): void;
 	/** Once. */
 	ended(end: HostEnd): void;
@@ -59,7 +59,7 @@ export class HostProcess {
 		this.#child.on("message", (message: FromHost) => {
 			if ("ready" in message) {
 				this.ready = true;
-				events.ready(message.decoder);
+				events.ready();
 			} else {
 				this.#timer?.refresh();
 				events.answers(message.answers);

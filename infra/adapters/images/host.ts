@@ -31,7 +31,7 @@ class Host {
 			worker.on("message", (message: FromThread) => {
 				if ("started" in message) {
 					this.#threads.push(thread);
-					if (this.#threads.length === options.threads) send({ ready: true, decoder: message.started });
+					if (this.#threads.length === options.threads) send({ ready: true });
 					return;
 				}
 				thread.room += message.room;

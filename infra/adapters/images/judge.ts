@@ -6,7 +6,7 @@ import type { Settings } from "../../../schemas/settings.js";
 import { EXTENSION, type StoredFormat } from "../../../schemas/stored-format.js";
 import { isLarge, MemberReader } from "../archive/member.js";
 import type { Budget } from "./budget.js";
-import { type Decoded, Decoder, decodesWhole, type FastDecoder, storedHeader } from "./decode.js";
+import { type Decoded, Decoder, decodesWhole, storedHeader } from "./decode.js";
 import { pixelHash } from "./pixels.js";
 import { examine, type Structure } from "./structure.js";
 
@@ -44,11 +44,10 @@ const DAMAGED: ImageFinding = {
 /** Judges images one at a time, in one thread. */
 export class Judge {
 	readonly #members = new MemberReader();
-	readonly #decoder: Decoder;
+	readonly #decoder = new Decoder();
 	readonly #budget: Budget;
 
-	constructor(fast: FastDecoder | null, budget: Budget) {
-		this.#decoder = new Decoder(fast);
+	constructor(budget: Budget) {
 		this.#budget = budget;
 	}
 
@@ -169,8 +168,12 @@ export class Judge {
 	}
 }
 
-/** Gives large freed buffers back. The host runs with `--expose-gc`; elsewhere this does nothing. */
+/**
+ * Gives large freed buffers back: what the first collection finds is freed by another thread, which the second waits for.
+ * The host runs with `--expose-gc`; elsewhere this does nothing.
+ */
 function collect(): void {
+	globalThis.gc?.();
 	globalThis.gc?.();
 }
 

@@ -4,7 +4,6 @@ import type { ImageResult, ImageTask } from "../../../pipelines/ports.js";
 import type { ErrorCode } from "../../../schemas/codes.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Settings } from "../../../schemas/settings.js";
-import type { DecoderChoice } from "./decode.js";
 
 /** Where objects are staged: in a lake's folder, or on the scratch disk for a lake elsewhere. Null where nothing is ever kept. */
 export type StageOptions = { kind: "folder" | "scratch"; folder: string } | null;
@@ -13,9 +12,6 @@ export interface HostOptions {
 	threads: number;
 	budgetBytes: number;
 	stage: StageOptions;
-	decoder: DecoderChoice;
-	/** Path or name of libwebp; null for the platform's own. */
-	libwebp: string | null;
 }
 
 /** What a thread is started with. */
@@ -48,14 +44,14 @@ export type Answer = { id: number; result: ImageResult } | { id: number; error: 
 /** Pool to host, once it is ready. Its HostOptions are its only argument, as JSON. */
 export type ToHost = { jobs: Job[] };
 
-/** Host to pool. `decoder` names the fast decoder in use. */
-export type FromHost = { ready: true; decoder: string } | { answers: Answer[] };
+/** Host to pool. */
+export type FromHost = { ready: true } | { answers: Answer[] };
 
 /** Host to thread. */
 export type ToThread = Job[];
 
 /** Thread to host: `started` once; then answers in any order, and how many more jobs it can take. */
-export type FromThread = { started: string } | { answers: Answer[]; room: number };
+export type FromThread = { started: true } | { answers: Answer[]; room: number };
 
 /** Anything thrown, as plain values; what is no LakeError is a defect. */
 export function sendError(error: unknown): SentError {

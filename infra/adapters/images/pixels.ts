@@ -1,7 +1,10 @@
-/** What is computed from decoded pixels: `pixel_sha256` and `dhash`, as docs/lake-format.md defines them. */
+/**
+ * Pixels in the memory of a WebAssembly module (vp8l/): decoding lossless WebP, and what is computed from decoded
+ * pixels, `pixel_sha256` and `dhash`, as docs/lake-format.md defines them.
+ */
 
 import { createHash } from "node:crypto";
-import { LUMA_MODULE } from "./luma-module.js";
+import { PICTURE_MODULE } from "./picture-module.js";
 
 const CELLS_ACROSS = 9;
 const CELLS_DOWN = 8;
@@ -38,51 +41,75 @@ function cells(size: number, count: number): Cell[] {
 	});
 }
 
-/** Where things lie in the module's memory; luma.wat says the same. */
-const CELLS_AT = 0;
-const SUMS_AT = 80;
-const ALL_AT = 128;
-const ALL_BYTES = 16;
-const FRAME_AT = 1024;
-/** What the module may read behind the last pixel. */
-const SLACK_BYTES = 12;
-const PAGE_BYTES = 65536;
-
-/** A larger picture lies elsewhere, since the module's memory never shrinks, and is brought in by bands of rows. */
-const MOST_BYTES = 16 * 1024 * 1024;
-const BAND_BYTES = 1024 * 1024;
-
-interface LumaModule {
+/** What decode.ts and luma.ts export. Addresses are bytes from the beginning of memory. */
+interface PictureModule {
 	memory: WebAssembly.Memory;
+	/** Where the memory begins that the module does not use by itself: the frame. */
+	heap: { value: number };
+	cells: { value: number };
+	sums: { value: number };
+	all: { value: number };
+	decode(
+		input: number,
+		inputEnd: number,
+		width: number,
+		height: number,
+		frame: number,
+		room: number,
+		roomEnd: number,
+	): number;
 	scan(at: number, rows: number, width: number): void;
 }
 
-/**
- * Room for one picture at a time, and what is computed from its pixels, by luma.wat: 0.17 ms for 512×512, against
- * 0.8 ms in JavaScript. For one thread.
- */
-export class PixelScanner {
-	readonly #module: LumaModule;
+/** What the module may write behind the frame, and read behind the input. */
+const SLACK_BYTES = 16;
+/** Room for decoding: the picture before its transforms, and images of its tiles, by the pixel; the tables of 340 code groups. */
+const ROOM_A_PIXEL = 5;
+const ROOM_BYTES = 4 * 1024 * 1024;
+const PAGE_BYTES = 65536;
+/** Pixels from elsewhere are brought in by bands of rows. */
+const BAND_BYTES = 1024 * 1024;
+const ALL_BYTES = 16;
+
+/** Room for one picture at a time, which it decodes and scans. For one thread. It grows to the largest picture, and never shrinks. */
+export class PictureMemory {
+	readonly #module: PictureModule;
+	readonly #heap: number;
 
 	constructor() {
-		const module = new WebAssembly.Module(Buffer.from(LUMA_MODULE, "base64"));
-		// These are luma.wat's exports.
-		this.#module = new WebAssembly.Instance(module).exports as unknown as LumaModule;
+		const module = new WebAssembly.Module(Buffer.from(PICTURE_MODULE, "base64"));
+		// These are decode.ts's exports.
+		this.#module = new WebAssembly.Instance(module).exports as unknown as PictureModule;
+		this.#heap = this.#module.heap.value;
 	}
 
-	/** Memory for a picture of so many bytes, until it is asked for again. */
-	frame(bytes: number): Buffer {
-		return bytes > MOST_BYTES ? Buffer.allocUnsafeSlow(bytes) : this.#room(bytes);
+	/**
+	 * Rows of RGBA8 of a lossless picture of that size, whose bit stream is `vp8l` (the payload of its chunk); valid until
+	 * the next call. Null when it is damaged or unusual, so that another decoder has to judge it.
+	 */
+	decode(vp8l: Buffer, width: number, height: number): Buffer | null {
+		const pixels = width * height;
+		const input = this.#heap + pixels * 4 + SLACK_BYTES;
+		const room = input + vp8l.length + SLACK_BYTES;
+		const end = room + pixels * ROOM_A_PIXEL + ROOM_BYTES;
+		const memory = this.#memory(end);
+		vp8l.copy(memory, input);
+		try {
+			const done = this.#module.decode(input, input + vp8l.length, width, height, this.#heap, room, end) !== 0;
+			return done ? memory.subarray(this.#heap, this.#heap + pixels * 4) : null;
+		} catch (error) {
+			// The module ended itself. None is known that does this.
+			if (error instanceof WebAssembly.RuntimeError) return null;
+			throw error;
+		}
 	}
 
-	/** Reads every pixel once. Any size from 1×1 on, up to 2^31 / 255 pixels in a cell. What `frame` gave may be overwritten, unless it is `rgba`. */
+	/** Reads every pixel once. Any size from 1×1 on, up to 2^31 / 255 pixels in a cell. What `decode` gave is overwritten, unless it is `rgba`. */
 	scan(rgba: Buffer, width: number, height: number): Scan {
 		const across = cells(width, CELLS_ACROSS);
-		this.#view().set(
-			across.flatMap(({ from, to }) => [from, to]),
-			CELLS_AT,
-		);
-		this.#view().fill(-1, ALL_AT / 4, (ALL_AT + ALL_BYTES) / 4);
+		const bounds = across.flatMap(({ from, to }) => [from, to]);
+		this.#words(this.#module.cells, bounds.length).set(bounds);
+		this.#words(this.#module.all, ALL_BYTES / 4).fill(-1);
 		let dhash = "";
 		for (const { from: top, to: bottom } of cells(height, CELLS_DOWN)) {
 			const sums = this.#sums(rgba.subarray(top * width * 4, bottom * width * 4), width);
@@ -92,36 +119,36 @@ export class PixelScanner {
 				bits = (bits << 1) | ((means[i] as number) > (means[i + 1] as number) ? 1 : 0);
 			dhash += bits.toString(16).padStart(2, "0");
 		}
-		const all = this.#view().subarray(ALL_AT / 4, (ALL_AT + ALL_BYTES) / 4);
+		const all = this.#words(this.#module.all, ALL_BYTES / 4);
 		return { dhash, opaque: all.every((pixel) => pixel >>> 24 === 255) };
 	}
 
 	/** Sum of the luma of each cell across, over these rows. */
 	#sums(rows: Buffer, width: number): Int32Array {
-		const { memory, scan } = this.#module;
-		this.#view().fill(0, SUMS_AT / 4, SUMS_AT / 4 + CELLS_ACROSS);
+		const { memory, sums, scan } = this.#module;
+		this.#words(sums, CELLS_ACROSS).fill(0);
 		if (rows.buffer === memory.buffer) {
 			scan(rows.byteOffset, rows.length / (width * 4), width);
 		} else {
 			const bandBytes = Math.max(1, Math.floor(BAND_BYTES / (width * 4))) * width * 4;
 			for (let at = 0; at < rows.length; at += bandBytes) {
 				const band = rows.subarray(at, at + bandBytes);
-				this.#room(bandBytes).set(band);
-				scan(FRAME_AT, band.length / (width * 4), width);
+				band.copy(this.#memory(this.#heap + bandBytes + SLACK_BYTES), this.#heap);
+				scan(this.#heap, band.length / (width * 4), width);
 			}
 		}
-		return this.#view().slice(SUMS_AT / 4, SUMS_AT / 4 + CELLS_ACROSS);
+		return this.#words(sums, CELLS_ACROSS).slice();
 	}
 
-	#room(bytes: number): Buffer {
+	/** All of the memory, of at least so many bytes. Growing takes earlier views away. */
+	#memory(bytes: number): Buffer {
 		const { memory } = this.#module;
-		const missing = FRAME_AT + bytes + SLACK_BYTES - memory.buffer.byteLength;
+		const missing = bytes - memory.buffer.byteLength;
 		if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
-		return Buffer.from(memory.buffer, FRAME_AT, bytes);
+		return Buffer.from(memory.buffer);
 	}
 
-	/** Everything in front of the frame. Made anew, since growing takes the old memory away. */
-	#view(): Int32Array {
-		return new Int32Array(this.#module.memory.buffer, 0, FRAME_AT / 4);
+	#words(at: { value: number }, count: number): Int32Array {
+		return new Int32Array(this.#module.memory.buffer, at.value, count);
 	}
 }

@@ -3,7 +3,6 @@ import type { ImageFinding, ImagePool, ImageResult, ImageTask, Progress } from "
 import { LakeError } from "../../../schemas/errors.js";
 import type { Settings } from "../../../schemas/settings.js";
 import { Aborts } from "./aborts.js";
-import type { DecoderChoice } from "./decode.js";
 import { type HostEnd, HostProcess } from "./host-process.js";
 import { type Answer, receiveError, type StageOptions } from "./messages.js";
 
@@ -12,13 +11,9 @@ export interface ImagePoolOptions {
 	threads?: number;
 	/** Where the objects of good images are staged; null where nothing is kept. */
 	stage: StageOptions;
-	/** Default `auto`. */
-	decoder?: DecoderChoice;
-	/** Path or name of libwebp, where it is not the platform's own. */
-	libwebp?: string;
 	/** Memory for pixels, over all threads. Default 320 MB. */
 	budgetBytes?: number;
-	/** Told which decoder is used, and of every host that died. */
+	/** Told of every host that is ready, and of every one that died. */
 	note?: Progress["note"];
 }
 
@@ -145,12 +140,12 @@ class Pool implements ImagePool {
 	}
 
 	#start(): void {
-		const { stage, decoder = "auto", libwebp = null, budgetBytes = DEFAULT_BUDGET } = this.#options;
-		this.#host = new HostProcess({ threads: this.#threads, budgetBytes, stage, decoder, libwebp }, SILENCE_MS, {
-			ready: (name) => {
+		const { stage, budgetBytes = DEFAULT_BUDGET } = this.#options;
+		this.#host = new HostProcess({ threads: this.#threads, budgetBytes, stage }, SILENCE_MS, {
+			ready: () => {
 				this.#failedStarts = 0;
 				this.#host?.expect(false);
-				this.#options.note?.("info", `images are decoded by ${name}`, { decoder: name, threads: this.#threads });
+				this.#options.note?.("info", "the image host is ready", { threads: this.#threads });
 				this.#pump();
 			},
 			answers: (answers) => {

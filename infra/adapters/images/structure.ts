@@ -15,6 +15,8 @@ export interface Structure {
 	height: number;
 	/** Length of the RIFF container; what follows is no part of the picture. */
 	riffBytes: number;
+	/** The payload of the picture's chunk. */
+	picture: { start: number; bytes: number };
 	lossless: boolean;
 	/**
 	 * Whether the file is of the one plain form that every decoder reads alike: `VP8L` alone, or `VP8X` with the same
@@ -190,5 +192,5 @@ function describe(content: Buffer, end: number, chunks: Chunk[], picture: Chunk,
 		const detail = `${content.length - end} bytes follow the RIFF container of ${end} bytes.`;
 		warnings.push({ code: "IMAGE_TRAILING_BYTES", detail });
 	}
-	return { ...size, riffBytes: end, lossless, alpha, plain: lossless && plainHeader, warnings };
+	return { ...size, riffBytes: end, picture, lossless, alpha, plain: lossless && plainHeader, warnings };
 }

@@ -5,7 +5,6 @@ import type { ObjectStage } from "../../../pipelines/ports.js";
 import { FolderStage } from "../store/folder-stage.js";
 import { ScratchStage } from "../store/scratch-stage.js";
 import { Budget } from "./budget.js";
-import { loadFastDecoder } from "./decode.js";
 import { Judge } from "./judge.js";
 import { type Answer, type FromThread, type Job, sendError, type ThreadOptions, type ToThread } from "./messages.js";
 
@@ -96,13 +95,12 @@ function failed(job: Job, error: unknown): Answer {
 
 /** Joins the pool of the host that started this thread. */
 async function main(port: MessagePort, options: ThreadOptions): Promise<void> {
-	const fast = await loadFastDecoder(options.decoder, options.libwebp);
-	const judge = new Judge(fast, new Budget(options.budget, options.budgetBytes));
+	const judge = new Judge(new Budget(options.budget, options.budgetBytes));
 	const Stage = options.stage?.kind === "scratch" ? ScratchStage : FolderStage;
 	const stage = options.stage === null ? null : new Stage(options.stage.folder);
 	const thread = new ImageThread(port, judge, stage);
 	port.on("message", (jobs: ToThread) => thread.take(jobs));
-	const started: FromThread = { started: fast?.name ?? "arbiter" };
+	const started: FromThread = { started: true };
 	port.postMessage(started);
 }
 

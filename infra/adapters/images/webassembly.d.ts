@@ -13,6 +13,7 @@ declare global {
 			/** By so many pages of 64 KiB. */
 			grow(pages: number): number;
 		}
+		class RuntimeError extends Error {}
 	}
 }
 

@@ -1,0 +1,145 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "@jest/globals";
+import { PictureMemory } from "../../infra/adapters/images/pixels.js";
+import { openSharp } from "../../infra/adapters/images/sharp.js";
+import { BitWriter } from "../sample/prefix-code.js";
+import { Random } from "../sample/random.js";
+import { chunk, payloadOf, riff } from "../sample/webp.js";
+import { randomVp8l } from "../support/random-vp8l.js";
+import { testReal } from "../support/real.js";
+import { REAL_DATA } from "../support/root.js";
+
+/** Our own decoder reads what libwebp reads, to the same pixels; and leaves to it whatever is not plain. */
+
+const memory = new PictureMemory();
+const WIDTHS = [1, 2, 3, 5, 16, 33, 64, 100, 300];
+const HEIGHTS = [1, 2, 7, 16, 40, 120];
+
+/** By libwebp; null where it rejects the stream. */
+async function libwebp(vp8l: Buffer): Promise<Buffer | null> {
+	const file = openSharp(riff([chunk("VP8L", vp8l)]), { ignoreIcc: true, failOn: "warning" });
+	return file
+		.ensureAlpha()
+		.raw()
+		.toBuffer()
+		.catch(() => null);
+}
+
+describe("streams that use everything the format has", () => {
+	test("200 of them are decoded, to libwebp's pixels", async () => {
+		const random = new Random("streams");
+		for (let i = 0; i < 200; i++) {
+			const { vp8l, width, height } = randomVp8l(random, random.pick(WIDTHS), random.pick(HEIGHTS), false);
+			const pixels = memory.decode(vp8l, width, height);
+			expect({ i, decoded: pixels !== null }).toEqual({ i, decoded: true });
+			expect({ i, same: (await libwebp(vp8l))?.equals(pixels as Buffer) }).toEqual({ i, same: true });
+		}
+	}, 60_000);
+
+	test("600 damaged ones: what is decoded all the same, libwebp decodes to the same pixels", async () => {
+		const random = new Random("damaged streams");
+		let decoded = 0;
+		for (let i = 0; i < 600; i++) {
+			const { vp8l, width, height } = randomVp8l(random, random.pick(WIDTHS), random.pick([1, 7, 16]), false);
+			const damaged = damage(vp8l, random);
+			const pixels = memory.decode(damaged, width, height);
+			if (pixels === null) continue;
+			decoded += 1;
+			expect({ i, same: (await libwebp(damaged))?.equals(pixels) }).toEqual({ i, same: true });
+		}
+		expect(decoded).toBeGreaterThan(30);
+		expect(decoded).toBeLessThan(570);
+	}, 60_000);
+});
+
+/** Bits flipped behind the header, or the end cut off. */
+function damage(vp8l: Buffer, random: Random): Buffer {
+	if (random.int(0, 3) === 0) return vp8l.subarray(0, random.int(5, vp8l.length - 1));
+	const copy = Buffer.from(vp8l);
+	for (let flips = random.int(1, 3); flips > 0; flips--) {
+		const at = random.int(5, Math.min(copy.length, random.pick([20, 200, copy.length])) - 1);
+		copy.writeUInt8(copy.readUInt8(at) ^ (1 << random.int(0, 7)), at);
+	}
+	return copy;
+}
+
+test("a picture of two million pixels is decoded to libwebp's", async () => {
+	const { vp8l } = randomVp8l(new Random("large"), 1600, 1400, false);
+	const pixels = new PictureMemory().decode(vp8l, 1600, 1400);
+	expect((await libwebp(vp8l))?.equals(pixels as Buffer)).toBe(true);
+}, 60_000);
+
+test("a stream cut anywhere is never decoded", () => {
+	const { vp8l, width, height } = randomVp8l(new Random("cut"), 33, 40, false);
+	expect(memory.decode(vp8l, width, height)).not.toBeNull();
+	for (let length = 0; length < vp8l.length; length++) {
+		expect({ length, pixels: memory.decode(vp8l.subarray(0, length), width, height) }).toEqual({
+			length,
+			pixels: null,
+		});
+	}
+});
+
+test("a picture decoded after a larger, a damaged and a smaller one is the same", () => {
+	const random = new Random("again");
+	const first = randomVp8l(random, 64, 40, false);
+	const expected = Buffer.from(memory.decode(first.vp8l, 64, 40) as Buffer);
+	for (const [width, height] of [
+		[300, 120],
+		[3, 2],
+		[64, 40],
+	] as const) {
+		const other = randomVp8l(random, width, height, false);
+		memory.decode(other.vp8l, width, height);
+		memory.decode(damage(other.vp8l, random), width, height);
+		expect(memory.decode(first.vp8l, 64, 40)?.equals(expected)).toBe(true);
+	}
+});
+
+testReal.each(["1.webp", "2.webp", "3.webp", "4.webp"])("the real %s is decoded by it", async (name) => {
+	const vp8l = payloadOf(readFileSync(join(REAL_DATA as string, name)), "VP8L");
+	expect(memory.decode(vp8l, 512, 512)?.equals((await libwebp(vp8l)) as Buffer)).toBe(true);
+});
+
+describe("left to libwebp", () => {
+	test("a colour-indexed picture", async () => {
+		const pixels = Buffer.alloc(20 * 20 * 3, Buffer.from([1, 2, 3, 250, 100, 5]));
+		const webp = await openSharp(pixels, { raw: { width: 20, height: 20, channels: 3 } })
+			.webp({ lossless: true })
+			.toBuffer();
+		expect(memory.decode(payloadOf(webp, "VP8L"), 20, 20)).toBeNull();
+	});
+
+	/** A header, then these bits, a value and its width each, then zeros. */
+	const stream = (bits: [number, number][]) => {
+		const out = new BitWriter(4096);
+		out.put(0x2f, 8);
+		for (const [value, count] of [[3, 14], [3, 14], [1, 1], [0, 3], ...bits] as [number, number][])
+			out.put(value, count);
+		for (let i = 0; i < 200; i++) out.put(0, 16);
+		return Buffer.from(out.end());
+	};
+	/** Five codes of one symbol each: green `green`, everything else 0. */
+	const codes = (green: number): [number, number][] => [
+		[1, 1],
+		[0, 1],
+		[1, 1],
+		[green, 8],
+		...Array.from({ length: 4 }, () => [1, 4] as [number, number]),
+	];
+	/** A predictor transform of one tile that has this predictor. */
+	const predictor = (mode: number): [number, number][] => [[1, 1], [0, 2], [0, 3], [0, 1], ...codes(mode)];
+	const picture: [number, number][] = [[0, 1], [0, 1], [0, 1], ...codes(7)];
+
+	test.each([
+		["nothing unusual", [...predictor(13), ...picture], true],
+		["a predictor that there is not", [...predictor(14), ...picture], false],
+		["one transform twice", [...predictor(1), ...predictor(1), ...picture], false],
+		["green subtracted after prediction", [...predictor(1), [1, 1], [2, 2], ...picture], false],
+		["a colour cache of no bits", [[0, 1], [1, 1], [0, 4], [0, 1], ...codes(7)], false],
+		["a colour cache of 12 bits", [[0, 1], [1, 1], [12, 4], [0, 1], ...codes(7)], false],
+	] as [string, [number, number][], boolean][])("%s", (_, bits, decoded) => {
+		expect(memory.decode(stream(bits), 4, 4) !== null).toBe(decoded);
+	});
+});
