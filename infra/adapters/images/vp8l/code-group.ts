@@ -7,7 +7,7 @@
  */
 
 import { overrun } from "./bits";
-import { LONG, readCode, ROOT_BITS, ROOT_BYTES } from "./prefix-code";
+import { LONG, lookOn, readCode, ROOT_BITS, ROOT_BYTES, ROOT_MASK } from "./prefix-code";
 import { takeRoom } from "./room";
 
 /** Green values as `makeShort` has left them. */
@@ -66,4 +66,13 @@ function pairOf(group: usize, bits: u32): u32 {
 	const blue = load<u32>(group + ((bits >> redBits) << 2), BLUE);
 	const both = redBits + (blue & 0xff);
 	return both > ROOT_BITS ? LONG : ((red & 0xff00) << 8) | (blue & 0xff00) | both;
+}
+
+/** The entry of green, short or not, as other codes' entries are: see `look`. */
+// @ts-ignore: decorators of functions are AssemblyScript's own
+@inline
+export function lookGreen(bits: u64, group: usize): u32 {
+	const entry = load<u32>(group + ((<u32>bits & ROOT_MASK) << 2), GREEN);
+	if ((entry & NOT_SHORT) == 0) return ((entry >> 24) << 8) | (entry & 0xff);
+	return (entry & LONG) == 0 ? entry & ~OTHER : lookOn(bits, group + GREEN, entry);
 }

@@ -4,12 +4,16 @@
  */
 
 import { overrun, read, resume, streamBits, streamCount, streamNext } from "./bits";
-import { ALPHA, BLUE, CACHED, DISTANCE, GREEN, GROUP_BYTES, NOT_SHORT, PAIR, readGroups, RED, VALUES } from "./code-group";
-import { LONG, ROOT_BITS, ROOT_MASK } from "./prefix-code";
+import {
+	ALPHA, BLUE, CACHED, DISTANCE, GREEN, GROUP_BYTES, lookGreen, NOT_SHORT, PAIR, readGroups, RED, VALUES,
+} from "./code-group";
+import { look, readSymbol, ROOT_BITS, ROOT_MASK } from "./prefix-code";
 import { backToMark, roomMark, takeRoom } from "./room";
 
 const MOST_CACHE_BITS: u32 = 11;
 const CACHE_FACTOR: u32 = 0x1e35a7bd;
+/** How many short pixels there are in the 56 bits of a filling, at least. */
+const SHORT_PIXELS = 56 / (2 * ROOT_BITS);
 
 /** The first 120 distances: which pixel is meant, as its row above times 16 and 8 less its column to the left. */
 const neighbours = memory.data<u8>([
@@ -39,6 +43,8 @@ let tilesAcross: u32 = 0;
 
 let cache: usize = 0;
 let cacheBits: u32 = 0;
+/** Pixels before this one are in the cache. */
+let cached: usize = 0;
 
 export function tilesOf(side: u32, bits: u32): u32 {
 	return (side + (1 << bits) - 1) >> bits;
@@ -87,6 +93,7 @@ function begin(image: usize, itsWidth: u32, itsHeight: u32): void {
 	width = itsWidth;
 	end = image + ((<usize>itsWidth * itsHeight) << 2);
 	next = image;
+	cached = image;
 	column = 0;
 	row = 0;
 }
@@ -128,64 +135,48 @@ export function readRows(rows: u32): bool {
 	return !overrun();
 }
 
-/** The entry for the next bits: how many they are, and from bit 8 on the symbol. */
-// @ts-ignore: decorators of functions are AssemblyScript's own
-@inline
-function look(bits: u64, table: usize): u32 {
-	const entry = load<u32>(table + ((<u32>bits & ROOT_MASK) << 2));
-	return (entry & LONG) == 0 ? entry : lookOn(bits, table, entry);
+/** Decodes pixels of one group until `stop` is reached or passed. False when they are damaged. */
+function readPixels(group: usize, stop: usize): bool {
+	while (next < stop) {
+		const symbol = readLiterals(group, stop);
+		if (symbol >= CACHED) {
+			fillCache();
+			store<u32>(next, load<u32>(cache + ((symbol - CACHED) << 2)));
+			next += 4;
+		} else if (symbol >= VALUES && !copyPixels(group, symbol - VALUES)) return false;
+	}
+	fillCache();
+	return true;
 }
-
-/** The same of green, whose first table has entries of its own. */
-// @ts-ignore: decorators of functions are AssemblyScript's own
-@inline
-function lookGreen(bits: u64, group: usize): u32 {
-	const entry = load<u32>(group + ((<u32>bits & ROOT_MASK) << 2), GREEN);
-	if ((entry & NOT_SHORT) == 0) return ((entry >> 24) << 8) | (entry & 0xff);
-	return (entry & LONG) == 0 ? entry & ~NOT_SHORT : lookOn(bits, group + GREEN, entry);
-}
-
-/** The entry in the table that a `LONG` entry leads to. */
-function lookOn(bits: u64, table: usize, entry: u32): u32 {
-	const more = (<u32>bits >> ROOT_BITS) & ((1 << (entry & 15)) - 1);
-	return load<u32>(table + (((entry >> 8) + more) << 2));
-}
-
-/** How many short pixels there are in 56 bits at least. */
-const SHORT_PIXELS = 56 / (2 * ROOT_BITS);
 
 /**
- * Decodes pixels of one group until `stop` is reached or passed, and moves `next`. After each filling there are 56 bits:
- * three short pixels, or three codes of 15 bits, or one and its extra bits.
+ * Decodes literal pixels up to `stop`; or up to a symbol of green that is no value, which is returned. This is where
+ * most of a picture's time goes. After each filling there are 56 bits: three short pixels, or three codes of 15 bits.
  */
-function readPixels(group: usize, stop: usize): bool {
+function readLiterals(group: usize, stop: usize): u32 {
 	let bits = streamBits();
 	let count = streamCount();
 	let from = streamNext();
 	let at = next;
-	/** Pixels before this one are in the cache. */
-	let cached = at;
+	let symbol: u32 = 0;
 	const onlyAlpha = load<u32>(group, ALPHA);
 	const fixedAlpha = (onlyAlpha & 0xff) == 0;
-	const alpha = onlyAlpha >> 8;
-	do {
+	while (at < stop) {
 		bits |= load<u64>(from) << count;
 		from += <usize>((63 - count) >> 3);
 		count |= 56;
 		if (fixedAlpha) {
 			let left = SHORT_PIXELS;
-			do {
+			for (; left > 0 && at < stop; left--, at += 4) {
 				const green = load<u32>(group + ((<u32>bits & ROOT_MASK) << 2), GREEN);
 				const behind = bits >> green;
 				const pair = load<u32>(group + ((<u32>behind & ROOT_MASK) << 2), PAIR);
 				if (((green | pair) & NOT_SHORT) != 0) break;
 				bits = behind >> pair;
-				const both = green + pair;
-				count -= both & 0xff;
-				store<u32>(at, (both & ~0xff) | alpha);
-				at += 4;
-				left -= 1;
-			} while (left > 0 && at < stop);
+				const pixel = green + pair;
+				count -= pixel & 0xff;
+				store<u32>(at, (pixel & ~0xff) | (onlyAlpha >> 8));
+			}
 			if (left == 0 || at == stop) continue;
 			bits |= load<u64>(from) << count;
 			from += <usize>((63 - count) >> 3);
@@ -194,75 +185,48 @@ function readPixels(group: usize, stop: usize): bool {
 		const green = lookGreen(bits, group);
 		bits >>= green;
 		count -= green & 0xff;
-		const symbol = green >> 8;
-		if (symbol < VALUES) {
-			const red = look(bits, group + RED);
-			bits >>= red;
-			count -= red & 0xff;
-			const blue = look(bits, group + BLUE);
-			bits >>= blue;
-			count -= blue & 0xff;
-			let pixel = (symbol << 24) | ((red & 0xff00) << 8) | (blue & 0xff00);
-			if (fixedAlpha) pixel |= alpha;
-			else {
-				bits |= load<u64>(from) << count;
-				from += <usize>((63 - count) >> 3);
-				count |= 56;
-				const its = look(bits, group + ALPHA);
-				bits >>= its;
-				count -= its & 0xff;
-				pixel |= its >> 8;
-			}
-			store<u32>(at, pixel);
-			at += 4;
-		} else if (symbol >= CACHED) {
-			cached = fillCache(cached, at);
-			store<u32>(at, load<u32>(cache + ((symbol - CACHED) << 2)));
-			at += 4;
-		} else {
-			let extra = extraBits(symbol - VALUES);
-			const length = valueOf(symbol - VALUES, <u32>bits & ((1 << extra) - 1));
-			bits >>= extra;
-			count -= extra;
+		symbol = green >> 8;
+		if (symbol >= VALUES) break;
+		const red = look(bits, group + RED);
+		bits >>= red;
+		count -= red & 0xff;
+		const blue = look(bits, group + BLUE);
+		bits >>= blue;
+		count -= blue & 0xff;
+		let alpha = onlyAlpha;
+		if (!fixedAlpha) {
 			bits |= load<u64>(from) << count;
 			from += <usize>((63 - count) >> 3);
 			count |= 56;
-			const far = look(bits, group + DISTANCE);
-			bits >>= far;
-			count -= far & 0xff;
-			extra = extraBits(far >> 8);
-			const distance = distanceOf(valueOf(far >> 8, <u32>bits & ((1 << extra) - 1)));
-			bits >>= extra;
-			count -= extra;
-			if (<usize>distance > (at - first) >> 2 || <usize>length > (end - at) >> 2) return false;
-			const back = <usize>distance << 2;
-			for (const last = at + (<usize>length << 2); at < last; at += 4) store<u32>(at, load<u32>(at - back));
+			alpha = look(bits, group + ALPHA);
+			bits >>= alpha;
+			count -= alpha & 0xff;
 		}
-	} while (at < stop);
-	fillCache(cached, at);
+		store<u32>(at, (symbol << 24) | ((red & 0xff00) << 8) | (blue & 0xff00) | (alpha >> 8));
+		at += 4;
+	}
 	next = at;
 	resume(bits, count, from);
+	return symbol;
+}
+
+/** Copies earlier pixels; of their length the symbol has been read. False when there are not that many before, or behind. */
+function copyPixels(group: usize, lengthSymbol: u32): bool {
+	const length = <usize>readValue(lengthSymbol);
+	const distance = <usize>distanceOf(readValue(readSymbol(group + DISTANCE)));
+	if (distance > (next - first) >> 2 || length > (end - next) >> 2) return false;
+	const stop = next + (length << 2);
+	const back = distance << 2;
+	for (let at = next; at < stop; at += 4) store<u32>(at, load<u32>(at - back));
+	next = stop;
 	return true;
 }
 
-/** Puts the pixels from `from` up to `to` into the cache. Returns `to`. */
-function fillCache(from: usize, to: usize): usize {
-	if (cacheBits == 0) return to;
-	for (let at = from; at < to; at += 4) {
-		const pixel = load<u32>(at);
-		const argb = (pixel << 24) | (pixel & 0xff0000) | ((pixel >> 16) & 0xff00) | ((pixel >> 8) & 0xff);
-		store<u32>(cache + (((argb * CACHE_FACTOR) >> (32 - cacheBits)) << 2), pixel);
-	}
-	return to;
-}
-
-/** How many bits follow the symbol of a length or a distance (RFC 9649, section 3.6.2.1). */
-function extraBits(symbol: u32): u32 {
-	return symbol < 4 ? 0 : (symbol - 2) >> 1;
-}
-
-function valueOf(symbol: u32, extra: u32): u32 {
-	return symbol < 4 ? symbol + 1 : ((2 + (symbol & 1)) << extraBits(symbol)) + extra + 1;
+/** The length or distance that a symbol and the bits behind it stand for (RFC 9649, section 3.6.2.1). */
+function readValue(symbol: u32): u32 {
+	if (symbol < 4) return symbol + 1;
+	const extra = (symbol - 2) >> 1;
+	return ((2 + (symbol & 1)) << extra) + read(extra) + 1;
 }
 
 /** How many pixels back, in reading order. */
@@ -271,4 +235,14 @@ function distanceOf(value: u32): u32 {
 	const neighbour = <u32>load<u8>(neighbours + value - 1);
 	const back = <i32>((neighbour >> 4) * width) + 8 - <i32>(neighbour & 15);
 	return back < 1 ? 1 : back;
+}
+
+/** Puts the pixels decoded since the last call into the cache. */
+function fillCache(): void {
+	if (cacheBits == 0) return;
+	for (; cached < next; cached += 4) {
+		const pixel = load<u32>(cached);
+		const argb = (pixel << 24) | (pixel & 0xff0000) | ((pixel >> 16) & 0xff00) | ((pixel >> 8) & 0xff);
+		store<u32>(cache + (((argb * CACHE_FACTOR) >> (32 - cacheBits)) << 2), pixel);
+	}
 }

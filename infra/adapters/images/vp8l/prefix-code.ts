@@ -40,6 +40,26 @@ export function readCode(symbols: u32, root: usize): bool {
 	return makeTable(lengths, symbols, ROOT_BITS, root);
 }
 
+/** The entry of the symbol that `bits` begin with, by the tables at `root`: how many bits it takes, and from bit 8 on the symbol. */
+// @ts-ignore: decorators of functions are AssemblyScript's own
+@inline
+export function look(bits: u64, root: usize): u32 {
+	const entry = load<u32>(root + ((<u32>bits & ROOT_MASK) << 2));
+	return (entry & LONG) == 0 ? entry : lookOn(bits, root, entry);
+}
+
+/** The entry in the table that a `LONG` entry leads to. */
+export function lookOn(bits: u64, root: usize, entry: u32): u32 {
+	const more = (<u32>bits >> ROOT_BITS) & ((1 << (entry & 15)) - 1);
+	return load<u32>(root + (((entry >> 8) + more) << 2));
+}
+
+export function readSymbol(root: usize): u32 {
+	const entry = look(peek(), root);
+	skip(entry & 0xff);
+	return entry >> 8;
+}
+
 /** One or two symbols, each of them given outright. */
 function readSimple(symbols: u32): bool {
 	const two = read(1);
@@ -60,7 +80,9 @@ function readLengths(symbols: u32): bool {
 	if (left > symbols) return false;
 	let previous: u32 = 8;
 	for (let symbol: u32 = 0; symbol < symbols && left > 0; left--) {
-		const length = readLength();
+		const entry = load<u32>(ownTable + ((peek() & ((1 << LENGTH_BITS) - 1)) << 2));
+		skip(entry & 0xff);
+		const length = entry >> 8;
 		if (length < 16) {
 			store<u8>(lengths + symbol, <u8>length);
 			symbol += 1;
@@ -73,12 +95,6 @@ function readLengths(symbols: u32): bool {
 		symbol += repeat;
 	}
 	return true;
-}
-
-function readLength(): u32 {
-	const entry = load<u32>(ownTable + ((peek() & ((1 << LENGTH_BITS) - 1)) << 2));
-	skip(entry & 0xff);
-	return entry >> 8;
 }
 
 /** Makes the tables of the code whose lengths are at `lengthsAt`. False when they are no code: nothing may be left over. */
