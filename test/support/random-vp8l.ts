@@ -87,7 +87,9 @@ class StreamWriter {
 		const across = Math.ceil(width / (1 << bits));
 		const down = Math.ceil(height / (1 << bits));
 		const numbers = this.#groupNumbers(across * down, count);
-		const groups = Array.from({ length: Math.max(...numbers) + 1 }, () => this.#group(cacheBits, 255));
+		const groups = Array.from({ length: numbers.reduce((most, number) => Math.max(most, number), 0) + 1 }, () =>
+			this.#group(cacheBits, 255),
+		);
 		this.#pixels(width, height, (x, y) => groups[numbers[(y >> bits) * across + (x >> bits)] as number] as Group);
 	}
 

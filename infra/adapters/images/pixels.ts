@@ -49,6 +49,7 @@ interface PictureModule {
 	cells: { value: number };
 	sums: { value: number };
 	all: { value: number };
+	frameBytes(width: number, height: number): number;
 	decode(
 		input: number,
 		inputEnd: number,
@@ -61,10 +62,10 @@ interface PictureModule {
 	scan(at: number, rows: number, width: number): void;
 }
 
-/** What the module may write behind the frame, and read behind the input. */
+/** What the module may read behind the input, and behind what it scans. */
 const SLACK_BYTES = 16;
-/** Room for decoding: the picture before its transforms, and images of its tiles, by the pixel; the tables of 340 code groups. */
-const ROOM_A_PIXEL = 5;
+/** Room for decoding: images of the picture's tiles, by the pixel; the tables of 340 code groups. */
+const ROOM_A_PIXEL = 1;
 const ROOM_BYTES = 4 * 1024 * 1024;
 const PAGE_BYTES = 65536;
 /** Pixels from elsewhere are brought in by bands of rows. */
@@ -89,7 +90,7 @@ export class PictureMemory {
 	 */
 	decode(vp8l: Buffer, width: number, height: number): Buffer | null {
 		const pixels = width * height;
-		const input = this.#heap + pixels * 4 + SLACK_BYTES;
+		const input = this.#heap + this.#module.frameBytes(width, height);
 		const room = input + vp8l.length + SLACK_BYTES;
 		const end = room + pixels * ROOM_A_PIXEL + ROOM_BYTES;
 		const memory = this.#memory(end);

@@ -69,8 +69,6 @@ function pairOf(group: usize, bits: u32): u32 {
 }
 
 /** The entry of green, short or not, as other codes' entries are: see `look`. */
-// @ts-ignore: decorators of functions are AssemblyScript's own
-@inline
 export function lookGreen(bits: u64, group: usize): u32 {
 	const entry = load<u32>(group + ((<u32>bits & ROOT_MASK) << 2), GREEN);
 	if ((entry & NOT_SHORT) == 0) return ((entry >> 24) << 8) | (entry & 0xff);

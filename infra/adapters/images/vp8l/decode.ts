@@ -22,6 +22,12 @@ const HEADER_BYTES: usize = 5;
 /** What is read and written behind a row. */
 const SLACK_BYTES: usize = 16;
 
+/**
+ * More pixels than a copy can reach back: 2^20 - 120. So far behind the frame's begin the picture before its transforms
+ * begins, and finished rows overwrite what no copy asks for any more.
+ */
+const FARTHEST: u32 = 1 << 20;
+
 const PREDICTOR: u32 = 0;
 const COLOUR: u32 = 1;
 const SUBTRACT_GREEN: u32 = 2;
@@ -33,10 +39,20 @@ let predictorBits: u32 = 0;
 let colours: usize = 0;
 let colourBits: u32 = 0;
 
+/** How many bytes of memory a frame needs; the first `width` · `height` · 4 of them are the decoded picture. */
+export function frameBytes(width: u32, height: u32): usize {
+	return imageAt(width, height) + ((<usize>width * height) << 2) + SLACK_BYTES;
+}
+
+/** Where in the frame the picture lies before its transforms. */
+function imageAt(width: u32, height: u32): usize {
+	return <usize>min(width * height, FARTHEST) << 2;
+}
+
 /**
- * Decodes the stream (the `VP8L` chunk's payload) from `input` up to `inputEnd` to `frame`, `width` · `height` · 4 bytes.
- * Memory from `room` up to `roomEnd` is used for everything else. 12 bytes behind the frame may be written. False when another decoder has to try: the frame
- * then holds nothing of use.
+ * Decodes the stream (the `VP8L` chunk's payload) from `input` up to `inputEnd` to `frame`, which is followed by the
+ * memory that it needs. Memory from `room` up to `roomEnd` is used for everything else. False when another decoder has to
+ * try: the frame then holds nothing of use.
  */
 export function decode(
 	input: usize, inputEnd: usize, width: u32, height: u32, frame: usize, room: usize, roomEnd: usize,
@@ -44,8 +60,8 @@ export function decode(
 	openStream(input + HEADER_BYTES, inputEnd);
 	openRoom(room, roomEnd);
 	if (!readTransforms(width, height)) return false;
-	const image = takeRoom(((<usize>width * height) << 2) + SLACK_BYTES);
-	if (image == 0 || !beginPicture(image, width, height)) return false;
+	const image = frame + imageAt(width, height);
+	if (!beginPicture(image, width, height)) return false;
 	return decodeRows(image, width, height, frame) && !overrun();
 }
 

@@ -52,8 +52,6 @@ function predictTile(mode: u32, from: usize, to: usize, above: usize, x: usize, 
 }
 
 /** The mean of each byte, rounded down. */
-// @ts-ignore: decorators of functions are AssemblyScript's own
-@inline
 function average(a: v128, b: v128): v128 {
 	return i8x16.sub(i8x16.avgr_u(a, b), v128.and(v128.xor(a, b), i8x16.splat(1)));
 }
@@ -121,8 +119,6 @@ function predictAverage4(from: usize, to: usize, above: usize, x: usize, stop: u
 }
 
 /** How far two pixels are from each other: their bytes' differences, added. In the first 32 bits. */
-// @ts-ignore: decorators of functions are AssemblyScript's own
-@inline
 function distance(a: v128, b: v128): v128 {
 	const bytes = i8x16.sub(i8x16.max_u(a, b), i8x16.min_u(a, b));
 	return i32x4.extadd_pairwise_i16x8_s(i16x8.extadd_pairwise_i8x16_u(bytes));

@@ -41,8 +41,6 @@ export function readCode(symbols: u32, root: usize): bool {
 }
 
 /** The entry of the symbol that `bits` begin with, by the tables at `root`: how many bits it takes, and from bit 8 on the symbol. */
-// @ts-ignore: decorators of functions are AssemblyScript's own
-@inline
 export function look(bits: u64, root: usize): u32 {
 	const entry = load<u32>(root + ((<u32>bits & ROOT_MASK) << 2));
 	return (entry & LONG) == 0 ? entry : lookOn(bits, root, entry);
