@@ -37,9 +37,12 @@ export function randomVp8l(random: Random, width: number, height: number, opaque
 class StreamWriter {
 	readonly #random: Random;
 	readonly #out: BitWriter;
+	/** Whether alpha takes no bits anywhere, as in nearly all real pictures. */
+	readonly #oneAlpha: boolean;
 
 	constructor(random: Random, capacity: number) {
 		this.#random = random;
+		this.#oneAlpha = random.int(0, 1) === 0;
 		this.#out = new BitWriter(capacity);
 	}
 
@@ -125,11 +128,16 @@ class StreamWriter {
 			green: prefixCode(counts, 15),
 			red: this.#randomCode(256),
 			blue: this.#randomCode(256),
-			alpha: this.#random.int(0, 1) === 0 ? prefixCode(only(256, 255), 15) : this.#randomCode(256),
+			alpha: this.#alpha(),
 			distance: this.#randomCode(40),
 		};
 		for (const code of [group.green, group.red, group.blue, group.alpha, group.distance]) this.#code(code);
 		return group;
+	}
+
+	#alpha(): PrefixCode {
+		if (this.#random.int(0, 1) === 0) return prefixCode(only(256, 255), 15);
+		return this.#oneAlpha ? prefixCode(only(256, this.#random.int(0, 255)), 15) : this.#randomCode(256);
 	}
 
 	#randomCode(symbols: number): PrefixCode {

@@ -12,7 +12,7 @@ const budget = new Budget(workerData.memory, workerData.total);
 const held = new Int32Array(workerData.held);
 const pause = new Int32Array(new SharedArrayBuffer(4));
 for (let i = 0; i < 300; i++) {
-	const share = budget.acquire(1024 * (1 + ((i * 7919 + workerData.thread * 31) % 130)));
+	const share = await budget.acquire(1024 * (1 + ((i * 7919 + workerData.thread * 31) % 130)));
 	const now = Atomics.add(held, 0, share) + share;
 	for (let most = Atomics.load(held, 1); now > most; ) most = Atomics.compareExchange(held, 1, most, now) === most ? now : Atomics.load(held, 1);
 	Atomics.wait(pause, 0, 0, 0.05);
@@ -36,5 +36,23 @@ test("threads never hold more than the budget together, and all of it comes back
 	expect(most).toBeLessThanOrEqual(100);
 	expect(most).toBeGreaterThan(50);
 	// More than all there is takes all there is, at once when nobody holds any.
-	expect(new Budget(memory, total).acquire(Number.MAX_SAFE_INTEGER)).toBe(100);
+	expect(await new Budget(memory, total).acquire(Number.MAX_SAFE_INTEGER)).toBe(100);
+});
+
+test("one thread holds one share at a time: the second is given when the first is returned", async () => {
+	const total = 100 * 1024;
+	const budget = new Budget(Budget.memory(total), total);
+	const first = await budget.acquire(80 * 1024);
+	let given: number | null = null;
+	const second = budget.acquire(60 * 1024).then((share) => {
+		given = share;
+	});
+	const third = budget.acquire(60 * 1024);
+	await new Promise(setImmediate);
+	expect(given).toBeNull();
+	budget.release(first);
+	await second;
+	expect(given).toBe(60);
+	budget.release(60);
+	expect(await third).toBe(60);
 });

@@ -99,7 +99,7 @@ test("a view into the middle of other memory gives the same", () => {
 test("a picture in the module's own memory gives the same, whatever lay there before", () => {
 	for (const size of [200, 131]) {
 		const webp = pictureWebp({ seed: `own ${size}`, size, alpha: true });
-		const rgba = scanner.decode(payloadOf(webp, "VP8L"), size, size);
+		const [rgba = null] = scanner.decode([{ vp8l: payloadOf(webp, "VP8L"), width: size, height: size }]);
 		if (rgba === null) throw new Error("a plain picture was not decoded");
 		const copy = Buffer.from(rgba);
 		const scan = scanner.scan(rgba, size, size);

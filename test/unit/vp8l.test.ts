@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
@@ -16,6 +17,11 @@ const memory = new PictureMemory();
 const WIDTHS = [1, 2, 3, 5, 16, 33, 64, 100, 300];
 const HEIGHTS = [1, 2, 7, 16, 40, 120];
 
+/** By our own decoder, alone. */
+function decode(vp8l: Buffer, width: number, height: number): Buffer | null {
+	return memory.decode([{ vp8l, width, height }])[0] ?? null;
+}
+
 /** By libwebp; null where it rejects the stream. */
 async function libwebp(vp8l: Buffer): Promise<Buffer | null> {
 	const file = openSharp(riff([chunk("VP8L", vp8l)]), { ignoreIcc: true, failOn: "warning" });
@@ -31,7 +37,7 @@ describe("streams that use everything the format has", () => {
 		const random = new Random("streams");
 		for (let i = 0; i < 200; i++) {
 			const { vp8l, width, height } = randomVp8l(random, random.pick(WIDTHS), random.pick(HEIGHTS), false);
-			const pixels = memory.decode(vp8l, width, height);
+			const pixels = decode(vp8l, width, height);
 			expect({ i, decoded: pixels !== null }).toEqual({ i, decoded: true });
 			expect({ i, same: (await libwebp(vp8l))?.equals(pixels as Buffer) }).toEqual({ i, same: true });
 		}
@@ -43,7 +49,7 @@ describe("streams that use everything the format has", () => {
 		for (let i = 0; i < 600; i++) {
 			const { vp8l, width, height } = randomVp8l(random, random.pick(WIDTHS), random.pick([1, 7, 16]), false);
 			const damaged = damage(vp8l, random);
-			const pixels = memory.decode(damaged, width, height);
+			const pixels = decode(damaged, width, height);
 			if (pixels === null) continue;
 			decoded += 1;
 			expect({ i, same: (await libwebp(damaged))?.equals(pixels) }).toEqual({ i, same: true });
@@ -51,7 +57,33 @@ describe("streams that use everything the format has", () => {
 		expect(decoded).toBeGreaterThan(30);
 		expect(decoded).toBeLessThan(570);
 	}, 60_000);
+
+	test("600 pairs, of which a third of the streams are damaged: as each of them alone", () => {
+		const random = new Random("pairs");
+		const counts = { both: 0, one: 0, none: 0 };
+		const stream = () => {
+			const made = randomVp8l(random, random.pick(WIDTHS), random.pick(HEIGHTS), false);
+			return random.int(0, 2) === 0 ? { ...made, vp8l: damage(made.vp8l, random) } : made;
+		};
+		for (let i = 0; i < 600; i++) {
+			const pair = [stream(), stream()];
+			// A view of the module's memory is good until the next call.
+			const alone = pair.map(({ vp8l, width, height }) => {
+				const pixels = decode(vp8l, width, height);
+				return pixels === null ? null : sha256(pixels);
+			});
+			const together = memory.decode(pair).map((pixels) => (pixels === null ? null : sha256(pixels)));
+			expect({ i, together }).toEqual({ i, together: alone });
+			const good = alone.filter((pixels) => pixels !== null).length;
+			counts[good === 2 ? "both" : good === 1 ? "one" : "none"] += 1;
+		}
+		expect(Math.min(counts.both, counts.one, counts.none)).toBeGreaterThan(20);
+	}, 60_000);
 });
+
+function sha256(bytes: Buffer): string {
+	return createHash("sha256").update(bytes).digest("hex");
+}
 
 /** Bits flipped behind the header, or the end cut off. */
 function damage(vp8l: Buffer, random: Random): Buffer {
@@ -68,7 +100,7 @@ test.each([1, 2, 3, 4, 5, 6])(
 	"a picture of two million pixels, with copies over a million: libwebp's pixels (%i)",
 	async (seed) => {
 		const { vp8l } = randomVp8l(new Random(`large ${seed}`), 1600, 1400, false);
-		const pixels = new PictureMemory().decode(vp8l, 1600, 1400);
+		const pixels = new PictureMemory().decode([{ vp8l, width: 1600, height: 1400 }])[0];
 		expect((await libwebp(vp8l))?.equals(pixels as Buffer)).toBe(true);
 	},
 	60_000,
@@ -76,9 +108,9 @@ test.each([1, 2, 3, 4, 5, 6])(
 
 test("a stream cut anywhere is never decoded", () => {
 	const { vp8l, width, height } = randomVp8l(new Random("cut"), 33, 40, false);
-	expect(memory.decode(vp8l, width, height)).not.toBeNull();
+	expect(decode(vp8l, width, height)).not.toBeNull();
 	for (let length = 0; length < vp8l.length; length++) {
-		expect({ length, pixels: memory.decode(vp8l.subarray(0, length), width, height) }).toEqual({
+		expect({ length, pixels: decode(vp8l.subarray(0, length), width, height) }).toEqual({
 			length,
 			pixels: null,
 		});
@@ -88,23 +120,30 @@ test("a stream cut anywhere is never decoded", () => {
 test("a picture decoded after a larger, a damaged and a smaller one is the same", () => {
 	const random = new Random("again");
 	const first = randomVp8l(random, 64, 40, false);
-	const expected = Buffer.from(memory.decode(first.vp8l, 64, 40) as Buffer);
+	const expected = Buffer.from(decode(first.vp8l, 64, 40) as Buffer);
 	for (const [width, height] of [
 		[300, 120],
 		[3, 2],
 		[64, 40],
 	] as const) {
 		const other = randomVp8l(random, width, height, false);
-		memory.decode(other.vp8l, width, height);
-		memory.decode(damage(other.vp8l, random), width, height);
-		expect(memory.decode(first.vp8l, 64, 40)?.equals(expected)).toBe(true);
+		decode(other.vp8l, width, height);
+		decode(damage(other.vp8l, random), width, height);
+		expect(decode(first.vp8l, 64, 40)?.equals(expected)).toBe(true);
 	}
 });
 
-testReal.each(["1.webp", "2.webp", "3.webp", "4.webp"])("the real %s is decoded by it", async (name) => {
-	const vp8l = payloadOf(readFileSync(join(REAL_DATA as string, name)), "VP8L");
-	expect(memory.decode(vp8l, 512, 512)?.equals((await libwebp(vp8l)) as Buffer)).toBe(true);
-});
+testReal.each(["1.webp", "2.webp", "3.webp", "4.webp"])(
+	"the real %s is decoded by it, alone and with another",
+	async (name) => {
+		const real = (file: string) => payloadOf(readFileSync(join(REAL_DATA as string, file)), "VP8L");
+		const vp8l = real(name);
+		const expected = (await libwebp(vp8l)) as Buffer;
+		expect(decode(vp8l, 512, 512)?.equals(expected)).toBe(true);
+		const pair = [vp8l, real("3.webp")].map((one) => ({ vp8l: one, width: 512, height: 512 }));
+		expect(memory.decode(pair)[0]?.equals(expected)).toBe(true);
+	},
+);
 
 describe("left to libwebp", () => {
 	test("a colour-indexed picture", async () => {
@@ -112,7 +151,7 @@ describe("left to libwebp", () => {
 		const webp = await openSharp(pixels, { raw: { width: 20, height: 20, channels: 3 } })
 			.webp({ lossless: true })
 			.toBuffer();
-		expect(memory.decode(payloadOf(webp, "VP8L"), 20, 20)).toBeNull();
+		expect(decode(payloadOf(webp, "VP8L"), 20, 20)).toBeNull();
 	});
 
 	/** A header, then these bits, a value and its width each, then zeros. */
@@ -144,6 +183,6 @@ describe("left to libwebp", () => {
 		["a colour cache of no bits", [[0, 1], [1, 1], [0, 4], [0, 1], ...codes(7)], false],
 		["a colour cache of 12 bits", [[0, 1], [1, 1], [12, 4], [0, 1], ...codes(7)], false],
 	] as [string, [number, number][], boolean][])("%s", (_, bits, decoded) => {
-		expect(memory.decode(stream(bits), 4, 4) !== null).toBe(decoded);
+		expect(decode(stream(bits), 4, 4) !== null).toBe(decoded);
 	});
 });

@@ -2,12 +2,15 @@ const WAITING = 0;
 const FREE = 1;
 
 /**
- * A budget of memory over all threads of the host, in KiB, kept in shared memory. Waiting blocks the thread, so a
- * thread must hold at most one share at a time, and must not need its event loop to return another.
+ * A budget of memory over all threads of the host, in KiB, kept in shared memory. Each thread has an object of its own, by
+ * which it holds one share at a time: waiting for other threads blocks it, and it could not return another meanwhile.
  */
 export class Budget {
 	readonly #state: Int32Array;
 	readonly #total: number;
+	/** Kept until this thread's share is returned; null when it has none. */
+	#held: Promise<void> | null = null;
+	#returned: () => void = () => {};
 
 	/** `memory` comes from `Budget.memory`, shared by all threads. */
 	constructor(memory: SharedArrayBuffer, totalBytes: number) {
@@ -25,7 +28,11 @@ export class Budget {
 	 * Takes `bytes`, all at once, waiting until they are free; what exceeds the budget takes all of it. The first that
 	 * waits keeps the others out, so that a large share is not starved by small ones. Returns what `release` gets.
 	 */
-	acquire(bytes: number): number {
+	async acquire(bytes: number): Promise<number> {
+		while (this.#held !== null) await this.#held;
+		this.#held = new Promise((resolve) => {
+			this.#returned = resolve;
+		});
 		const share = Math.min(kib(bytes), this.#total);
 		while (Atomics.compareExchange(this.#state, WAITING, 0, 1) !== 0) Atomics.wait(this.#state, WAITING, 1);
 		for (;;) {
@@ -41,6 +48,8 @@ export class Budget {
 	release(share: number): void {
 		Atomics.add(this.#state, FREE, share);
 		Atomics.notify(this.#state, FREE);
+		this.#held = null;
+		this.#returned();
 	}
 }
 

@@ -5,7 +5,7 @@
  */
 
 import type { StoredFormat } from "../../../schemas/stored-format.js";
-import { PictureMemory, type Scan } from "./pixels.js";
+import { type CodedPicture, PictureMemory, type Scan } from "./pixels.js";
 import { MAX_PIXELS, type Structure } from "./structure.js";
 
 export interface Decoded extends Scan {
@@ -14,18 +14,30 @@ export interface Decoded extends Scan {
 }
 
 /** A larger picture gets memory of its own, which is not kept. */
-const KEPT_PIXELS = 2 * 1024 * 1024;
+const KEPT_PIXELS = 1024 * 1024;
 
-/** Decodes pictures one after another: for one thread, one picture at a time. */
+/** Whether a picture is decoded in memory that is kept for the next, in which another may be decoded with it. */
+export function isKept({ width, height }: Structure): boolean {
+	return width * height <= KEPT_PIXELS;
+}
+
+/** Who waits for a picture. */
+interface Asked extends CodedPicture {
+	settle: (rgba: Buffer | null) => void;
+}
+
+/** For one thread. Two pictures that are asked for at once are decoded together; there must be no more than two. */
 export class Decoder {
 	readonly #memory = new PictureMemory();
+	#asked: Asked[] = [];
 
 	/** The picture in `riff` (exactly the RIFF container), or null when it cannot be decoded. `careful` uses the arbiter only. */
 	async decode(riff: Buffer, structure: Structure, careful: boolean): Promise<Decoded | null> {
 		const { width, height, picture } = structure;
 		if (structure.plain && !careful) {
-			const memory = width * height > KEPT_PIXELS ? new PictureMemory() : this.#memory;
-			const rgba = memory.decode(riff.subarray(picture.start, picture.start + picture.bytes), width, height);
+			const coded = { vp8l: riff.subarray(picture.start, picture.start + picture.bytes), width, height };
+			const memory = isKept(structure) ? this.#memory : new PictureMemory();
+			const rgba = memory === this.#memory ? await this.#decodeKept(coded) : (memory.decode([coded])[0] ?? null);
 			if (rgba !== null) {
 				const scan = memory.scan(rgba, width, height);
 				// A file that says it has no alpha and has some all the same: the arbiter drops it.
@@ -34,6 +46,21 @@ export class Decoder {
 		}
 		const rgba = await arbiter(riff, width, height);
 		return rgba === null ? null : { rgba, ...this.#memory.scan(rgba, width, height) };
+	}
+
+	/** Waits until all that is to be done now is done, so that whoever else asks is there. */
+	#decodeKept(coded: CodedPicture): Promise<Buffer | null> {
+		return new Promise((settle) => {
+			this.#asked.push({ ...coded, settle });
+			if (this.#asked.length === 1) queueMicrotask(() => this.#decodeAsked());
+		});
+	}
+
+	#decodeAsked(): void {
+		const asked = this.#asked;
+		this.#asked = [];
+		const decoded = this.#memory.decode(asked);
+		for (const [i, { settle }] of asked.entries()) settle(decoded[i] ?? null);
 	}
 }
 

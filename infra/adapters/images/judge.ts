@@ -6,7 +6,7 @@ import type { Settings } from "../../../schemas/settings.js";
 import { EXTENSION, type StoredFormat } from "../../../schemas/stored-format.js";
 import { isLarge, MemberReader } from "../archive/member.js";
 import type { Budget } from "./budget.js";
-import { type Decoded, Decoder, decodesWhole, storedHeader } from "./decode.js";
+import { type Decoded, type Decoder, decodesWhole, isKept, storedHeader } from "./decode.js";
 import { pixelHash } from "./pixels.js";
 import { examine, type Structure } from "./structure.js";
 
@@ -41,13 +41,14 @@ const DAMAGED: ImageFinding = {
 	detail: "The picture's data is damaged and cannot be decoded.",
 };
 
-/** Judges images one at a time, in one thread. */
+/** Judges images one at a time. A thread's judges share its decoder and its share of the budget. */
 export class Judge {
 	readonly #members = new MemberReader();
-	readonly #decoder = new Decoder();
+	readonly #decoder: Decoder;
 	readonly #budget: Budget;
 
-	constructor(budget: Budget) {
+	constructor(decoder: Decoder, budget: Budget) {
+		this.#decoder = decoder;
 		this.#budget = budget;
 	}
 
@@ -57,7 +58,7 @@ export class Judge {
 		// One share a picture, never two: a heavy member takes all of it before it is read.
 		const heavy = task.check !== "hash" && task.ref.bytes > HEAVY_BYTES;
 		if (!heavy) return this.#judgeContent(task, settings, careful, null);
-		const share = this.#budget.acquire(Number.MAX_SAFE_INTEGER);
+		const share = await this.#budget.acquire(Number.MAX_SAFE_INTEGER);
 		try {
 			return await this.#judgeContent(task, settings, careful, share);
 		} finally {
@@ -89,11 +90,14 @@ export class Judge {
 			const stored: Stored = { ...original, format: "webp", width: structure.width, height: structure.height };
 			return good(task, sums, structure, stored, { pixel_sha256: null, dhash: null });
 		}
+		const decoded = () => this.#decodeAndStore(task, settings, careful, sums, structure, original);
+		// The decoder has memory for such a picture, whether it is in use or not.
+		if (isKept(structure) && settings.image === "passthrough") return decoded();
 		// Decoders hold the picture twice for a moment, and re-encoding holds it once more.
 		const cost = structure.width * structure.height * (settings.image === "passthrough" ? 8 : 12);
-		const share = held ?? this.#budget.acquire(cost);
+		const share = held ?? (await this.#budget.acquire(cost));
 		try {
-			return await this.#decodeAndStore(task, settings, careful, sums, structure, original);
+			return await decoded();
 		} finally {
 			if (held === null) {
 				if (cost > LARGE_PIXELS) collect();
@@ -112,7 +116,7 @@ export class Judge {
 	): Promise<Judged> {
 		const header = await storedHeader(content);
 		if (header === null) return rejected(sums, DAMAGED);
-		const share = held ?? this.#budget.acquire(header.width * header.height * 8);
+		const share = held ?? (await this.#budget.acquire(header.width * header.height * 8));
 		try {
 			if (!(await decodesWhole(content))) return rejected(sums, DAMAGED);
 		} finally {

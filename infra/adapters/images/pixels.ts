@@ -50,15 +50,11 @@ interface PictureModule {
 	sums: { value: number };
 	all: { value: number };
 	frameBytes(width: number, height: number): number;
-	decode(
-		input: number,
-		inputEnd: number,
-		width: number,
-		height: number,
-		frame: number,
-		room: number,
-		roomEnd: number,
-	): number;
+	openRoom(from: number, to: number): void;
+	/** A picture, or 0. */
+	openPicture(input: number, inputEnd: number, width: number, height: number, frame: number): number;
+	decodeTogether(a: number, b: number): void;
+	finish(picture: number): number;
 	scan(at: number, rows: number, width: number): void;
 }
 
@@ -68,11 +64,19 @@ const SLACK_BYTES = 16;
 const ROOM_A_PIXEL = 1;
 const ROOM_BYTES = 4 * 1024 * 1024;
 const PAGE_BYTES = 65536;
+const ALIGNED = 16;
 /** Pixels from elsewhere are brought in by bands of rows. */
 const BAND_BYTES = 1024 * 1024;
 const ALL_BYTES = 16;
 
-/** Room for one picture at a time, which it decodes and scans. For one thread. It grows to the largest picture, and never shrinks. */
+/** A lossless picture of that size; its bit stream is the payload of its `VP8L` chunk. */
+export interface CodedPicture {
+	vp8l: Buffer;
+	width: number;
+	height: number;
+}
+
+/** Room for one or two pictures at a time, which it decodes and scans. For one thread. It grows to the largest, and never shrinks. */
 export class PictureMemory {
 	readonly #module: PictureModule;
 	readonly #heap: number;
@@ -85,22 +89,39 @@ export class PictureMemory {
 	}
 
 	/**
-	 * Rows of RGBA8 of a lossless picture of that size, whose bit stream is `vp8l` (the payload of its chunk); valid until
-	 * the next call. Null when it is damaged or unusual, so that another decoder has to judge it.
+	 * Rows of RGBA8 of one picture or two, valid until the next call. Null for one that is damaged or unusual, so that
+	 * another decoder has to judge it. Two take less time than one and then the other.
 	 */
-	decode(vp8l: Buffer, width: number, height: number): Buffer | null {
-		const pixels = width * height;
-		const input = this.#heap + this.#module.frameBytes(width, height);
-		const room = input + vp8l.length + SLACK_BYTES;
-		const end = room + pixels * ROOM_A_PIXEL + ROOM_BYTES;
+	decode(pictures: readonly CodedPicture[]): (Buffer | null)[] {
+		let end = this.#heap;
+		const take = (bytes: number) => {
+			const at = end;
+			end = Math.ceil((at + bytes) / ALIGNED) * ALIGNED;
+			return at;
+		};
+		const placed = pictures.map(({ vp8l, width, height }) => {
+			const frame = take(this.#module.frameBytes(width, height));
+			return { vp8l, width, height, frame, input: take(vp8l.length + SLACK_BYTES) };
+		});
+		const room = end;
+		for (const { width, height } of pictures) take(width * height * ROOM_A_PIXEL + ROOM_BYTES);
 		const memory = this.#memory(end);
-		vp8l.copy(memory, input);
+		for (const { vp8l, input } of placed) vp8l.copy(memory, input);
 		try {
-			const done = this.#module.decode(input, input + vp8l.length, width, height, this.#heap, room, end) !== 0;
-			return done ? memory.subarray(this.#heap, this.#heap + pixels * 4) : null;
+			this.#module.openRoom(room, end);
+			const opened = placed.map(({ vp8l, width, height, frame, input }) =>
+				this.#module.openPicture(input, input + vp8l.length, width, height, frame),
+			);
+			const [a = 0, b = 0] = opened;
+			if (a !== 0 && b !== 0) this.#module.decodeTogether(a, b);
+			return placed.map(({ width, height, frame }, i) => {
+				const picture = opened[i] as number;
+				const done = picture !== 0 && this.#module.finish(picture) !== 0;
+				return done ? memory.subarray(frame, frame + width * height * 4) : null;
+			});
 		} catch (error) {
 			// The module ended itself. None is known that does this.
-			if (error instanceof WebAssembly.RuntimeError) return null;
+			if (error instanceof WebAssembly.RuntimeError) return pictures.map(() => null);
 			throw error;
 		}
 	}

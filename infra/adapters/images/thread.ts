@@ -1,14 +1,15 @@
-/** An image thread: decodes one picture at a time, while the objects of those before it are written. */
+/** An image thread: decodes two pictures at a time, while the objects of those before them are written. */
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { ObjectStage } from "../../../pipelines/ports.js";
 import { FolderStage } from "../store/folder-stage.js";
 import { ScratchStage } from "../store/scratch-stage.js";
 import { Budget } from "./budget.js";
+import { Decoder } from "./decode.js";
 import { Judge } from "./judge.js";
 import { type Answer, type FromThread, type Job, sendError, type ThreadOptions, type ToThread } from "./messages.js";
 
-/** Objects being written at once, beside the picture being decoded. */
+/** Objects being written at once, beside the pictures being decoded. */
 const MAX_STAGING = 64;
 /** A larger object is written before the next picture is read, so that few large ones are held. */
 const OVERLAPPED_BYTES = 1024 * 1024;
@@ -17,7 +18,8 @@ const TOLD_AT_ONCE = 4;
 
 class ImageThread {
 	readonly #port: MessagePort;
-	readonly #judge: Judge;
+	/** One for each of the pictures that are decoded together. */
+	readonly #judges: readonly [Judge, Judge];
 	readonly #stage: ObjectStage | null;
 	readonly #waiting: Job[] = [];
 	readonly #staging = new Set<Promise<void>>();
@@ -26,9 +28,9 @@ class ImageThread {
 	#answers: Answer[] = [];
 	#done = 0;
 
-	constructor(port: MessagePort, judge: Judge, stage: ObjectStage | null) {
+	constructor(port: MessagePort, judges: readonly [Judge, Judge], stage: ObjectStage | null) {
 		this.#port = port;
-		this.#judge = judge;
+		this.#judges = judges;
 		this.#stage = stage;
 	}
 
@@ -39,9 +41,9 @@ class ImageThread {
 
 	async #work(): Promise<void> {
 		this.#working = true;
-		for (let job = this.#waiting.shift(); job !== undefined; job = this.#waiting.shift()) {
-			await this.#perform(job);
-			this.#done += 1;
+		for (let jobs = this.#next(); jobs.length > 0; jobs = this.#next()) {
+			await Promise.all(jobs.map((job, i) => this.#perform(job, this.#judges[i] as Judge)));
+			this.#done += jobs.length;
 			if (this.#done >= TOLD_AT_ONCE || this.#waiting.length === 0) this.#tell();
 			while (this.#staging.size >= MAX_STAGING) {
 				this.#tell();
@@ -54,9 +56,15 @@ class ImageThread {
 		if (this.#staging.size === 0) this.#tell();
 	}
 
-	async #perform(job: Job): Promise<void> {
+	/** Two jobs where that many wait; but one at a time where pictures are encoded, which takes the decoder's memory for longer. */
+	#next(): Job[] {
+		const two = this.#waiting.slice(0, 2);
+		return this.#waiting.splice(0, two.every(({ settings }) => settings.image === "passthrough") ? 2 : 1);
+	}
+
+	async #perform(job: Job, judge: Judge): Promise<void> {
 		try {
-			const { result, object } = await this.#judge.judge(job.task, job.settings, job.careful);
+			const { result, object } = await judge.judge(job.task, job.settings, job.careful);
 			if (object === null || this.#stage === null) {
 				this.#answers.push({ id: job.id, result });
 				return;
@@ -95,10 +103,11 @@ function failed(job: Job, error: unknown): Answer {
 
 /** Joins the pool of the host that started this thread. */
 async function main(port: MessagePort, options: ThreadOptions): Promise<void> {
-	const judge = new Judge(new Budget(options.budget, options.budgetBytes));
+	const decoder = new Decoder();
+	const budget = new Budget(options.budget, options.budgetBytes);
 	const Stage = options.stage?.kind === "scratch" ? ScratchStage : FolderStage;
 	const stage = options.stage === null ? null : new Stage(options.stage.folder);
-	const thread = new ImageThread(port, judge, stage);
+	const thread = new ImageThread(port, [new Judge(decoder, budget), new Judge(decoder, budget)], stage);
 	port.on("message", (jobs: ToThread) => thread.take(jobs));
 	const started: FromThread = { started: true };
 	port.postMessage(started);

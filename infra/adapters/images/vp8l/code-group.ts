@@ -6,8 +6,8 @@
  * first two tables need only be added.
  */
 
-import { overrun } from "./bits";
-import { LONG, lookOn, readCode, ROOT_BITS, ROOT_BYTES, ROOT_MASK } from "./prefix-code";
+import { bitsAt, Stream } from "./bits";
+import { LONG, look, lookOn, readCode, ROOT_BITS, ROOT_BYTES, ROOT_MASK } from "./prefix-code";
 import { takeRoom } from "./room";
 
 /** Green values as `makeShort` has left them. */
@@ -27,18 +27,37 @@ const DISTANCES: u32 = 40;
 
 /** In an entry of green: it is no value of few bits, but what other tables' entries are. With `LONG` it leads to another table. */
 const OTHER: u32 = 0x40;
-/** Of an entry of green or of pairs: it is not short. */
-export const NOT_SHORT: u32 = LONG | OTHER;
+/** In an entry of pairs: they have too many bits. */
+const TOO_MANY: u32 = 0x20;
+/** In the sum of an entry of green and one of pairs: it is not a pixel. */
+export const NOT_SHORT: u32 = LONG | OTHER | TOO_MANY;
+/** In place of how many bits a pixel has: green is no value. */
+export const NOT_LITERAL: u32 = 0x80;
+
+/** Whether all pixels of a group have the same alpha, so that it takes no bits. */
+export function hasOneAlpha(group: usize): bool {
+	return (load<u32>(group, ALPHA) & 0xff) == 0;
+}
+
+/** Which alpha that is. */
+export function oneAlphaOf(group: usize): u32 {
+	return load<u32>(group, ALPHA) >> 8;
+}
 
 /** Reads `count` groups. Returns the first one's address, or 0 when they are damaged or do not fit the room. */
-export function readGroups(count: u32, cacheBits: u32): usize {
+export function readGroups(stream: Stream, count: u32, cacheBits: u32): usize {
 	const groups = takeRoom(<usize>count * GROUP_BYTES);
 	if (groups == 0) return 0;
 	for (let i: u32 = 0; i < count; i++) {
 		const group = groups + <usize>i * GROUP_BYTES;
 		const greens = CACHED + (cacheBits > 0 ? 1 << cacheBits : 0);
-		if (!readCode(greens, group + GREEN) || !readCode(VALUES, group + RED) || !readCode(VALUES, group + BLUE)) return 0;
-		if (!readCode(VALUES, group + ALPHA) || !readCode(DISTANCES, group + DISTANCE) || overrun()) return 0;
+		const read =
+			readCode(stream, greens, group + GREEN) &&
+			readCode(stream, VALUES, group + RED) &&
+			readCode(stream, VALUES, group + BLUE) &&
+			readCode(stream, VALUES, group + ALPHA) &&
+			readCode(stream, DISTANCES, group + DISTANCE);
+		if (!read || stream.overrun()) return 0;
 		makeShort(group);
 	}
 	return groups;
@@ -58,19 +77,51 @@ function makeShort(group: usize): void {
 	}
 }
 
-/** Red and blue that the next `bits` give; `LONG` when they have too many. */
+/** Red and blue that the next `bits` give; `TOO_MANY` when they have more than a table takes. */
 function pairOf(group: usize, bits: u32): u32 {
 	const red = load<u32>(group + (bits << 2), RED);
 	const redBits = red & 0xff;
-	if (redBits > ROOT_BITS) return LONG;
+	if (redBits > ROOT_BITS) return TOO_MANY;
 	const blue = load<u32>(group + ((bits >> redBits) << 2), BLUE);
 	const both = redBits + (blue & 0xff);
-	return both > ROOT_BITS ? LONG : ((red & 0xff00) << 8) | (blue & 0xff00) | both;
+	return both > ROOT_BITS ? TOO_MANY : ((red & 0xff00) << 8) | (blue & 0xff00) | both;
+}
+
+/**
+ * The pixel that `bits` begin with, if it is short: bits 0-4 how many bits it has, bits 8-31 blue, red, green. Otherwise
+ * one of the bits of `NOT_SHORT` is set.
+ */
+export function shortPixel(bits: u64, group: usize): u32 {
+	const green = load<u32>(group + ((<u32>bits & ROOT_MASK) << 2), GREEN);
+	return green + load<u32>(group + ((<u32>(bits >> green) & ROOT_MASK) << 2), PAIR);
+}
+
+/** The pixel that `bits` begin with, 45 of them at most, in the same form; or `NOT_LITERAL`. */
+export function longPixel(bits: u64, group: usize): u32 {
+	const green = lookGreen(bits, group);
+	if (green >> 8 >= VALUES) return NOT_LITERAL;
+	const behind = bits >> green;
+	const red = look(behind, group + RED);
+	const blue = look(behind >> red, group + BLUE);
+	const count = (green & 0xff) + (red & 0xff) + (blue & 0xff);
+	return (green >> 8 << 24) | ((red & 0xff00) << 8) | (blue & 0xff00) | count;
+}
+
+/**
+ * The pixel at bit `taken` with its alpha, which stands behind the others: bits 0-31 the pixel, from bit 32 on how many
+ * bits it has, or `NOT_LITERAL`.
+ */
+export function wholePixel(begin: usize, taken: u32, group: usize): u64 {
+	const pixel = longPixel(bitsAt(begin, taken), group);
+	const count = pixel & 0xff;
+	if (count == NOT_LITERAL) return <u64>NOT_LITERAL << 32;
+	const alpha = look(bitsAt(begin, taken + count), group + ALPHA);
+	return (<u64>(count + (alpha & 0xff)) << 32) | (pixel & ~0xff) | (alpha >> 8);
 }
 
 /** The entry of green, short or not, as other codes' entries are: see `look`. */
 export function lookGreen(bits: u64, group: usize): u32 {
 	const entry = load<u32>(group + ((<u32>bits & ROOT_MASK) << 2), GREEN);
-	if ((entry & NOT_SHORT) == 0) return ((entry >> 24) << 8) | (entry & 0xff);
+	if ((entry & (LONG | OTHER)) == 0) return ((entry >> 24) << 8) | (entry & 0xff);
 	return (entry & LONG) == 0 ? entry & ~OTHER : lookOn(bits, group + GREEN, entry);
 }

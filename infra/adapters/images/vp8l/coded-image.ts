@@ -1,19 +1,17 @@
 /**
  * Entropy-coded images (RFC 9649, section 3.6 and 3.7): literal pixels, copies of earlier ones, and pixels from the
- * colour cache. Pixels are words, as code-group.ts has them. One image is decoded at a time; the picture itself is decoded row by row.
+ * colour cache. Pixels are words, as code-group.ts has them.
  */
 
-import { overrun, read, resume, streamBits, streamCount, streamNext } from "./bits";
-import {
-	ALPHA, BLUE, CACHED, DISTANCE, GREEN, GROUP_BYTES, lookGreen, NOT_SHORT, PAIR, readGroups, RED, VALUES,
-} from "./code-group";
-import { look, readSymbol, ROOT_BITS, ROOT_MASK } from "./prefix-code";
+import { Stream } from "./bits";
+import { CACHED, DISTANCE, GROUP_BYTES, hasOneAlpha, lookGreen, NOT_LITERAL, readGroups, VALUES, wholePixel } from "./code-group";
+import { readLiterals, readLiteralsOfTwo } from "./literals";
+import { readSymbol } from "./prefix-code";
 import { backToMark, roomMark, takeRoom } from "./room";
+import { groupOf, Run } from "./run";
 
 const MOST_CACHE_BITS: u32 = 11;
 const CACHE_FACTOR: u32 = 0x1e35a7bd;
-/** How many short pixels there are in the 56 bits of a filling, at least. */
-const SHORT_PIXELS = 56 / (2 * ROOT_BITS);
 
 /** The first 120 distances: which pixel is meant, as its row above times 16 and 8 less its column to the left. */
 const neighbours = memory.data<u8>([
@@ -26,223 +24,192 @@ const neighbours = memory.data<u8>([
 ]);
 const NEIGHBOURS: u32 = 120;
 
-/** The image being decoded. */
-let first: usize = 0;
-let width: u32 = 0;
-let end: usize = 0;
-/** The pixel that is decoded next, and its place. */
-let next: usize = 0;
-let column: u32 = 0;
-let row: u32 = 0;
+/** An image while it is decoded. */
+@unmanaged
+export class CodedImage extends Run {
+	first: usize;
+	end: usize;
+	/** Whether each group has one alpha for all of its pixels. */
+	oneAlpha: bool;
+	cache: usize;
+	cacheBits: u32;
+	/** Pixels before this one are in the cache. */
+	cached: usize;
+	/** A copy was from before the first pixel, or went behind the last. */
+	damaged: bool;
 
-let groups: usize = 0;
-/** Which group a tile has: words whose red and green tell it; 0 when there is one group for all. */
-let tiles: usize = 0;
-let tileBits: u32 = 0;
-let tilesAcross: u32 = 0;
+	/** Reads where the cache's size is told. False when that is damaged. */
+	readCache(): bool {
+		this.cacheBits = 0;
+		if (this.stream.read(1)) {
+			this.cacheBits = this.stream.read(4);
+			if (this.cacheBits == 0 || this.cacheBits > MOST_CACHE_BITS) return false;
+		}
+		const bytes: usize = 4 << this.cacheBits;
+		this.cache = takeRoom(bytes);
+		if (this.cache == 0) return false;
+		memory.fill(this.cache, 0, bytes);
+		return true;
+	}
 
-let cache: usize = 0;
-let cacheBits: u32 = 0;
-/** Pixels before this one are in the cache. */
-let cached: usize = 0;
+	/** Begins with the first pixel, at `at`. The groups have been read, `count` of them. */
+	open(at: usize, width: u32, height: u32, count: u32): void {
+		this.first = at;
+		this.end = at + ((<usize>width * height) << 2);
+		this.cached = at;
+		this.oneAlpha = true;
+		for (let i: u32 = 0; i < count; i++) {
+			if (!hasOneAlpha(this.groups + <usize>i * GROUP_BYTES)) this.oneAlpha = false;
+		}
+		this.begin(at, width);
+	}
+
+	/** Where row `rows` begins. */
+	rowsEnd(rows: u32): usize {
+		return this.first + ((<usize>this.width * rows) << 2);
+	}
+
+	/** Whether rows 0 … `rows` - 1 are complete. */
+	hasRows(rows: u32): bool {
+		return this.next >= this.rowsEnd(rows);
+	}
+
+	/** Decodes what is next: a literal, a pixel from the cache or a copy. */
+	readOne(): void {
+		if (this.next >= this.stop) this.nextRun();
+		const stream = this.stream;
+		const pixel = wholePixel(stream.begin, stream.taken, this.group);
+		const count = <u32>(pixel >> 32);
+		if (count != NOT_LITERAL) {
+			stream.skip(count);
+			store<u32>(this.next, <u32>pixel);
+			this.next += 4;
+		} else {
+			const green = lookGreen(stream.peek(), this.group);
+			stream.skip(green & 0xff);
+			const symbol = green >> 8;
+			if (symbol >= CACHED) this.takeCached(symbol - CACHED);
+			else if (!this.copyPixels(symbol - VALUES)) this.damaged = true;
+		}
+	}
+
+	private takeCached(index: u32): void {
+		this.fillCache();
+		store<u32>(this.next, load<u32>(this.cache + (index << 2)));
+		this.next += 4;
+	}
+
+	/** Copies earlier pixels; of their length the symbol has been read. False when there are not that many before, or behind. */
+	private copyPixels(lengthSymbol: u32): bool {
+		const length = <usize>this.readValue(lengthSymbol);
+		const distance = <usize>distanceOf(this.readValue(readSymbol(this.stream, this.group + DISTANCE)), this.width);
+		if (distance > (this.next - this.first) >> 2 || length > (this.end - this.next) >> 2) return false;
+		const stop = this.next + (length << 2);
+		const back = distance << 2;
+		for (let at = this.next; at < stop; at += 4) store<u32>(at, load<u32>(at - back));
+		this.next = stop;
+		return true;
+	}
+
+	/** The length or distance that a symbol and the bits behind it stand for (RFC 9649, section 3.6.2.1). */
+	private readValue(symbol: u32): u32 {
+		if (symbol < 4) return symbol + 1;
+		const extra = (symbol - 2) >> 1;
+		return ((2 + (symbol & 1)) << extra) + this.stream.read(extra) + 1;
+	}
+
+	/** Puts the pixels decoded since the last call into the cache. */
+	fillCache(): void {
+		if (this.cacheBits == 0) return;
+		let at = this.cached;
+		for (; at < this.next; at += 4) {
+			const pixel = load<u32>(at);
+			const argb = (pixel << 24) | (pixel & 0xff0000) | ((pixel >> 16) & 0xff00) | ((pixel >> 8) & 0xff);
+			store<u32>(this.cache + (((argb * CACHE_FACTOR) >> (32 - this.cacheBits)) << 2), pixel);
+		}
+		this.cached = at;
+	}
+}
 
 export function tilesOf(side: u32, bits: u32): u32 {
 	return (side + (1 << bits) - 1) >> bits;
 }
 
-/** Reads an image that belongs to the picture, one word for each of its tiles. Returns its address, or 0. */
-export function readTiles(acrossTiles: u32, downTiles: u32): usize {
-	const image = takeRoom((<usize>acrossTiles * downTiles) << 2);
-	if (image == 0) return 0;
-	const mark = roomMark();
-	if (!readCache()) return 0;
-	groups = readGroups(1, cacheBits);
-	if (groups == 0) return 0;
-	tiles = 0;
-	begin(image, acrossTiles, downTiles);
-	if (!readRows(downTiles)) return 0;
-	backToMark(mark);
-	return image;
-}
-
-/** Reads what stands before the picture's own pixels, which `readRows` is to decode to `image`. */
-export function beginPicture(image: usize, itsWidth: u32, itsHeight: u32): bool {
-	if (!readCache()) return false;
-	const itsCache = cache;
-	const itsCacheBits = cacheBits;
-	let itsTiles: usize = 0;
-	let count: u32 = 1;
-	if (read(1)) {
-		tileBits = 2 + read(3);
-		tilesAcross = tilesOf(itsWidth, tileBits);
-		const tilesDown = tilesOf(itsHeight, tileBits);
-		itsTiles = readTiles(tilesAcross, tilesDown);
-		if (itsTiles == 0) return false;
-		for (let i: u32 = 0; i < tilesAcross * tilesDown; i++) count = max(count, groupOf(itsTiles + (i << 2)) + 1);
-	}
-	cache = itsCache;
-	cacheBits = itsCacheBits;
-	groups = readGroups(count, cacheBits);
-	tiles = itsTiles;
-	begin(image, itsWidth, itsHeight);
-	return groups != 0;
-}
-
-function begin(image: usize, itsWidth: u32, itsHeight: u32): void {
-	first = image;
-	width = itsWidth;
-	end = image + ((<usize>itsWidth * itsHeight) << 2);
-	next = image;
-	cached = image;
-	column = 0;
-	row = 0;
-}
-
-function readCache(): bool {
-	cacheBits = 0;
-	if (read(1)) {
-		cacheBits = read(4);
-		if (cacheBits == 0 || cacheBits > MOST_CACHE_BITS) return false;
-	}
-	cache = takeRoom(<usize>4 << cacheBits);
-	if (cache != 0) memory.fill(cache, 0, <usize>4 << cacheBits);
-	return cache != 0;
-}
-
-function groupOf(tile: usize): u32 {
-	const pixel = load<u32>(tile);
-	return ((pixel >> 8) & 0xff00) | (pixel >> 24);
-}
-
-/** Decodes until rows 0 … `rows` - 1 are complete; a copy may already have gone further. False when they are damaged. */
-export function readRows(rows: u32): bool {
-	const stop = first + ((<usize>width * rows) << 2);
-	while (next < stop) {
-		let group = groups;
-		let pixels = width - column;
-		if (tiles != 0) {
-			group += <usize>groupOf(tiles + (((row >> tileBits) * tilesAcross + (column >> tileBits)) << 2)) * GROUP_BYTES;
-			pixels = min(pixels, (1 << tileBits) - (column & ((1 << tileBits) - 1)));
-		}
-		const from = next;
-		if (!readPixels(group, next + ((<usize>pixels) << 2))) return false;
-		column += <u32>((next - from) >> 2);
-		while (column >= width) {
-			column -= width;
-			row += 1;
-		}
-	}
-	return !overrun();
-}
-
-/** Decodes pixels of one group until `stop` is reached or passed. False when they are damaged. */
-function readPixels(group: usize, stop: usize): bool {
-	while (next < stop) {
-		const symbol = readLiterals(group, stop);
-		if (symbol >= CACHED) {
-			fillCache();
-			store<u32>(next, load<u32>(cache + ((symbol - CACHED) << 2)));
-			next += 4;
-		} else if (symbol >= VALUES && !copyPixels(group, symbol - VALUES)) return false;
-	}
-	fillCache();
-	return true;
-}
-
-/**
- * Decodes literal pixels up to `stop`; or up to a symbol of green that is no value, which is returned. This is where
- * most of a picture's time goes. After each filling there are 56 bits: three short pixels, or three codes of 15 bits.
- */
-function readLiterals(group: usize, stop: usize): u32 {
-	let bits = streamBits();
-	let count = streamCount();
-	let from = streamNext();
-	let at = next;
-	let symbol: u32 = 0;
-	const onlyAlpha = load<u32>(group, ALPHA);
-	const fixedAlpha = (onlyAlpha & 0xff) == 0;
-	while (at < stop) {
-		bits |= load<u64>(from) << count;
-		from += <usize>((63 - count) >> 3);
-		count |= 56;
-		if (fixedAlpha) {
-			let left = SHORT_PIXELS;
-			for (; left > 0 && at < stop; left--, at += 4) {
-				const green = load<u32>(group + ((<u32>bits & ROOT_MASK) << 2), GREEN);
-				const behind = bits >> green;
-				const pair = load<u32>(group + ((<u32>behind & ROOT_MASK) << 2), PAIR);
-				if (((green | pair) & NOT_SHORT) != 0) break;
-				bits = behind >> pair;
-				const pixel = green + pair;
-				count -= pixel & 0xff;
-				store<u32>(at, (pixel & ~0xff) | (onlyAlpha >> 8));
-			}
-			if (left == 0 || at == stop) continue;
-			bits |= load<u64>(from) << count;
-			from += <usize>((63 - count) >> 3);
-			count |= 56;
-		}
-		const green = lookGreen(bits, group);
-		bits >>= green;
-		count -= green & 0xff;
-		symbol = green >> 8;
-		if (symbol >= VALUES) break;
-		const red = look(bits, group + RED);
-		bits >>= red;
-		count -= red & 0xff;
-		const blue = look(bits, group + BLUE);
-		bits >>= blue;
-		count -= blue & 0xff;
-		let alpha = onlyAlpha;
-		if (!fixedAlpha) {
-			bits |= load<u64>(from) << count;
-			from += <usize>((63 - count) >> 3);
-			count |= 56;
-			alpha = look(bits, group + ALPHA);
-			bits >>= alpha;
-			count -= alpha & 0xff;
-		}
-		store<u32>(at, (symbol << 24) | ((red & 0xff00) << 8) | (blue & 0xff00) | (alpha >> 8));
-		at += 4;
-	}
-	next = at;
-	resume(bits, count, from);
-	return symbol;
-}
-
-/** Copies earlier pixels; of their length the symbol has been read. False when there are not that many before, or behind. */
-function copyPixels(group: usize, lengthSymbol: u32): bool {
-	const length = <usize>readValue(lengthSymbol);
-	const distance = <usize>distanceOf(readValue(readSymbol(group + DISTANCE)));
-	if (distance > (next - first) >> 2 || length > (end - next) >> 2) return false;
-	const stop = next + (length << 2);
-	const back = distance << 2;
-	for (let at = next; at < stop; at += 4) store<u32>(at, load<u32>(at - back));
-	next = stop;
-	return true;
-}
-
-/** The length or distance that a symbol and the bits behind it stand for (RFC 9649, section 3.6.2.1). */
-function readValue(symbol: u32): u32 {
-	if (symbol < 4) return symbol + 1;
-	const extra = (symbol - 2) >> 1;
-	return ((2 + (symbol & 1)) << extra) + read(extra) + 1;
-}
-
 /** How many pixels back, in reading order. */
-function distanceOf(value: u32): u32 {
+function distanceOf(value: u32, width: u32): u32 {
 	if (value > NEIGHBOURS) return value - NEIGHBOURS;
 	const neighbour = <u32>load<u8>(neighbours + value - 1);
 	const back = <i32>((neighbour >> 4) * width) + 8 - <i32>(neighbour & 15);
 	return back < 1 ? 1 : back;
 }
 
-/** Puts the pixels decoded since the last call into the cache. */
-function fillCache(): void {
-	if (cacheBits == 0) return;
-	for (; cached < next; cached += 4) {
-		const pixel = load<u32>(cached);
-		const argb = (pixel << 24) | (pixel & 0xff0000) | ((pixel >> 16) & 0xff00) | ((pixel >> 8) & 0xff);
-		store<u32>(cache + (((argb * CACHE_FACTOR) >> (32 - cacheBits)) << 2), pixel);
+/** An image of the stream in memory of the room, of which nothing is read yet; null when there is no room. */
+function newImage(stream: Stream): CodedImage | null {
+	const at = takeRoom(offsetof<CodedImage>());
+	if (at == 0) return null;
+	const image = changetype<CodedImage>(at);
+	image.stream = stream;
+	image.tiles = 0;
+	image.damaged = false;
+	return image;
+}
+
+/** Reads an image that belongs to the picture, one word for each of its tiles. Returns its address, or 0. */
+export function readTiles(stream: Stream, acrossTiles: u32, downTiles: u32): usize {
+	const tiles = takeRoom((<usize>acrossTiles * downTiles) << 2);
+	const mark = roomMark();
+	const image = newImage(stream);
+	if (tiles == 0 || image == null || !image.readCache()) return 0;
+	image.groups = readGroups(stream, 1, image.cacheBits);
+	if (image.groups == 0) return 0;
+	image.open(tiles, acrossTiles, downTiles, 1);
+	if (!readRows(image, downTiles)) return 0;
+	backToMark(mark);
+	return tiles;
+}
+
+/**
+ * Reads what stands before the picture's own pixels, which `readRows` is to decode to `at`. Null when it is damaged or does
+ * not fit the room.
+ */
+export function openImage(stream: Stream, at: usize, width: u32, height: u32): CodedImage | null {
+	const image = newImage(stream);
+	if (image == null || !image.readCache()) return null;
+	let count: u32 = 1;
+	if (stream.read(1)) {
+		image.tileBits = 2 + stream.read(3);
+		image.tilesAcross = tilesOf(width, image.tileBits);
+		const tilesDown = tilesOf(height, image.tileBits);
+		image.tiles = readTiles(stream, image.tilesAcross, tilesDown);
+		if (image.tiles == 0) return null;
+		for (let i: u32 = 0; i < image.tilesAcross * tilesDown; i++) count = max(count, groupOf(image.tiles + (i << 2)) + 1);
+	}
+	image.groups = readGroups(stream, count, image.cacheBits);
+	if (image.groups == 0) return null;
+	image.open(at, width, height, count);
+	return image;
+}
+
+/** Decodes until rows 0 … `rows` - 1 are complete; a copy may already have gone further. False when they are damaged. */
+export function readRows(image: CodedImage, rows: u32): bool {
+	const end = image.rowsEnd(rows);
+	while (image.next < end && !image.damaged) {
+		if (image.oneAlpha) readLiterals(image, end);
+		if (image.next < end) image.readOne();
+	}
+	image.fillCache();
+	return !image.damaged && !image.stream.overrun();
+}
+
+/** Decodes two images of one alpha in turn, until one of them has these rows complete, or is damaged: `readRows` tells which. */
+export function readRowsOfTwo(a: CodedImage, aRows: u32, b: CodedImage, bRows: u32): void {
+	const aEnd = a.rowsEnd(aRows);
+	const bEnd = b.rowsEnd(bRows);
+	while (a.next < aEnd && b.next < bEnd && !a.damaged && !b.damaged) {
+		readLiteralsOfTwo(a, aEnd, b, bEnd);
+		if (a.next < aEnd && b.next < bEnd) {
+			a.readOne();
+			b.readOne();
+		}
 	}
 }

@@ -6,13 +6,14 @@
  * For each row: `coded-image.ts` (bits to pixels), `colour.ts`, `predict.ts`, `colour.ts` (to RGBA).
  */
 
-import { openStream, overrun, read } from "./bits";
+import { Stream } from "./bits";
 import { addColour, toRgba } from "./colour";
-import { beginPicture, readRows, readTiles, tilesOf } from "./coded-image";
+import { CodedImage, openImage, readRows, readRowsOfTwo, readTiles, tilesOf } from "./coded-image";
 import { predictFirstRow, predictRow } from "./predict";
-import { openRoom, takeRoom } from "./room";
+import { takeRoom } from "./room";
 
 export { all, cells, scan, sums } from "./luma";
+export { openRoom } from "./room";
 
 /** Where memory begins that nothing here uses: the caller's. */
 export const heap: usize = __heap_base;
@@ -32,13 +33,6 @@ const PREDICTOR: u32 = 0;
 const COLOUR: u32 = 1;
 const SUBTRACT_GREEN: u32 = 2;
 
-/** The picture's transforms. Tiles are 0 when there is no such transform. */
-let addsGreen: bool = false;
-let predictors: usize = 0;
-let predictorBits: u32 = 0;
-let colours: usize = 0;
-let colourBits: u32 = 0;
-
 /** How many bytes of memory a frame needs; the first `width` · `height` · 4 of them are the decoded picture. */
 export function frameBytes(width: u32, height: u32): usize {
 	return imageAt(width, height) + ((<usize>width * height) << 2) + SLACK_BYTES;
@@ -49,75 +43,138 @@ function imageAt(width: u32, height: u32): usize {
 	return <usize>min(width * height, FARTHEST) << 2;
 }
 
+/** A picture while it is decoded. Tiles are 0 when there is no such transform. */
+@unmanaged
+class Picture {
+	frame: usize;
+	width: u32;
+	height: u32;
+	stream: Stream;
+	image: CodedImage;
+	addsGreen: bool;
+	predictors: usize;
+	predictorBits: u32;
+	colours: usize;
+	colourBits: u32;
+	/** Rows on their way: without their colour transform, without their prediction, and the one before. */
+	coloured: usize;
+	predicted: usize;
+	above: usize;
+	/** Rows of the frame that are complete. */
+	done: u32;
+
+	/** In the order of libwebp's encoder, each at most once. False when they are damaged or unusual. */
+	readTransforms(): bool {
+		const stream = this.stream;
+		this.addsGreen = false;
+		this.predictors = 0;
+		this.colours = 0;
+		while (stream.read(1)) {
+			const kind = stream.read(2);
+			if (kind == SUBTRACT_GREEN) {
+				if (this.addsGreen || this.predictors != 0 || this.colours != 0) return false;
+				this.addsGreen = true;
+			} else if (kind == PREDICTOR) {
+				if (this.predictors != 0 || this.colours != 0) return false;
+				this.predictorBits = 2 + stream.read(3);
+				this.predictors = this.readTilesOf(this.predictorBits);
+				if (this.predictors == 0) return false;
+			} else if (kind == COLOUR) {
+				if (this.colours != 0) return false;
+				this.colourBits = 2 + stream.read(3);
+				this.colours = this.readTilesOf(this.colourBits);
+				if (this.colours == 0) return false;
+			} else return false;
+		}
+		return true;
+	}
+
+	private readTilesOf(bits: u32): usize {
+		return readTiles(this.stream, tilesOf(this.width, bits), tilesOf(this.height, bits));
+	}
+
+	/** Takes rooms for rows. False when there are none. */
+	takeRows(): bool {
+		const bytes = (<usize>this.width << 2) + SLACK_BYTES;
+		this.coloured = takeRoom(bytes);
+		this.predicted = takeRoom(bytes);
+		this.above = takeRoom(bytes);
+		return this.coloured != 0 && this.predicted != 0 && this.above != 0;
+	}
+
+	/** Decodes the next row; its pixels may have been read. False when it is damaged or unusual. */
+	decodeRow(): bool {
+		const width = this.width;
+		const y = this.done;
+		if (!readRows(this.image, y + 1)) return false;
+		const rowBytes = <usize>width << 2;
+		let row = this.image.first + <usize>y * rowBytes;
+		if (this.colours != 0) {
+			addColour(row, this.coloured, width, this.tileRow(this.colours, this.colourBits), this.colourBits);
+			row = this.coloured;
+		}
+		if (this.predictors != 0) {
+			const to = this.predicted;
+			const above = this.above;
+			const bits = this.predictorBits;
+			if (y == 0) predictFirstRow(row, to, width);
+			else if (!predictRow(row, to, above, width, this.tileRow(this.predictors, bits), bits)) return false;
+			row = to;
+			this.predicted = above;
+			this.above = to;
+		}
+		toRgba(row, this.frame + <usize>y * rowBytes, width, this.addsGreen);
+		this.done = y + 1;
+		return true;
+	}
+
+	/** The first of the tiles in which the next row lies. */
+	private tileRow(tiles: usize, bits: u32): usize {
+		return tiles + (((this.done >> bits) * tilesOf(this.width, bits)) << 2);
+	}
+}
+
 /**
- * Decodes the stream (the `VP8L` chunk's payload) from `input` up to `inputEnd` to `frame`, which is followed by the
- * memory that it needs. Memory from `room` up to `roomEnd` is used for everything else. False when another decoder has to
- * try: the frame then holds nothing of use.
+ * Opens the stream (the `VP8L` chunk's payload) from `input` up to `inputEnd`, to be decoded to `frame`, which has
+ * `frameBytes`. Everything else that is needed comes from the room, which `openRoom` opened. Null when another decoder has
+ * to try.
  */
-export function decode(
-	input: usize, inputEnd: usize, width: u32, height: u32, frame: usize, room: usize, roomEnd: usize,
-): bool {
-	openStream(input + HEADER_BYTES, inputEnd);
-	openRoom(room, roomEnd);
-	if (!readTransforms(width, height)) return false;
-	const image = frame + imageAt(width, height);
-	if (!beginPicture(image, width, height)) return false;
-	return decodeRows(image, width, height, frame) && !overrun();
+export function openPicture(input: usize, inputEnd: usize, width: u32, height: u32, frame: usize): Picture | null {
+	const at = takeRoom(offsetof<Picture>());
+	const streamAt = takeRoom(offsetof<Stream>());
+	if (at == 0 || streamAt == 0) return null;
+	const picture = changetype<Picture>(at);
+	const stream = changetype<Stream>(streamAt);
+	stream.open(input + HEADER_BYTES, inputEnd);
+	picture.stream = stream;
+	picture.frame = frame;
+	picture.width = width;
+	picture.height = height;
+	picture.done = 0;
+	if (!picture.readTransforms() || !picture.takeRows()) return null;
+	const image = openImage(stream, frame + imageAt(width, height), width, height);
+	if (image == null) return null;
+	picture.image = image;
+	return picture;
 }
 
-/** In the order of libwebp's encoder, each at most once. */
-function readTransforms(width: u32, height: u32): bool {
-	addsGreen = false;
-	predictors = 0;
-	colours = 0;
-	while (read(1)) {
-		const kind = read(2);
-		if (kind == SUBTRACT_GREEN) {
-			if (addsGreen || predictors != 0 || colours != 0) return false;
-			addsGreen = true;
-		} else if (kind == PREDICTOR) {
-			if (predictors != 0 || colours != 0) return false;
-			predictorBits = 2 + read(3);
-			predictors = readTiles(tilesOf(width, predictorBits), tilesOf(height, predictorBits));
-			if (predictors == 0) return false;
-		} else if (kind == COLOUR) {
-			if (colours != 0) return false;
-			colourBits = 2 + read(3);
-			colours = readTiles(tilesOf(width, colourBits), tilesOf(height, colourBits));
-			if (colours == 0) return false;
-		} else return false;
+/**
+ * Decodes two pictures in turn, row by row, until one of them is complete or is not to be decoded further. Nothing is done
+ * where alpha is not the same everywhere.
+ */
+export function decodeTogether(a: Picture, b: Picture): void {
+	if (!a.image.oneAlpha || !b.image.oneAlpha) return;
+	while (a.done < a.height && b.done < b.height && !a.image.damaged && !b.image.damaged) {
+		const aRows = a.done + 1;
+		const bRows = b.done + 1;
+		readRowsOfTwo(a.image, aRows, b.image, bRows);
+		if (a.image.hasRows(aRows) && !a.decodeRow()) return;
+		if (b.image.hasRows(bRows) && !b.decodeRow()) return;
 	}
-	return true;
 }
 
-function decodeRows(image: usize, width: u32, height: u32, frame: usize): bool {
-	const rowBytes = <usize>width << 2;
-	const coloured = takeRoom(rowBytes + SLACK_BYTES);
-	let predicted = takeRoom(rowBytes + SLACK_BYTES);
-	let above = takeRoom(rowBytes + SLACK_BYTES);
-	if (coloured == 0 || predicted == 0 || above == 0) return false;
-	for (let y: u32 = 0; y < height; y++) {
-		if (!readRows(y + 1)) return false;
-		let row = image + <usize>y * rowBytes;
-		if (colours != 0) {
-			addColour(row, coloured, width, tileRow(colours, colourBits, width, y), colourBits);
-			row = coloured;
-		}
-		if (predictors != 0) {
-			if (y == 0) predictFirstRow(row, predicted, width);
-			else if (!predictRow(row, predicted, above, width, tileRow(predictors, predictorBits, width, y), predictorBits)) {
-				return false;
-			}
-			row = predicted;
-			predicted = above;
-			above = row;
-		}
-		toRgba(row, frame + <usize>y * rowBytes, width, addsGreen);
-	}
-	return true;
-}
-
-/** The first of the tiles in which row `y` lies. */
-function tileRow(tiles: usize, bits: u32, width: u32, y: u32): usize {
-	return tiles + (((y >> bits) * tilesOf(width, bits)) << 2);
+/** Decodes what is left of a picture. False when another decoder has to try: the frame then holds nothing of use. */
+export function finish(picture: Picture): bool {
+	while (picture.done < picture.height) if (!picture.decodeRow()) return false;
+	return !picture.stream.overrun();
 }

@@ -7,8 +7,8 @@
  * from the beginning of the first.
  */
 
-import { peek, read, skip } from "./bits";
-import { freeRoom, takeRoom } from "./room";
+import { Stream } from "./bits";
+import { takeRoom } from "./room";
 
 /** Bits of a first-level table. With 10 or 11 tables are larger than the processor's first cache likes: 2 to 10 % slower. */
 export const ROOT_BITS: u32 = 9;
@@ -34,9 +34,9 @@ const ownTable = memory.data(4 << LENGTH_BITS);
 const lengthOrder = memory.data<u8>([17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
 
 /** Reads a code of `symbols` symbols and makes its table at `root`; further tables are taken from the room. False when it is none. */
-export function readCode(symbols: u32, root: usize): bool {
+export function readCode(stream: Stream, symbols: u32, root: usize): bool {
 	memory.fill(lengths, 0, symbols);
-	if (!(read(1) ? readSimple(symbols) : readLengths(symbols))) return false;
+	if (!(stream.read(1) ? readSimple(stream, symbols) : readLengths(stream, symbols))) return false;
 	return makeTable(lengths, symbols, ROOT_BITS, root);
 }
 
@@ -52,34 +52,34 @@ export function lookOn(bits: u64, root: usize, entry: u32): u32 {
 	return load<u32>(root + (((entry >> 8) + more) << 2));
 }
 
-export function readSymbol(root: usize): u32 {
-	const entry = look(peek(), root);
-	skip(entry & 0xff);
+export function readSymbol(stream: Stream, root: usize): u32 {
+	const entry = look(stream.peek(), root);
+	stream.skip(entry & 0xff);
 	return entry >> 8;
 }
 
 /** One or two symbols, each of them given outright. */
-function readSimple(symbols: u32): bool {
-	const two = read(1);
-	const first = read(read(1) ? 8 : 1);
-	const second = two ? read(8) : first;
+function readSimple(stream: Stream, symbols: u32): bool {
+	const two = stream.read(1);
+	const first = stream.read(stream.read(1) ? 8 : 1);
+	const second = two ? stream.read(8) : first;
 	if (first >= symbols || second >= symbols) return false;
 	store<u8>(lengths + first, 1);
 	store<u8>(lengths + second, 1);
 	return true;
 }
 
-function readLengths(symbols: u32): bool {
+function readLengths(stream: Stream, symbols: u32): bool {
 	memory.fill(ownLengths, 0, LENGTH_SYMBOLS);
-	const given: u32 = 4 + read(4);
-	for (let i: u32 = 0; i < given; i++) store<u8>(ownLengths + load<u8>(lengthOrder + i), <u8>read(3));
+	const given: u32 = 4 + stream.read(4);
+	for (let i: u32 = 0; i < given; i++) store<u8>(ownLengths + load<u8>(lengthOrder + i), <u8>stream.read(3));
 	if (!makeTable(ownLengths, LENGTH_SYMBOLS, LENGTH_BITS, ownTable)) return false;
-	let left: u32 = read(1) ? 2 + read(2 + 2 * read(3)) : symbols;
+	let left: u32 = stream.read(1) ? 2 + stream.read(2 + 2 * stream.read(3)) : symbols;
 	if (left > symbols) return false;
 	let previous: u32 = 8;
 	for (let symbol: u32 = 0; symbol < symbols && left > 0; left--) {
-		const entry = load<u32>(ownTable + ((peek() & ((1 << LENGTH_BITS) - 1)) << 2));
-		skip(entry & 0xff);
+		const entry = load<u32>(ownTable + ((<u32>stream.peek() & ((1 << LENGTH_BITS) - 1)) << 2));
+		stream.skip(entry & 0xff);
 		const length = entry >> 8;
 		if (length < 16) {
 			store<u8>(lengths + symbol, <u8>length);
@@ -87,7 +87,7 @@ function readLengths(symbols: u32): bool {
 			if (length > 0) previous = length;
 			continue;
 		}
-		const repeat: u32 = length == 16 ? 3 + read(2) : length == 17 ? 3 + read(3) : 11 + read(7);
+		const repeat: u32 = length == 16 ? 3 + stream.read(2) : length == 17 ? 3 + stream.read(3) : 11 + stream.read(7);
 		if (repeat > symbols - symbol) return false;
 		if (length == 16) memory.fill(lengths + symbol, <u8>previous, repeat);
 		symbol += repeat;
