@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
+import { V8_FLAGS } from "../../v8-flags.js";
 import type { Answer, FromHost, HostOptions, Job, ToHost } from "./messages.js";
 
 /** What the host's process gets of the environment: how to find libraries. Tokens are no business of a decoder. */
@@ -51,7 +52,7 @@ export class HostProcess {
 		for (const name of PASSED) if (process.env[name] !== undefined) env[name] = process.env[name];
 		this.#child = fork(new URL("./host.js", import.meta.url), [JSON.stringify(options)], {
 			serialization: "advanced",
-			execArgv: ["--expose-gc"],
+			execArgv: ["--expose-gc", ...V8_FLAGS],
 			stdio: ["ignore", "ignore", "pipe", "ipc"],
 			env,
 		});
