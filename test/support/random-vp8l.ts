@@ -3,7 +3,7 @@ import type { Random } from "../sample/random.js";
 
 /**
  * Lossless WebP bit streams (RFC 9649, section 3) that use at random whatever the format has, in ways that no encoder
- * would: every predictor, codes of up to 15 bits, copies from anywhere, colour caches of any size, many code groups. What
+ * would: every predictor, tables of colours, codes of up to 15 bits, copies from anywhere, colour caches of any size, many code groups. What
  * the pixels come to be is for decoders to say.
  */
 
@@ -12,6 +12,7 @@ const LENGTH_ORDER = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 
 const SUBTRACT_GREEN = 2;
 const PREDICTOR = 0;
 const COLOUR = 1;
+const COLOUR_INDEXING = 3;
 
 interface Group {
 	green: PrefixCode;
@@ -53,15 +54,29 @@ class StreamWriter {
 		out.put(height - 1, 14);
 		out.put(opaque ? 0 : 1, 1);
 		out.put(0, 3);
+		const indexed = this.#random.int(0, 3) === 0;
+		const columns = indexed ? this.#colours(width) : width;
 		for (const kind of [SUBTRACT_GREEN, PREDICTOR, COLOUR]) {
-			if (this.#random.int(0, 2) === 0) continue;
+			if (this.#random.int(0, 2) === 0 || (indexed && kind === SUBTRACT_GREEN)) continue;
 			out.put(1, 1);
 			out.put(kind, 2);
-			if (kind !== SUBTRACT_GREEN) this.#tiles(width, height, kind === PREDICTOR ? 13 : 255);
+			if (kind !== SUBTRACT_GREEN) this.#tiles(columns, height, kind === PREDICTOR ? 13 : 255);
 		}
 		out.put(0, 1);
-		this.#picture(width, height);
+		this.#picture(columns, height);
 		return Buffer.from(out.end());
+	}
+
+	/** A table of colours; pixels may well ask for others. Returns how many pixels a row of the image then has. */
+	#colours(width: number): number {
+		const count = this.#random.pick([1, 2, 3, 4, 5, 16, 17, 100, 256]);
+		this.#out.put(1, 1);
+		this.#out.put(COLOUR_INDEXING, 2);
+		this.#out.put(count - 1, 8);
+		const group = this.#group(this.#cache(4), 255);
+		this.#pixels(count, 1, () => group);
+		const bundled = count <= 2 ? 8 : count <= 4 ? 4 : count <= 16 ? 2 : 1;
+		return Math.ceil(width / bundled);
 	}
 
 	/** An image of one word a tile; green values up to `most`. */

@@ -145,15 +145,19 @@ testReal.each(["1.webp", "2.webp", "3.webp", "4.webp"])(
 	},
 );
 
-describe("left to libwebp", () => {
-	test("a colour-indexed picture", async () => {
-		const pixels = Buffer.alloc(20 * 20 * 3, Buffer.from([1, 2, 3, 250, 100, 5]));
-		const webp = await openSharp(pixels, { raw: { width: 20, height: 20, channels: 3 } })
-			.webp({ lossless: true })
-			.toBuffer();
-		expect(decode(payloadOf(webp, "VP8L"), 20, 20)).toBeNull();
-	});
+test.each([1, 2, 3, 4, 5, 16, 17, 256])("a picture of %i colours, as libwebp writes it", async (colours) => {
+	const [width, height] = [67, 41];
+	const pixels = Buffer.alloc(width * height * 4);
+	for (let i = 0; i < width * height; i++) pixels.writeUInt32LE((((i * i) % colours) * 0x01a3c5f1) >>> 0, i * 4);
+	const webp = await openSharp(pixels, { raw: { width, height, channels: 4 } })
+		.webp({ lossless: true, exact: true })
+		.toBuffer();
+	const vp8l = payloadOf(webp, "VP8L");
+	expect(decode(vp8l, width, height)?.equals(pixels)).toBe(true);
+	expect((await libwebp(vp8l))?.equals(pixels)).toBe(true);
+});
 
+describe("left to libwebp", () => {
 	/** A header, then these bits, a value and its width each, then zeros. */
 	const stream = (bits: [number, number][]) => {
 		const out = new BitWriter(4096);
@@ -180,6 +184,7 @@ describe("left to libwebp", () => {
 		["a predictor that there is not", [...predictor(14), ...picture], false],
 		["one transform twice", [...predictor(1), ...predictor(1), ...picture], false],
 		["green subtracted after prediction", [...predictor(1), [1, 1], [2, 2], ...picture], false],
+		["colours after prediction", [...predictor(1), [1, 1], [3, 2], [0, 8], [0, 1], ...codes(7), ...picture], false],
 		["a colour cache of no bits", [[0, 1], [1, 1], [0, 4], [0, 1], ...codes(7)], false],
 		["a colour cache of 12 bits", [[0, 1], [1, 1], [12, 4], [0, 1], ...codes(7)], false],
 	] as [string, [number, number][], boolean][])("%s", (_, bits, decoded) => {

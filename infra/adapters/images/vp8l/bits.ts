@@ -17,7 +17,7 @@ export class Stream {
 
 	/** The next 57 bits, without taking them. Whatever lies behind the stream, when there are none: see `overrun`. */
 	peek(): u64 {
-		return bitsAt(this.begin, this.taken);
+		return load<u64>(this.begin + (this.taken >> 3)) >> (this.taken & 7);
 	}
 
 	/** Takes `n` bits. */
@@ -36,9 +36,4 @@ export class Stream {
 	overrun(): bool {
 		return this.taken > this.bits;
 	}
-}
-
-/** 57 bits and more from bit `bit` on, of the stream whose first byte is at `begin`. */
-export function bitsAt(begin: usize, bit: u32): u64 {
-	return load<u64>(begin + (bit >> 3)) >> (bit & 7);
 }

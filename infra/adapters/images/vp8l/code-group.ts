@@ -6,7 +6,7 @@
  * first two tables need only be added.
  */
 
-import { bitsAt, Stream } from "./bits";
+import { Stream } from "./bits";
 import { LONG, look, lookOn, readCode, ROOT_BITS, ROOT_BYTES, ROOT_MASK } from "./prefix-code";
 import { takeRoom } from "./room";
 
@@ -33,15 +33,12 @@ const TOO_MANY: u32 = 0x20;
 export const NOT_SHORT: u32 = LONG | OTHER | TOO_MANY;
 /** In place of how many bits a pixel has: green is no value. */
 export const NOT_LITERAL: u32 = 0x80;
+export const ALPHA_VARIES: u32 = 0x100;
 
-/** Whether all pixels of a group have the same alpha, so that it takes no bits. */
-export function hasOneAlpha(group: usize): bool {
-	return (load<u32>(group, ALPHA) & 0xff) == 0;
-}
-
-/** Which alpha that is. */
-export function oneAlphaOf(group: usize): u32 {
-	return load<u32>(group, ALPHA) >> 8;
+/** The alpha of a group's pixels where it takes no bits, else `ALPHA_VARIES`. */
+export function alphaOf(group: usize): u32 {
+	const entry = load<u32>(group, ALPHA);
+	return (entry & 0xff) == 0 ? entry >> 8 : ALPHA_VARIES;
 }
 
 /** Reads `count` groups. Returns the first one's address, or 0 when they are damaged or do not fit the room. */
@@ -96,7 +93,7 @@ export function shortPixel(bits: u64, group: usize): u32 {
 	return green + load<u32>(group + ((<u32>(bits >> green) & ROOT_MASK) << 2), PAIR);
 }
 
-/** The pixel that `bits` begin with, 45 of them at most, in the same form; or `NOT_LITERAL`. */
+/** The pixel that `bits` begin with, in the same form; it has 45 of them at most. Or `NOT_LITERAL`. */
 export function longPixel(bits: u64, group: usize): u32 {
 	const green = lookGreen(bits, group);
 	if (green >> 8 >= VALUES) return NOT_LITERAL;
@@ -105,18 +102,6 @@ export function longPixel(bits: u64, group: usize): u32 {
 	const blue = look(behind >> red, group + BLUE);
 	const count = (green & 0xff) + (red & 0xff) + (blue & 0xff);
 	return (green >> 8 << 24) | ((red & 0xff00) << 8) | (blue & 0xff00) | count;
-}
-
-/**
- * The pixel at bit `taken` with its alpha, which stands behind the others: bits 0-31 the pixel, from bit 32 on how many
- * bits it has, or `NOT_LITERAL`.
- */
-export function wholePixel(begin: usize, taken: u32, group: usize): u64 {
-	const pixel = longPixel(bitsAt(begin, taken), group);
-	const count = pixel & 0xff;
-	if (count == NOT_LITERAL) return <u64>NOT_LITERAL << 32;
-	const alpha = look(bitsAt(begin, taken + count), group + ALPHA);
-	return (<u64>(count + (alpha & 0xff)) << 32) | (pixel & ~0xff) | (alpha >> 8);
 }
 
 /** The entry of green, short or not, as other codes' entries are: see `look`. */

@@ -4,7 +4,7 @@
  */
 
 import { Stream } from "./bits";
-import { CACHED, DISTANCE, GROUP_BYTES, hasOneAlpha, lookGreen, NOT_LITERAL, readGroups, VALUES, wholePixel } from "./code-group";
+import { CACHED, DISTANCE, lookGreen, readGroups, VALUES } from "./code-group";
 import { readLiterals, readLiteralsOfTwo } from "./literals";
 import { readSymbol } from "./prefix-code";
 import { backToMark, roomMark, takeRoom } from "./room";
@@ -29,8 +29,6 @@ const NEIGHBOURS: u32 = 120;
 export class CodedImage extends Run {
 	first: usize;
 	end: usize;
-	/** Whether each group has one alpha for all of its pixels. */
-	oneAlpha: bool;
 	cache: usize;
 	cacheBits: u32;
 	/** Pixels before this one are in the cache. */
@@ -52,15 +50,11 @@ export class CodedImage extends Run {
 		return true;
 	}
 
-	/** Begins with the first pixel, at `at`. The groups have been read, `count` of them. */
-	open(at: usize, width: u32, height: u32, count: u32): void {
+	/** Begins with the first pixel, at `at`. The groups have been read. */
+	open(at: usize, width: u32, height: u32): void {
 		this.first = at;
 		this.end = at + ((<usize>width * height) << 2);
 		this.cached = at;
-		this.oneAlpha = true;
-		for (let i: u32 = 0; i < count; i++) {
-			if (!hasOneAlpha(this.groups + <usize>i * GROUP_BYTES)) this.oneAlpha = false;
-		}
 		this.begin(at, width);
 	}
 
@@ -74,23 +68,15 @@ export class CodedImage extends Run {
 		return this.next >= this.rowsEnd(rows);
 	}
 
-	/** Decodes what is next: a literal, a pixel from the cache or a copy. */
-	readOne(): void {
+	/** Decodes the copy or the pixel from the cache that is next. Does nothing where a literal is. */
+	readOther(): void {
 		if (this.next >= this.stop) this.nextRun();
-		const stream = this.stream;
-		const pixel = wholePixel(stream.begin, stream.taken, this.group);
-		const count = <u32>(pixel >> 32);
-		if (count != NOT_LITERAL) {
-			stream.skip(count);
-			store<u32>(this.next, <u32>pixel);
-			this.next += 4;
-		} else {
-			const green = lookGreen(stream.peek(), this.group);
-			stream.skip(green & 0xff);
-			const symbol = green >> 8;
-			if (symbol >= CACHED) this.takeCached(symbol - CACHED);
-			else if (!this.copyPixels(symbol - VALUES)) this.damaged = true;
-		}
+		const green = lookGreen(this.stream.peek(), this.group);
+		const symbol = green >> 8;
+		if (symbol < VALUES) return;
+		this.stream.skip(green & 0xff);
+		if (symbol >= CACHED) this.takeCached(symbol - CACHED);
+		else if (!this.copyPixels(symbol - VALUES)) this.damaged = true;
 	}
 
 	private takeCached(index: u32): void {
@@ -162,7 +148,7 @@ export function readTiles(stream: Stream, acrossTiles: u32, downTiles: u32): usi
 	if (tiles == 0 || image == null || !image.readCache()) return 0;
 	image.groups = readGroups(stream, 1, image.cacheBits);
 	if (image.groups == 0) return 0;
-	image.open(tiles, acrossTiles, downTiles, 1);
+	image.open(tiles, acrossTiles, downTiles);
 	if (!readRows(image, downTiles)) return 0;
 	backToMark(mark);
 	return tiles;
@@ -186,7 +172,7 @@ export function openImage(stream: Stream, at: usize, width: u32, height: u32): C
 	}
 	image.groups = readGroups(stream, count, image.cacheBits);
 	if (image.groups == 0) return null;
-	image.open(at, width, height, count);
+	image.open(at, width, height);
 	return image;
 }
 
@@ -194,22 +180,22 @@ export function openImage(stream: Stream, at: usize, width: u32, height: u32): C
 export function readRows(image: CodedImage, rows: u32): bool {
 	const end = image.rowsEnd(rows);
 	while (image.next < end && !image.damaged) {
-		if (image.oneAlpha) readLiterals(image, end);
-		if (image.next < end) image.readOne();
+		readLiterals(image, end);
+		if (image.next < end) image.readOther();
 	}
 	image.fillCache();
 	return !image.damaged && !image.stream.overrun();
 }
 
-/** Decodes two images of one alpha in turn, until one of them has these rows complete, or is damaged: `readRows` tells which. */
+/** Decodes two images in turn, until one of them has these rows complete, or is damaged: `readRows` tells which. */
 export function readRowsOfTwo(a: CodedImage, aRows: u32, b: CodedImage, bRows: u32): void {
 	const aEnd = a.rowsEnd(aRows);
 	const bEnd = b.rowsEnd(bRows);
 	while (a.next < aEnd && b.next < bEnd && !a.damaged && !b.damaged) {
 		readLiteralsOfTwo(a, aEnd, b, bEnd);
 		if (a.next < aEnd && b.next < bEnd) {
-			a.readOne();
-			b.readOne();
+			a.readOther();
+			b.readOther();
 		}
 	}
 }

@@ -1,14 +1,14 @@
 /**
  * Decoding of lossless WebP's bit stream (RFC 9649, section 3), as libwebp's encoder writes it, to RGBA. Decoding stops at
- * everything unusual, damage or not: a colour-indexed picture, transforms in another order, more code groups than there is
- * room for. Another decoder has to judge those; what is decoded here is what every decoder makes of it.
+ * everything unusual, damage or not: transforms in another order, more code groups than there is room for. Another decoder has to judge those; what is decoded here is what every decoder makes of it.
  *
- * For each row: `coded-image.ts` (bits to pixels), `colour.ts`, `predict.ts`, `colour.ts` (to RGBA).
+ * For each row: `coded-image.ts` (bits to pixels), `colour.ts`, `predict.ts`, `colour.ts` or `indexed.ts` (to RGBA).
  */
 
 import { Stream } from "./bits";
 import { addColour, toRgba } from "./colour";
 import { CodedImage, openImage, readRows, readRowsOfTwo, readTiles, tilesOf } from "./coded-image";
+import { bundleBitsOf, colourRow, readColours } from "./indexed";
 import { predictFirstRow, predictRow } from "./predict";
 import { takeRoom } from "./room";
 
@@ -24,23 +24,23 @@ const HEADER_BYTES: usize = 5;
 const SLACK_BYTES: usize = 16;
 
 /**
- * More pixels than a copy can reach back: 2^20 - 120. So far behind the frame's begin the picture before its transforms
- * begins, and finished rows overwrite what no copy asks for any more.
+ * More pixels than a copy can reach back: 2^20 - 120. So far behind the frame's end the picture before its transforms ends,
+ * and finished rows overwrite what no copy asks for any more.
  */
 const FARTHEST: u32 = 1 << 20;
 
 const PREDICTOR: u32 = 0;
-const COLOUR: u32 = 1;
 const SUBTRACT_GREEN: u32 = 2;
+const COLOUR_INDEXING: u32 = 3;
 
 /** How many bytes of memory a frame needs; the first `width` · `height` · 4 of them are the decoded picture. */
 export function frameBytes(width: u32, height: u32): usize {
-	return imageAt(width, height) + ((<usize>width * height) << 2) + SLACK_BYTES;
+	return imageEnd(width, height) + SLACK_BYTES;
 }
 
-/** Where in the frame the picture lies before its transforms. */
-function imageAt(width: u32, height: u32): usize {
-	return <usize>min(width * height, FARTHEST) << 2;
+/** Where in the frame the picture ends before its transforms. */
+function imageEnd(width: u32, height: u32): usize {
+	return (<usize>min(width * height, FARTHEST) + <usize>width * height) << 2;
 }
 
 /** A picture while it is decoded. Tiles are 0 when there is no such transform. */
@@ -51,6 +51,11 @@ class Picture {
 	height: u32;
 	stream: Stream;
 	image: CodedImage;
+	/** Pixels in a row of the image: fewer than in the picture's where one tells several. */
+	imageWidth: u32;
+	/** The colours of a colour-indexed picture, or 0. */
+	indexed: usize;
+	bundleBits: u32;
 	addsGreen: bool;
 	predictors: usize;
 	predictorBits: u32;
@@ -66,36 +71,47 @@ class Picture {
 	/** In the order of libwebp's encoder, each at most once. False when they are damaged or unusual. */
 	readTransforms(): bool {
 		const stream = this.stream;
+		this.imageWidth = this.width;
+		this.indexed = 0;
 		this.addsGreen = false;
 		this.predictors = 0;
 		this.colours = 0;
 		while (stream.read(1)) {
 			const kind = stream.read(2);
-			if (kind == SUBTRACT_GREEN) {
-				if (this.addsGreen || this.predictors != 0 || this.colours != 0) return false;
-				this.addsGreen = true;
+			if (kind == COLOUR_INDEXING || kind == SUBTRACT_GREEN) {
+				if (this.indexed != 0 || this.addsGreen || this.predictors != 0 || this.colours != 0) return false;
+				if (kind == SUBTRACT_GREEN) this.addsGreen = true;
+				else if (!this.readColours()) return false;
 			} else if (kind == PREDICTOR) {
 				if (this.predictors != 0 || this.colours != 0) return false;
 				this.predictorBits = 2 + stream.read(3);
 				this.predictors = this.readTilesOf(this.predictorBits);
 				if (this.predictors == 0) return false;
-			} else if (kind == COLOUR) {
+			} else {
 				if (this.colours != 0) return false;
 				this.colourBits = 2 + stream.read(3);
 				this.colours = this.readTilesOf(this.colourBits);
 				if (this.colours == 0) return false;
-			} else return false;
+			}
 		}
 		return true;
 	}
 
+	private readColours(): bool {
+		const count = this.stream.read(8) + 1;
+		this.bundleBits = bundleBitsOf(count);
+		this.imageWidth = tilesOf(this.width, this.bundleBits);
+		this.indexed = readColours(this.stream, count);
+		return this.indexed != 0;
+	}
+
 	private readTilesOf(bits: u32): usize {
-		return readTiles(this.stream, tilesOf(this.width, bits), tilesOf(this.height, bits));
+		return readTiles(this.stream, tilesOf(this.imageWidth, bits), tilesOf(this.height, bits));
 	}
 
 	/** Takes rooms for rows. False when there are none. */
 	takeRows(): bool {
-		const bytes = (<usize>this.width << 2) + SLACK_BYTES;
+		const bytes = (<usize>this.imageWidth << 2) + SLACK_BYTES;
 		this.coloured = takeRoom(bytes);
 		this.predicted = takeRoom(bytes);
 		this.above = takeRoom(bytes);
@@ -104,11 +120,10 @@ class Picture {
 
 	/** Decodes the next row; its pixels may have been read. False when it is damaged or unusual. */
 	decodeRow(): bool {
-		const width = this.width;
+		const width = this.imageWidth;
 		const y = this.done;
 		if (!readRows(this.image, y + 1)) return false;
-		const rowBytes = <usize>width << 2;
-		let row = this.image.first + <usize>y * rowBytes;
+		let row = this.image.rowsEnd(y);
 		if (this.colours != 0) {
 			addColour(row, this.coloured, width, this.tileRow(this.colours, this.colourBits), this.colourBits);
 			row = this.coloured;
@@ -123,14 +138,16 @@ class Picture {
 			this.predicted = above;
 			this.above = to;
 		}
-		toRgba(row, this.frame + <usize>y * rowBytes, width, this.addsGreen);
+		const to = this.frame + ((<usize>y * this.width) << 2);
+		if (this.indexed != 0) colourRow(row, to, this.width, this.indexed, this.bundleBits);
+		else toRgba(row, to, width, this.addsGreen);
 		this.done = y + 1;
 		return true;
 	}
 
 	/** The first of the tiles in which the next row lies. */
 	private tileRow(tiles: usize, bits: u32): usize {
-		return tiles + (((this.done >> bits) * tilesOf(this.width, bits)) << 2);
+		return tiles + (((this.done >> bits) * tilesOf(this.imageWidth, bits)) << 2);
 	}
 }
 
@@ -152,18 +169,16 @@ export function openPicture(input: usize, inputEnd: usize, width: u32, height: u
 	picture.height = height;
 	picture.done = 0;
 	if (!picture.readTransforms() || !picture.takeRows()) return null;
-	const image = openImage(stream, frame + imageAt(width, height), width, height);
+	const imageWidth = picture.imageWidth;
+	const imageBegin = frame + imageEnd(width, height) - ((<usize>imageWidth * height) << 2);
+	const image = openImage(stream, imageBegin, imageWidth, height);
 	if (image == null) return null;
 	picture.image = image;
 	return picture;
 }
 
-/**
- * Decodes two pictures in turn, row by row, until one of them is complete or is not to be decoded further. Nothing is done
- * where alpha is not the same everywhere.
- */
+/** Decodes two pictures in turn, row by row, until one of them is complete or is not to be decoded further. */
 export function decodeTogether(a: Picture, b: Picture): void {
-	if (!a.image.oneAlpha || !b.image.oneAlpha) return;
 	while (a.done < a.height && b.done < b.height && !a.image.damaged && !b.image.damaged) {
 		const aRows = a.done + 1;
 		const bRows = b.done + 1;

@@ -1,6 +1,7 @@
-/** Literal pixels of one alpha: where most of a picture's time goes. Pixels are words, as code-group.ts has them. */
+/** Literal pixels: where most of a picture's time goes. Pixels are words, as code-group.ts has them. */
 
-import { longPixel, NOT_LITERAL, NOT_SHORT, oneAlphaOf, shortPixel } from "./code-group";
+import { ALPHA, ALPHA_VARIES, alphaOf, longPixel, NOT_LITERAL, NOT_SHORT, shortPixel } from "./code-group";
+import { look } from "./prefix-code";
 import { Run } from "./run";
 import { GREEN, PAIR } from "./code-group";
 import { ROOT_MASK } from "./prefix-code";
@@ -26,7 +27,8 @@ export function readLiterals(run: Run, end: usize): void {
 	while (run.next < end) {
 		if (run.next >= run.stop) run.nextRun();
 		const group = run.group;
-		const alpha = oneAlphaOf(group);
+		let alpha = alphaOf(group);
+		const varies = alpha == ALPHA_VARIES;
 		const stop = run.stop;
 		let at = run.next;
 		for (; at < stop; at += 4) {
@@ -40,6 +42,15 @@ export function readLiterals(run: Run, end: usize): void {
 			}
 			bits >>= pixel;
 			count -= pixel & 0xff;
+			if (varies) {
+				bits |= load<u64>(from) << count;
+				from += <usize>((63 - count) >> 3);
+				count |= 56;
+				const entry = look(bits, group + ALPHA);
+				bits >>= entry;
+				count -= entry & 0xff;
+				alpha = entry >> 8;
+			}
 			store<u32>(at, (pixel & ~0xff) | alpha);
 		}
 		run.next = at;
@@ -70,8 +81,10 @@ export function readLiteralsOfTwo(a: Run, aEnd: usize, b: Run, bEnd: usize): voi
 		if (b.next >= b.stop) b.nextRun();
 		const aGroup = a.group;
 		const bGroup = b.group;
-		const aAlpha = oneAlphaOf(aGroup);
-		const bAlpha = oneAlphaOf(bGroup);
+		let aAlpha = alphaOf(aGroup);
+		let bAlpha = alphaOf(bGroup);
+		const aVaries = aAlpha == ALPHA_VARIES;
+		const bVaries = bAlpha == ALPHA_VARIES;
 		const aTo = a.next;
 		const bTo = b.next;
 		const stop = min(a.stop - aTo, b.stop - bTo);
@@ -94,6 +107,24 @@ export function readLiteralsOfTwo(a: Run, aEnd: usize, b: Run, bEnd: usize): voi
 			bBits >>= bPixel;
 			aCount -= aPixel & 0xff;
 			bCount -= bPixel & 0xff;
+			if (aVaries) {
+				aBits |= load<u64>(aFrom) << aCount;
+				aFrom += <usize>((63 - aCount) >> 3);
+				aCount |= 56;
+				const entry = look(aBits, aGroup + ALPHA);
+				aBits >>= entry;
+				aCount -= entry & 0xff;
+				aAlpha = entry >> 8;
+			}
+			if (bVaries) {
+				bBits |= load<u64>(bFrom) << bCount;
+				bFrom += <usize>((63 - bCount) >> 3);
+				bCount |= 56;
+				const entry = look(bBits, bGroup + ALPHA);
+				bBits >>= entry;
+				bCount -= entry & 0xff;
+				bAlpha = entry >> 8;
+			}
 			store<u32>(aTo + at, (aPixel & ~0xff) | aAlpha);
 			store<u32>(bTo + at, (bPixel & ~0xff) | bAlpha);
 		}
