@@ -345,7 +345,7 @@ describe("pictures of 64 megapixels are decoded one at a time: memory stays boun
 				]),
 		],
 		["colour-indexed", 700, () => openSharp({ create: size }).webp({ lossless: true, effort: 0 }).toBuffer()],
-		// sharp holds a lossy one more than twice; two at once would be 1,300.
+		// sharp holds a lossy one several times over.
 		["lossy", 1000, () => openSharp({ create: size }).webp({ effort: 0 }).toBuffer()],
 	] as const)("%s, below %i MB", async (name, most, make) => {
 		const path = join(temp.path, `huge-${name}.webp`);

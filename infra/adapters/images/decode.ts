@@ -9,7 +9,7 @@ import { type CodedPicture, PictureMemory, type Scan } from "./pixels.js";
 import { MAX_PIXELS, type Structure } from "./structure.js";
 
 export interface Decoded extends Scan {
-	/** Rows of RGBA8. Valid until the next picture is decoded by the same decoder. */
+	/** Rows of RGBA8. Valid until the same decoder is asked for another picture, but for the one that it is decoded with. */
 	rgba: Buffer;
 }
 

@@ -3,13 +3,6 @@
 import { ALPHA, ALPHA_VARIES, alphaOf, longPixel, NOT_LITERAL, NOT_SHORT, shortPixel } from "./code-group";
 import { look } from "./prefix-code";
 import { Run } from "./run";
-import { GREEN, PAIR } from "./code-group";
-import { ROOT_MASK } from "./prefix-code";
-function shortPixel2(bits: u64, group: usize): u32 {
-	const green = load<u32>(group + (<u32>bits & (ROOT_MASK << 2)), GREEN);
-	return green + load<u32>(group + (<u32>(bits >> green) & (ROOT_MASK << 2)), PAIR);
-}
-
 
 /**
  * Both functions keep the stream in locals: `bits` holds `count` bits not yet taken, and above them more of the stream,

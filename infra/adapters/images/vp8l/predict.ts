@@ -23,15 +23,25 @@ export function predictRow(from: usize, to: usize, above: usize, width: u32, til
 	// Before the first pixel: T. Above right of the last: the first of this row.
 	v128.store32_lane(to, i8x16.add(v128.load32_zero(from), v128.load32_zero(above)), 0);
 	store<u32>(above + stop, load<u32>(to));
-	for (let x: usize = 4, tileStop: usize = 0; x < stop; x = tileStop, tile += 4) {
-		tileStop = min(tileStop + (<usize>4 << tileBits), stop);
-		if (!predictTile((load<u32>(tile) >> 24) & 15, from, to, above, x, tileStop)) return false;
+	let x: usize = 4;
+	for (let tilesStop: usize = 0; x < stop; x = min(tilesStop, stop)) {
+		// Tiles of one predictor are done at once.
+		const mode = modeOf(tile);
+		do {
+			tilesStop += <usize>4 << tileBits;
+			tile += 4;
+		} while (tilesStop < stop && modeOf(tile) == mode);
+		if (!predictTiles(mode, from, to, above, x, min(tilesStop, stop))) return false;
 	}
 	return true;
 }
 
+function modeOf(tile: usize): u32 {
+	return (load<u32>(tile) >> 24) & 15;
+}
+
 /** Pixels from byte `x` up to byte `stop` of the row. */
-function predictTile(mode: u32, from: usize, to: usize, above: usize, x: usize, stop: usize): bool {
+function predictTiles(mode: u32, from: usize, to: usize, above: usize, x: usize, stop: usize): bool {
 	switch (mode) {
 		case 0: predictBlack(from, to, x, stop); return true;
 		case 1: predictLeft(from, to, x, stop); return true;
@@ -88,33 +98,38 @@ function predictAverage(from: usize, to: usize, some: usize, others: usize, x: u
 	}
 }
 
-/** The mean of L and a pixel of the row above. */
+/**
+ * The mean of L and a pixel of the row above. Here and below, `left` is the complement of L: of complements the mean is the
+ * complement of the mean rounded down, and there is an instruction for the mean rounded up.
+ */
 function predictAverageLeft(from: usize, to: usize, pixels: usize, x: usize, stop: usize): void {
-	let left = v128.load32_zero(to + x - 4);
+	let left = v128.not(v128.load32_zero(to + x - 4));
 	for (; x < stop; x += 4) {
-		left = i8x16.add(v128.load32_zero(from + x), average(left, v128.load32_zero(pixels + x)));
-		v128.store32_lane(to + x, left, 0);
+		const mean = i8x16.avgr_u(left, v128.not(v128.load32_zero(pixels + x)));
+		left = i8x16.sub(mean, v128.load32_zero(from + x));
+		v128.store32_lane(to + x, v128.not(left), 0);
 	}
 }
 
 /** The mean of T and the mean of L and TR. */
 function predictAverage3(from: usize, to: usize, above: usize, x: usize, stop: usize): void {
-	let left = v128.load32_zero(to + x - 4);
+	let left = v128.not(v128.load32_zero(to + x - 4));
 	for (; x < stop; x += 4) {
-		const sides = average(left, v128.load32_zero(above + x + 4));
-		left = i8x16.add(v128.load32_zero(from + x), average(sides, v128.load32_zero(above + x)));
-		v128.store32_lane(to + x, left, 0);
+		const sides = i8x16.avgr_u(left, v128.not(v128.load32_zero(above + x + 4)));
+		const mean = i8x16.avgr_u(sides, v128.not(v128.load32_zero(above + x)));
+		left = i8x16.sub(mean, v128.load32_zero(from + x));
+		v128.store32_lane(to + x, v128.not(left), 0);
 	}
 }
 
 /** The mean of two means: L and TL, T and TR. */
 function predictAverage4(from: usize, to: usize, above: usize, x: usize, stop: usize): void {
-	let left = v128.load32_zero(to + x - 4);
+	let left = v128.not(v128.load32_zero(to + x - 4));
 	for (; x < stop; x += 4) {
-		const behind = average(left, v128.load32_zero(above + x - 4));
+		const behind = i8x16.avgr_u(left, v128.not(v128.load32_zero(above + x - 4)));
 		const ahead = average(v128.load32_zero(above + x), v128.load32_zero(above + x + 4));
-		left = i8x16.add(v128.load32_zero(from + x), average(behind, ahead));
-		v128.store32_lane(to + x, left, 0);
+		left = i8x16.sub(i8x16.avgr_u(behind, v128.not(ahead)), v128.load32_zero(from + x));
+		v128.store32_lane(to + x, v128.not(left), 0);
 	}
 }
 
