@@ -5,7 +5,7 @@ import { LakeError } from "../schemas/errors.js";
 import { Interrupted, listenForInterrupt } from "./interrupt.js";
 import { type Log, openLog } from "./log.js";
 import { isGiven, readOptions } from "./options.js";
-import { printable } from "./text.js";
+import { printable } from "./report/format.js";
 
 /** What every command gets. */
 export interface CommandContext {

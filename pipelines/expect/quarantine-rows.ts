@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import type { Receipt } from "../../schemas/records.js";
-import { localTable } from "../local-table.js";
+import { localTable } from "../lake/local-table.js";
 import type { Store, TableFiles } from "../ports.js";
 import type { FoundFinding } from "./judge-findings.js";
 

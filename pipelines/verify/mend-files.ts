@@ -1,13 +1,13 @@
 import { rm } from "node:fs/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
-import { shardParts } from "../datasets/dataset.js";
-import { hashFile } from "../hash-file.js";
-import type { SplitMetadata } from "../mirror/metadata.js";
-import { inputSha256, planFetch, type ShardPlan } from "../mirror/plan.js";
-import { readMetadata, remoteShards } from "../mirror/plan-mirror.js";
+import { shardParts } from "../dataset.js";
+import { inputSha256, planFetch, type ShardPlan } from "../mirror/plan/decide.js";
+import type { SplitMetadata } from "../mirror/plan/metadata.js";
+import { readMetadata, remoteShards } from "../mirror/plan/plan-mirror.js";
 import { processShard } from "../mirror/shard.js";
 import type { Source, Store } from "../ports.js";
+import { hashFile } from "../scratch/hash-file.js";
 import type { MendTools } from "./mend.js";
 import { type ShardOrigin, shardOfFile, shardOrigin, soundReceipt } from "./origins.js";
 import type { Ended } from "./verify.js";

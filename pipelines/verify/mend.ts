@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Dataset } from "../datasets/dataset.js";
+import type { Dataset } from "../dataset.js";
 import type { ArchiveReader, Clock, ImagePool, Predicate, Progress, Source, Store, TableFiles } from "../ports.js";
 import type { RetryPolicy } from "../retry.js";
 import { tellRetries } from "../retry.js";

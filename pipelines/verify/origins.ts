@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
-import { readReceipt } from "../lake.js";
-import { localTable } from "../local-table.js";
+import { localTable } from "../lake/local-table.js";
+import { readReceipt } from "../lake/snapshot.js";
 import type { Store, TableFiles } from "../ports.js";
 
 /** Where what is damaged came from, by the lake's own records. */

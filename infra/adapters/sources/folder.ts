@@ -3,7 +3,7 @@ import { createReadStream, type Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { allShards, type Dataset } from "../../../pipelines/datasets/dataset.js";
+import { allShards, type Dataset } from "../../../pipelines/dataset.js";
 import type { Listing, LooseFile, Progress, ShardInput, Source, SourceFile } from "../../../pipelines/ports.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
 import type { Split } from "../../../schemas/records.js";
