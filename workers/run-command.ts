@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { Progress } from "../pipelines/ports.js";
+import type { Progress } from "../pipelines/ports/run.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import { Interrupted, listenForInterrupt } from "./interrupt.js";

@@ -12,19 +12,13 @@ import type { FolderStore } from "../infra/adapters/store/folder/store.js";
 import type { S3Store, S3StoreOptions } from "../infra/adapters/store/s3/store.js";
 import type { Dataset } from "../pipelines/dataset.js";
 import type { HubReply } from "../pipelines/doctor/access.js";
-import type {
-	ArchiveReader,
-	Clock,
-	ExportFiles,
-	ExportTarget,
-	ImagePool,
-	Predicate,
-	Progress,
-	Source,
-	SourcePin,
-	TableFiles,
-	TryRoom,
-} from "../pipelines/ports.js";
+import type { ArchiveReader } from "../pipelines/ports/archive.js";
+import type { ExportFiles, ExportTarget } from "../pipelines/ports/exports.js";
+import type { ImagePool } from "../pipelines/ports/images.js";
+import type { Clock, Progress } from "../pipelines/ports/run.js";
+import type { Source, SourcePin } from "../pipelines/ports/source.js";
+import type { TryRoom } from "../pipelines/ports/store.js";
+import type { Predicate, TableFiles } from "../pipelines/ports/tables.js";
 import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";

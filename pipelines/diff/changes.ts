@@ -1,5 +1,5 @@
 import type { Reason } from "../mirror/plan/decide.js";
-import type { PlainRow } from "../ports.js";
+import type { PlainRow } from "../ports/tables.js";
 
 /** What differs between two versions of the data. Plain data; the command prints it. */
 

@@ -7,7 +7,8 @@ import { localTable } from "../lake/local-table.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
 import { changesOf, inputSha256 } from "../mirror/plan/decide.js";
 import { receiptsOf } from "../mirror/plan/plan-mirror.js";
-import type { PlainRow, RowDifference, Store, TableFiles } from "../ports.js";
+import type { Store } from "../ports/store.js";
+import type { PlainRow, RowDifference, TableFiles } from "../ports/tables.js";
 import { type Diff, type ImageBytes, noChanges, note, type ShardChange, type Side, valueChanges } from "./changes.js";
 
 export interface DiffTools {

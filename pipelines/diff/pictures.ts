@@ -1,7 +1,8 @@
 import { LakeError } from "../../schemas/errors.js";
 import { openMembers } from "../mirror/content/members.js";
 import type { MetadataTools } from "../mirror/plan/plan-mirror.js";
-import type { ArchiveReader, Member, ShardInput } from "../ports.js";
+import type { ArchiveReader, Member } from "../ports/archive.js";
+import type { ShardInput } from "../ports/source.js";
 import { byCodePoint } from "../text.js";
 import { type Changes, type ImageBytes, type ImageChange, note } from "./changes.js";
 

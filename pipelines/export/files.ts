@@ -4,7 +4,7 @@ import { ROW_COLUMNS, type SourceRow, TEXT_COLUMNS } from "../../schemas/row.js"
 import { type Dataset, shardParts } from "../dataset.js";
 import { imageFiles } from "../datasets/imagereward-db/exports/imagereward.js";
 import { countShard } from "../datasets/imagereward-db/exports/prompts.js";
-import type { ExportColumn, ExportFiles } from "../ports.js";
+import type { ExportColumn, ExportFiles } from "../ports/exports.js";
 import { type Exported, type ExportJob, fileNameOf, type ImageRow } from "./job.js";
 import { writeParquet } from "./write-parquet.js";
 

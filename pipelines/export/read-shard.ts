@@ -5,7 +5,8 @@ import { ROW_COLUMNS } from "../../schemas/row.js";
 import { shardParts } from "../dataset.js";
 import { localTable } from "../lake/local-table.js";
 import { sha256Of } from "../lake/snapshot.js";
-import type { Store, TableFiles } from "../ports.js";
+import type { Store } from "../ports/store.js";
+import type { TableFiles } from "../ports/tables.js";
 import type { ImageRow } from "./job.js";
 
 const COLUMNS = ["image_id", ...ROW_COLUMNS, "object_key", "sha256", "bytes", "format", "width", "height"];

@@ -1,7 +1,8 @@
 import { mkdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError, systemCode } from "../../schemas/errors.js";
-import type { Clock, Source, SourceFile } from "../ports.js";
+import type { Clock } from "../ports/run.js";
+import type { Source, SourceFile } from "../ports/source.js";
 import { Retries, type RetryPolicy } from "../retry.js";
 import { adopt, contentName, hold, letGo, ownIdentity } from "../scratch/part-owner.js";
 import { Part } from "./part-file.js";

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { writeSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import type { SourceFile } from "../ports.js";
+import type { SourceFile } from "../ports/source.js";
 
 const READ_BYTES = 1 << 20;
 

@@ -1,5 +1,7 @@
 import { LakeError } from "../../schemas/errors.js";
-import type { Archive, ArchiveReader, ImageResult, Member, MemberRef, ShardInput } from "../ports.js";
+import type { Archive, ArchiveReader, Member, MemberRef } from "../ports/archive.js";
+import type { ImageResult } from "../ports/images.js";
+import type { ShardInput } from "../ports/source.js";
 import { type Span, SparseFile, type SparseOptions } from "./sparse-file.js";
 
 /**

@@ -1,6 +1,6 @@
 import { LakeError } from "../../schemas/errors.js";
 import { type Dataset, inDatasetOrder } from "../dataset.js";
-import type { Store } from "../ports.js";
+import type { Store } from "../ports/store.js";
 import { claimedSnapshot } from "./publish.js";
 import { readLatestSnapshot, type StoredSnapshot } from "./snapshot.js";
 import { readFirstKept } from "./vacuum-records.js";

@@ -2,7 +2,8 @@ import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
 import { shardParts } from "../dataset.js";
-import type { Store, TableFiles } from "../ports.js";
+import type { Store } from "../ports/store.js";
+import type { TableFiles } from "../ports/tables.js";
 import { objectsNamed, rejectedNamed } from "./named-files.js";
 import { STALE_SECONDS, type SweepTools, takeOver } from "./sweep.js";
 import {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT } from "../../schemas/records.js";
 import { LakeIdentity } from "../../schemas/writer-records.js";
-import type { Store } from "../ports.js";
+import type { Store } from "../ports/store.js";
 import { recordBytes } from "./snapshot.js";
 
 /** A lake's id, by which two paths are known to be one lake, or one path to be another lake than before. */

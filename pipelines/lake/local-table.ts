@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { TableFile } from "../../schemas/records.js";
-import type { Store } from "../ports.js";
+import type { Store } from "../ports/store.js";
 import { hashFile } from "../scratch/hash-file.js";
 
 /**

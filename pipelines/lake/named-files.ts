@@ -1,7 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { TableFile } from "../../schemas/records.js";
-import type { Store, TableFiles } from "../ports.js";
+import type { Store } from "../ports/store.js";
+import type { TableFiles } from "../ports/tables.js";
 import { localTable } from "./local-table.js";
 import { rejectedPath } from "./rejected-path.js";
 

@@ -1,7 +1,7 @@
 import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT, type Snapshot } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
-import type { Store } from "../ports.js";
+import type { Store } from "../ports/store.js";
 import { deltaCommit, logPath, snapshotOfCommit } from "./delta-log.js";
 import { readLatest, readSnapshot, recordBytes, type StoredSnapshot, snapshotPath } from "./snapshot.js";
 

@@ -1,7 +1,7 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
 import { TABLE_NAMES } from "../../schemas/tables.js";
-import type { Store } from "../ports.js";
+import type { Store } from "../ports/store.js";
 import { type ClaimTools, requireStillThere } from "./claim-guard.js";
 import { claimedSnapshot, publish } from "./publish.js";
 import type { StoredSnapshot } from "./snapshot.js";

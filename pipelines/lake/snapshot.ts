@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { LakeError } from "../../schemas/errors.js";
 import { Latest, Receipt, recordText, Snapshot } from "../../schemas/records.js";
-import type { LakeFile, Store } from "../ports.js";
+import type { LakeFile, Store } from "../ports/store.js";
 
 /** Reading a lake's records. Writes nothing. */
 

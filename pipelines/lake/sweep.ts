@@ -1,4 +1,5 @@
-import type { Clock, Store } from "../ports.js";
+import type { Clock } from "../ports/run.js";
+import type { Store } from "../ports/store.js";
 import { kindOf } from "../vacuum/kinds.js";
 import { decideMarks, endMarks, marksStand, readSweep, renewSweep } from "./vacuum-records.js";
 

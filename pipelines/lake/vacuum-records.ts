@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT } from "../../schemas/records.js";
 import { FirstKept, Marks, Sweep } from "../../schemas/writer-records.js";
-import type { Store } from "../ports.js";
+import type { Store } from "../ports/store.js";
 import { parseRecord, type RecordSchema, recordBytes } from "./snapshot.js";
 
 /**

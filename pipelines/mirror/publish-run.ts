@@ -3,7 +3,8 @@ import { type ClaimTools, requireStillThere } from "../lake/claim-guard.js";
 import { nextSnapshot, type RunResult } from "../lake/next-snapshot.js";
 import { publish } from "../lake/publish.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
-import type { Listing, Store } from "../ports.js";
+import type { Listing } from "../ports/source.js";
+import type { Store } from "../ports/store.js";
 import { isLater } from "./plan/decide.js";
 import { commitDatesOf, type MirrorPlan, type MirrorRequest, receiptsOf, requireCovered } from "./plan/plan-mirror.js";
 

@@ -1,7 +1,7 @@
 import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError, systemCode } from "../../schemas/errors.js";
-import type { SourceFile } from "../ports.js";
+import type { SourceFile } from "../ports/source.js";
 
 /** Whose the files of downloads are: each belongs to one live process. A part that a dead one left is adopted, a sparse file deleted. */
 

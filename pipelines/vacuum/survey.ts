@@ -5,7 +5,7 @@ import { objectsNamed, rejectedNamed, type TableTools } from "../lake/named-file
 import { claimedSnapshot } from "../lake/publish.js";
 import { readLatestSnapshot, readReceipt, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake/snapshot.js";
 import { readFirstKept } from "../lake/vacuum-records.js";
-import type { LakeFile, Store } from "../ports.js";
+import type { LakeFile, Store } from "../ports/store.js";
 import { goingFiles, goingReceipts, type Holdings, type May, oldestKept, type Retention } from "./decide.js";
 import { folderOf, KINDS, type Kind, kindOf } from "./kinds.js";
 

@@ -10,7 +10,8 @@ import {
 	storeTime,
 	type VacuumRecords,
 } from "../lake/vacuum-records.js";
-import type { LakeFile, Store, TableFiles } from "../ports.js";
+import type { LakeFile, Store } from "../ports/store.js";
+import type { TableFiles } from "../ports/tables.js";
 import { markable, type Retention, sweepable } from "./decide.js";
 import { KINDS, type Kind, kindOf } from "./kinds.js";
 import { going, listFiles, type Survey, survey } from "./survey.js";

@@ -5,7 +5,7 @@ import { deltaCommit, logPath, snapshotOfCommit } from "../lake/delta-log.js";
 import { sumCounts } from "../lake/next-snapshot.js";
 import { claimedSnapshot } from "../lake/publish.js";
 import { readLatestSnapshot, readReceipt, type StoredSnapshot } from "../lake/snapshot.js";
-import type { Store } from "../ports.js";
+import type { Store } from "../ports/store.js";
 import type { Report } from "./report.js";
 
 /** What the records say: every snapshot from the first to the newest, and the newest's receipts. */

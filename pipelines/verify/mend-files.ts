@@ -6,7 +6,8 @@ import { inputSha256, planFetch, type ShardPlan } from "../mirror/plan/decide.js
 import type { SplitMetadata } from "../mirror/plan/metadata.js";
 import { readMetadata, remoteShards } from "../mirror/plan/plan-mirror.js";
 import { processShard } from "../mirror/shard.js";
-import type { Source, Store } from "../ports.js";
+import type { Source } from "../ports/source.js";
+import type { Store } from "../ports/store.js";
 import { hashFile } from "../scratch/hash-file.js";
 import type { MendTools } from "./mend.js";
 import { type ShardOrigin, shardOfFile, shardOrigin, soundReceipt } from "./origins.js";

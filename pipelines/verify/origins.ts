@@ -4,7 +4,8 @@ import type { Receipt, Snapshot } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import { localTable } from "../lake/local-table.js";
 import { readReceipt } from "../lake/snapshot.js";
-import type { Store, TableFiles } from "../ports.js";
+import type { Store } from "../ports/store.js";
+import type { TableFiles } from "../ports/tables.js";
 
 /** Where what is damaged came from, by the lake's own records. */
 

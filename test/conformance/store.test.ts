@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { FolderStage } from "../../infra/adapters/store/folder/stage.js";
 import { openFolderStore } from "../../infra/adapters/store/folder/store.js";
 import { ScratchStage } from "../../infra/adapters/store/s3/scratch-stage.js";
-import type { ObjectStage, Store } from "../../pipelines/ports.js";
+import type { ObjectStage, Store } from "../../pipelines/ports/store.js";
 import { LakeError } from "../../schemas/errors.js";
 import { describeS3 } from "../support/describe-s3.js";
 import { MemoryStore } from "../support/memory-store.js";

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { openZip } from "../../infra/adapters/archive/zip.js";
 import { endBytes } from "../../pipelines/fetch/ranged-zip.js";
-import type { Member } from "../../pipelines/ports.js";
+import type { Member } from "../../pipelines/ports/archive.js";
 import { lakeFiles } from "../support/lake.js";
 import { mirror, receiptsOf, rowsOf, scratchOf, verify } from "../support/mirror-run.js";
 import { tempDir } from "../support/root.js";

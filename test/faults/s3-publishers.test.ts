@@ -4,7 +4,7 @@ import { snapshotOfCommit } from "../../pipelines/lake/delta-log.js";
 import { nextSnapshot } from "../../pipelines/lake/next-snapshot.js";
 import { publish } from "../../pipelines/lake/publish.js";
 import { readSnapshot, type StoredSnapshot } from "../../pipelines/lake/snapshot.js";
-import type { Store } from "../../pipelines/ports.js";
+import type { Store } from "../../pipelines/ports/store.js";
 import { Latest, type Receipt, type Snapshot } from "../../schemas/records.js";
 import { DEFAULT_SETTINGS } from "../../schemas/settings.js";
 import { TABLE_NAMES } from "../../schemas/tables.js";

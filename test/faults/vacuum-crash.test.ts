@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { openFolderStore } from "../../infra/adapters/store/folder/store.js";
 import { readFirstKept } from "../../pipelines/lake/vacuum-records.js";
-import type { Store } from "../../pipelines/ports.js";
+import type { Store } from "../../pipelines/ports/store.js";
 import { systemClock } from "../../workers/clock.js";
 import { documentOf, runCli, startCli } from "../support/cli.js";
 import { faultEnv } from "../support/fault.js";

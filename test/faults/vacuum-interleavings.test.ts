@@ -5,7 +5,7 @@ import { openFolderStore } from "../../infra/adapters/store/folder/store.js";
 import { claimedSnapshot } from "../../pipelines/lake/publish.js";
 import { sweepMarks } from "../../pipelines/lake/sweep.js";
 import { decideMarks, listRecords, readFirstKept } from "../../pipelines/lake/vacuum-records.js";
-import type { Store } from "../../pipelines/ports.js";
+import type { Store } from "../../pipelines/ports/store.js";
 import { namesOf } from "../../pipelines/vacuum/survey.js";
 import type { Snapshot } from "../../schemas/records.js";
 import { systemClock } from "../../workers/clock.js";

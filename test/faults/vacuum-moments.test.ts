@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { openFolderStore } from "../../infra/adapters/store/folder/store.js";
 import { readFirstKept } from "../../pipelines/lake/vacuum-records.js";
-import type { Store } from "../../pipelines/ports.js";
+import type { Store } from "../../pipelines/ports/store.js";
 import { LakeError } from "../../schemas/errors.js";
 import { Baton, type Stop } from "../support/baton.js";
 import { describeS3 } from "../support/describe-s3.js";

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { checkPath } from "../../infra/adapters/store/folder/paths.js";
-import type { LakeFile, ObjectStage, Store } from "../../pipelines/ports.js";
+import type { LakeFile, ObjectStage, Store } from "../../pipelines/ports/store.js";
 import { LakeError } from "../../schemas/errors.js";
 
 /** A lake in memory, its own stage as well; what it holds is lost with the process. */

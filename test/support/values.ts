@@ -1,7 +1,8 @@
 import { checkRows } from "../../pipelines/mirror/check/check-rows.js";
 import type { CheckedRows, ShardMetadata } from "../../pipelines/mirror/check/verdict.js";
 import { receiptPath } from "../../pipelines/mirror/plan/work-id.js";
-import type { ImageResult, Listing, ShardInput } from "../../pipelines/ports.js";
+import type { ImageResult } from "../../pipelines/ports/images.js";
+import type { Listing, ShardInput } from "../../pipelines/ports/source.js";
 import type { FindingCode } from "../../schemas/codes.js";
 import type { Receipt, Snapshot } from "../../schemas/records.js";
 import type { MetadataRow, SourceRow } from "../../schemas/row.js";

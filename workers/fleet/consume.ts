@@ -1,6 +1,6 @@
 import { type Job, RateLimitError, UnrecoverableError, WaitingError, Worker, type WorkerOptions } from "bullmq";
 import type { z } from "zod";
-import type { Progress } from "../../pipelines/ports.js";
+import type { Progress } from "../../pipelines/ports/run.js";
 import { LakeError } from "../../schemas/errors.js";
 import {
 	JOB_FORMAT,

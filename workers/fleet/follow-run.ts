@@ -1,7 +1,7 @@
 import { readSnapshot, type StoredSnapshot } from "../../pipelines/lake/snapshot.js";
 import { type MirrorPlan, receiptsOf } from "../../pipelines/mirror/plan/plan-mirror.js";
 import { receiptPath } from "../../pipelines/mirror/plan/work-id.js";
-import type { Store } from "../../pipelines/ports.js";
+import type { Store } from "../../pipelines/ports/store.js";
 import type { RunRequest } from "../../schemas/jobs.js";
 import { abortable, pause } from "../abortable.js";
 import type { RunProgress } from "../report/progress.js";

@@ -1,5 +1,5 @@
 import cliProgress from "cli-progress";
-import type { Progress } from "../../pipelines/ports.js";
+import type { Progress } from "../../pipelines/ports/run.js";
 import type { Log } from "../log.js";
 
 /** A run's progress: bars on a terminal, lines in the log elsewhere. */

@@ -1,4 +1,4 @@
-import type { PlainRow, RowDifference } from "../../../pipelines/ports.js";
+import type { PlainRow, RowDifference } from "../../../pipelines/ports/tables.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Column } from "../../../schemas/tables.js";
 import { parquet, quoted } from "./sql.js";

@@ -15,7 +15,7 @@ import {
 	TINYINT,
 	VARCHAR,
 } from "@duckdb/node-api";
-import type { EmbeddedImage, ExportCell, ExportColumn, ExportFiles } from "../../../pipelines/ports.js";
+import type { EmbeddedImage, ExportCell, ExportColumn, ExportFiles } from "../../../pipelines/ports/exports.js";
 import { ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 

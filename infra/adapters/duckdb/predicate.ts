@@ -7,7 +7,7 @@ import {
 	INTEGER,
 	VARCHAR,
 } from "@duckdb/node-api";
-import type { PlacedRow, Predicate } from "../../../pipelines/ports.js";
+import type { PlacedRow, Predicate } from "../../../pipelines/ports/tables.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { INTEGER_COLUMNS, ROW_COLUMNS, TEXT_COLUMNS } from "../../../schemas/row.js";
 import { type Fault, faultOf } from "./predicate-rules.js";

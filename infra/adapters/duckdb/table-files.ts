@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm, statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import type { MetadataColumn, PlainRow, RowDifference, TableFiles } from "../../../pipelines/ports.js";
+import type { MetadataColumn, PlainRow, RowDifference, TableFiles } from "../../../pipelines/ports/tables.js";
 import { ownerAlive, ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { INTEGER_COLUMNS, type MetadataRow, TEXT_COLUMNS } from "../../../schemas/row.js";

@@ -1,7 +1,7 @@
 /** One image from its member to its verdict, and to the bytes that are stored. */
 
 import { createHash } from "node:crypto";
-import type { ImageFinding, ImageResult, ImageTask, StoredImage } from "../../../pipelines/ports.js";
+import type { ImageFinding, ImageResult, ImageTask, StoredImage } from "../../../pipelines/ports/images.js";
 import type { Settings } from "../../../schemas/settings.js";
 import { EXTENSION, type StoredFormat } from "../../../schemas/stored-format.js";
 import { isLarge, MemberReader } from "../archive/member.js";

@@ -1,4 +1,5 @@
-import type { ImageResult, ImageTask, Member } from "../../ports.js";
+import type { Member } from "../../ports/archive.js";
+import type { ImageResult, ImageTask } from "../../ports/images.js";
 import type { ShardContent } from "../content/shard-content.js";
 import type { CheckedImages, CheckedRow } from "./verdict.js";
 

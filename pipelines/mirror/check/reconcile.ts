@@ -1,6 +1,6 @@
 import { LakeError } from "../../../schemas/errors.js";
 import type { Settings } from "../../../schemas/settings.js";
-import type { ImageResult } from "../../ports.js";
+import type { ImageResult } from "../../ports/images.js";
 import { nullsFirst } from "../../text.js";
 import { finding, rowFinding } from "./finding.js";
 import type { CheckedImages, CheckedRow, CheckedRows, Finding, GoodRow, Settled } from "./verdict.js";

@@ -2,7 +2,8 @@ import type { FindingCode, Severity } from "../../../schemas/codes.js";
 import type { Counts } from "../../../schemas/records.js";
 import type { MetadataRow, SourceRow } from "../../../schemas/row.js";
 import type { TableName, TableRow } from "../../../schemas/tables.js";
-import type { ImageResult, Member, StoredImage } from "../../ports.js";
+import type { Member } from "../../ports/archive.js";
+import type { ImageResult, StoredImage } from "../../ports/images.js";
 
 /** What the stages hand to each other. Plain data. */
 

@@ -1,6 +1,9 @@
 import type { LakeError } from "../../../schemas/errors.js";
 import { RangedZip } from "../../fetch/ranged-zip.js";
-import type { Archive, ArchiveReader, Clock, ImageResult, Member, MemberRef, ShardInput, Source } from "../../ports.js";
+import type { Archive, ArchiveReader, Member, MemberRef } from "../../ports/archive.js";
+import type { ImageResult } from "../../ports/images.js";
+import type { Clock } from "../../ports/run.js";
+import type { ShardInput, Source } from "../../ports/source.js";
 import type { RetryPolicy } from "../../retry.js";
 
 /** Single members of a shard, wherever it is; of a zip elsewhere, only they are fetched. */

@@ -1,17 +1,10 @@
 import { LakeError } from "../../../schemas/errors.js";
 import type { Settings } from "../../../schemas/settings.js";
 import { RangedZip } from "../../fetch/ranged-zip.js";
-import type {
-	Archive,
-	ArchiveReader,
-	Clock,
-	ImagePool,
-	ImageResult,
-	ImageTask,
-	Member,
-	Progress,
-	Source,
-} from "../../ports.js";
+import type { Archive, ArchiveReader, Member } from "../../ports/archive.js";
+import type { ImagePool, ImageResult, ImageTask } from "../../ports/images.js";
+import type { Clock, Progress } from "../../ports/run.js";
+import type { Source } from "../../ports/source.js";
 import { type RetryPolicy, tellRetries } from "../../retry.js";
 import type { ShardPlan } from "../plan/decide.js";
 import type { EarlyImages } from "./speculative-images.js";

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Settings } from "../../../schemas/settings.js";
-import type { ArchiveReader, ImagePool, ImageResult, ImageTask, MemberRef } from "../../ports.js";
+import type { ArchiveReader, MemberRef } from "../../ports/archive.js";
+import type { ImagePool, ImageResult, ImageTask } from "../../ports/images.js";
 
 /** Bytes that arrive before the zip is looked at again. */
 const STEP = 1 << 20;

@@ -3,7 +3,7 @@ import type { Receipt, Snapshot, Split } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
 import { type Dataset, shardParts } from "../../dataset.js";
 import { endBytes } from "../../fetch/ranged-zip.js";
-import type { Listing, ShardInput } from "../../ports.js";
+import type { Listing, ShardInput } from "../../ports/source.js";
 import type { Selection } from "./selection.js";
 import { workId } from "./work-id.js";
 

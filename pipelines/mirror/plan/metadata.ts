@@ -3,7 +3,7 @@ import { LakeError } from "../../../schemas/errors.js";
 import type { Split } from "../../../schemas/records.js";
 import { INTEGER_COLUMNS, type MetadataRow, ROW_COLUMNS, TEXT_COLUMNS } from "../../../schemas/row.js";
 import { allShards, type Dataset, shardParts } from "../../dataset.js";
-import type { MetadataColumn, TableFiles } from "../../ports.js";
+import type { MetadataColumn, TableFiles } from "../../ports/tables.js";
 import { byCodePoint } from "../../text.js";
 import type { ShardMetadata } from "../check/verdict.js";
 import type { Selecting, Selection } from "./selection.js";

@@ -1,5 +1,5 @@
 import type { Settings } from "../../../schemas/settings.js";
-import type { PlacedRow, Predicate } from "../../ports.js";
+import type { PlacedRow, Predicate } from "../../ports/tables.js";
 
 /**
  * Which images of a shard a predicate chooses. It depends on the shard's own metadata rows and on the settings alone, as

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { canonicalJson } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
 import { shardParts } from "../../dataset.js";
-import type { ShardInput } from "../../ports.js";
+import type { ShardInput } from "../../ports/source.js";
 
 /** Raised when the output's meaning changes, not with each release. */
 export const PIPELINE_VERSION = 1;

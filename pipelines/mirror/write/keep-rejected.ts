@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { FindingCode, Severity } from "../../../schemas/codes.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { rejectedPath } from "../../lake/rejected-path.js";
-import type { ArchiveReader, Member, Store } from "../../ports.js";
+import type { ArchiveReader, Member } from "../../ports/archive.js";
+import type { Store } from "../../ports/store.js";
 import type { Finding } from "../check/verdict.js";
 
 /**

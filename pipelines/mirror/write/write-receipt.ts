@@ -1,7 +1,7 @@
 import { LAKE_FORMAT, type Receipt } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
 import { readReceipt, recordBytes } from "../../lake/snapshot.js";
-import type { Store } from "../../ports.js";
+import type { Store } from "../../ports/store.js";
 import type { Finding, Settled, ShardTables } from "../check/verdict.js";
 import type { ShardPlan } from "../plan/decide.js";
 import { receiptPath } from "../plan/work-id.js";

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { Receipt } from "../../../schemas/records.js";
 import { TABLE_NAMES } from "../../../schemas/tables.js";
 import { shardParts } from "../../dataset.js";
-import type { Store, TableFiles } from "../../ports.js";
+import type { Store } from "../../ports/store.js";
+import type { TableFiles } from "../../ports/tables.js";
 import { hashFile } from "../../scratch/hash-file.js";
 import type { ShardTables } from "../check/verdict.js";
 

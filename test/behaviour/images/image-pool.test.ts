@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { createImagePool, type ImagePoolOptions } from "../../../infra/adapters/images/pool/pool.js";
 import { openSharp } from "../../../infra/adapters/images/sharp.js";
-import type { ImagePool, ImageResult, ImageTask } from "../../../pipelines/ports.js";
+import type { ImagePool, ImageResult, ImageTask } from "../../../pipelines/ports/images.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../../schemas/settings.js";
 import { testReal } from "../../support/real.js";
 import { REAL_DATA, ROOT, tempDir } from "../../support/root.js";

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { createHubSource } from "../../../infra/adapters/sources/hub.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
 import { type DownloadOptions, download } from "../../../pipelines/fetch/download.js";
-import type { Source, SourceFile } from "../../../pipelines/ports.js";
+import type { Source, SourceFile } from "../../../pipelines/ports/source.js";
 import { sweepParts } from "../../../pipelines/scratch/part-owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { ROOT, tempDir } from "../../support/root.js";

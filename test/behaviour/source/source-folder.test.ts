@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { createFolderSource } from "../../../infra/adapters/sources/folder.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
-import type { ShardInput } from "../../../pipelines/ports.js";
+import type { ShardInput } from "../../../pipelines/ports/source.js";
 import { tempDir } from "../../support/root.js";
 
 const never = new AbortController().signal;

@@ -6,7 +6,7 @@ import { type Check, failed, ok, skipped, type Verdict, warn } from "../../../pi
 import { raceWriters, tryFolder, tryStore } from "../../../pipelines/doctor/lake-writes.js";
 import { diskNeed, diskVerdict, memoryVerdict, nodeVerdict, type Room } from "../../../pipelines/doctor/resources.js";
 import { sourceVerdict } from "../../../pipelines/doctor/source.js";
-import type { TryRoom } from "../../../pipelines/ports.js";
+import type { TryRoom } from "../../../pipelines/ports/store.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { parseSource, scratchFolder } from "../../options.js";
 import { requireScratch } from "../../preflight.js";

@@ -8,7 +8,7 @@ import { runExport } from "../../../pipelines/export/run-export.js";
 import { exportWebDataset } from "../../../pipelines/export/webdataset.js";
 import { chooseShards, chooseSnapshot } from "../../../pipelines/lake/choose-snapshot.js";
 import type { StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
-import type { ExportFiles } from "../../../pipelines/ports.js";
+import type { ExportFiles } from "../../../pipelines/ports/exports.js";
 import { workFolder } from "../../../pipelines/scratch/work-folder.js";
 import type { Options } from "../../../schemas/config.js";
 import { LakeError } from "../../../schemas/errors.js";

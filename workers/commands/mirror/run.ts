@@ -3,7 +3,7 @@ import { ensureLakeId } from "../../../pipelines/lake/lake-id.js";
 import { settleLake } from "../../../pipelines/lake/publish.js";
 import { readLatest } from "../../../pipelines/lake/snapshot.js";
 import { type MirrorPlan, type MirrorRequest, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
-import type { ImagePool } from "../../../pipelines/ports.js";
+import type { ImagePool } from "../../../pipelines/ports/images.js";
 import { tellRetries } from "../../../pipelines/retry.js";
 import { scratchError } from "../../../pipelines/scratch/errors.js";
 import { sweepParts } from "../../../pipelines/scratch/part-owner.js";

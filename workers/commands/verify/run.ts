@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
-import type { ImagePool, Source, TableFiles } from "../../../pipelines/ports.js";
+import type { ImagePool } from "../../../pipelines/ports/images.js";
+import type { Source } from "../../../pipelines/ports/source.js";
+import type { TableFiles } from "../../../pipelines/ports/tables.js";
 import { workFolder } from "../../../pipelines/scratch/work-folder.js";
 import { createMender } from "../../../pipelines/verify/mend.js";
 import type { Report } from "../../../pipelines/verify/report.js";

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { PIPELINE_VERSION } from "../../../pipelines/mirror/plan/work-id.js";
-import type { Progress } from "../../../pipelines/ports.js";
+import type { Progress } from "../../../pipelines/ports/run.js";
 import { sweepParts } from "../../../pipelines/scratch/part-owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { aborted } from "../../abortable.js";

@@ -5,7 +5,7 @@
  * picture that decoding would accept.
  */
 
-import type { ImageFinding } from "../../../../pipelines/ports.js";
+import type { ImageFinding } from "../../../../pipelines/ports/images.js";
 
 export const MAX_PIXELS = 64_000_000;
 export const MAX_BYTES = 64 * 1024 * 1024;

@@ -1,6 +1,6 @@
 /** What the pool, the image host and its threads say to each other: plain values, never pixels or image bytes. */
 
-import type { ImageResult, ImageTask } from "../../../../pipelines/ports.js";
+import type { ImageResult, ImageTask } from "../../../../pipelines/ports/images.js";
 import type { ErrorCode } from "../../../../schemas/codes.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import type { Settings } from "../../../../schemas/settings.js";

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
-import type { ImageFinding, ImagePool, ImageResult, ImageTask, Progress } from "../../../../pipelines/ports.js";
+import type { ImageFinding, ImagePool, ImageResult, ImageTask } from "../../../../pipelines/ports/images.js";
+import type { Progress } from "../../../../pipelines/ports/run.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import type { Settings } from "../../../../schemas/settings.js";
 import { Aborts } from "./abort-listeners.js";

@@ -1,7 +1,7 @@
 /** An image thread: decodes two pictures at a time, while the objects of those before them are written. */
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import type { ObjectStage } from "../../../../pipelines/ports.js";
+import type { ObjectStage } from "../../../../pipelines/ports/store.js";
 import { FolderStage } from "../../store/folder/stage.js";
 import { ScratchStage } from "../../store/s3/scratch-stage.js";
 import { Decoder } from "../decode.js";

@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import type { TryRoom } from "../../../../pipelines/ports.js";
+import type { TryRoom } from "../../../../pipelines/ports/store.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { systemCode } from "../../../../schemas/errors.js";
 import { storeError } from "./paths.js";

@@ -1,7 +1,7 @@
 import { closeSync, fsync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { threadId } from "node:worker_threads";
-import type { ObjectStage } from "../../../../pipelines/ports.js";
+import type { ObjectStage } from "../../../../pipelines/ports/store.js";
 import { systemCode } from "../../../../schemas/errors.js";
 import { dropCache } from "./drop-cache.js";
 import { checkPath, storeError } from "./paths.js";

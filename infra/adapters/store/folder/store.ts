@@ -2,7 +2,7 @@ import { readFileSync, renameSync } from "node:fs";
 import { copyFile, link, open, readdir, readFile, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
-import type { LakeFile, Store } from "../../../../pipelines/ports.js";
+import type { LakeFile, Store } from "../../../../pipelines/ports/store.js";
 import { ownerId, ownerState } from "../../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
 import { DurableFolders, eachOf, SYNC_WIDTH, syncFile, syncFolder, writeSynced } from "./durable.js";

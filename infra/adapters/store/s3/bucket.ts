@@ -7,7 +7,7 @@ import {
 	PutObjectCommand,
 	type PutObjectCommandInput,
 } from "@aws-sdk/client-s3";
-import type { LakeFile } from "../../../../pipelines/ports.js";
+import type { LakeFile } from "../../../../pipelines/ports/store.js";
 import { checkPath } from "../folder/paths.js";
 import { isAbsent } from "./errors.js";
 import type { CallOptions, Calls } from "./requests.js";

@@ -1,6 +1,6 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import { DeleteObjectCommand } from "@aws-sdk/client-s3";
-import type { TryRoom } from "../../../../pipelines/ports.js";
+import type { TryRoom } from "../../../../pipelines/ports/store.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { Bucket } from "./bucket.js";
 import { openClient } from "./client.js";

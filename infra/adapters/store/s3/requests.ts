@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import type { S3Client } from "@aws-sdk/client-s3";
-import type { Clock, Progress } from "../../../../pipelines/ports.js";
+import type { Clock, Progress } from "../../../../pipelines/ports/run.js";
 import { Retries, type RetryPolicy, tellRetries } from "../../../../pipelines/retry.js";
 import type { LakeError } from "../../../../schemas/errors.js";
 import { isTransient, type Place, storeError } from "./errors.js";

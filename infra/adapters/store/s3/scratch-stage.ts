@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { threadId } from "node:worker_threads";
-import type { ObjectStage } from "../../../../pipelines/ports.js";
+import type { ObjectStage } from "../../../../pipelines/ports/store.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
 import { checkPath } from "../folder/paths.js";
 

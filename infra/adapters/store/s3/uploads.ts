@@ -8,7 +8,7 @@ import {
 	type UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
-import type { Progress } from "../../../../pipelines/ports.js";
+import type { Progress } from "../../../../pipelines/ports/run.js";
 import { type Bucket, checksumOf } from "./bucket.js";
 import { Gate } from "./byte-limit.js";
 import { isAbsent } from "./errors.js";

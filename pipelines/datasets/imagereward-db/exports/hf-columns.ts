@@ -1,6 +1,6 @@
 import { ROW_COLUMNS, type RowColumn } from "../../../../schemas/row.js";
 import { fileNameOf, type ImageRow, type Prompt } from "../../../export/job.js";
-import type { ExportCell, ExportColumn } from "../../../ports.js";
+import type { ExportCell, ExportColumn } from "../../../ports/exports.js";
 import type { Pair } from "./prompts.js";
 
 /** Columns of a Hub dataset's configurations, in the order of the dataset's former loader, and their cells. */

@@ -4,7 +4,7 @@ import { type Dataset, shardParts } from "../../../dataset.js";
 import type { Exported, ExportJob, ImageRow, ShardRows } from "../../../export/job.js";
 import { cutRows } from "../../../export/row-groups.js";
 import { writeParquet } from "../../../export/write-parquet.js";
-import type { ExportFiles } from "../../../ports.js";
+import type { ExportFiles } from "../../../ports/exports.js";
 import { cardText, type HfFile } from "./hf-card.js";
 import {
 	EMBEDDED_PAIRS,

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from "@jest/globals";
 import { extractMember } from "../../../../infra/adapters/archive/extract.js";
 import { openZip } from "../../../../infra/adapters/archive/zip.js";
 import { sha256Of } from "../../../../pipelines/lake/snapshot.js";
-import type { MemberRef } from "../../../../pipelines/ports.js";
+import type { MemberRef } from "../../../../pipelines/ports/archive.js";
 import { tempDir } from "../../../support/root.js";
 import { buildZip, type Part } from "../../../tools/fixtures/make-zips.js";
 

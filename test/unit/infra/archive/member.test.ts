@@ -5,7 +5,7 @@ import { crc32, deflateRawSync } from "node:zlib";
 import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 import { isLarge, MemberReader, readJsonMember } from "../../../../infra/adapters/archive/member.js";
 import { openZip } from "../../../../infra/adapters/archive/zip.js";
-import type { Member, MemberRef } from "../../../../pipelines/ports.js";
+import type { Member, MemberRef } from "../../../../pipelines/ports/archive.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { tempDir } from "../../../support/root.js";
 import { buildZip, type Part } from "../../../tools/fixtures/make-zips.js";

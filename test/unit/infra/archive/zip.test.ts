@@ -6,7 +6,7 @@ import type { ByteSource } from "../../../../infra/adapters/archive/bytes.js";
 import { openLoose } from "../../../../infra/adapters/archive/loose.js";
 import { MemberReader } from "../../../../infra/adapters/archive/member.js";
 import { openZip, readZip } from "../../../../infra/adapters/archive/zip.js";
-import type { Archive } from "../../../../pipelines/ports.js";
+import type { Archive } from "../../../../pipelines/ports/archive.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { tempDir } from "../../../support/root.js";
 import { badZips, buildZip, type Form, type Part, ZIPS } from "../../../tools/fixtures/make-zips.js";

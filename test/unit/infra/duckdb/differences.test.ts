@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { openTableFiles } from "../../../../infra/adapters/duckdb/table-files.js";
-import type { RowDifference, TableFiles } from "../../../../pipelines/ports.js";
+import type { RowDifference, TableFiles } from "../../../../pipelines/ports/tables.js";
 import { TABLES, type TableName, type TableRow } from "../../../../schemas/tables.js";
 import { tempDir } from "../../../support/root.js";
 

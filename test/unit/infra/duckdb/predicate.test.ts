@@ -2,7 +2,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { openPredicate } from "../../../../infra/adapters/duckdb/predicate.js";
 import { FUNCTIONS } from "../../../../infra/adapters/duckdb/predicate-rules.js";
-import type { PlacedRow } from "../../../../pipelines/ports.js";
+import type { PlacedRow } from "../../../../pipelines/ports/tables.js";
 import { LakeError } from "../../../../schemas/errors.js";
 
 /** `--where` is one harmless expression over the metadata's columns, or is refused before anything is done. */

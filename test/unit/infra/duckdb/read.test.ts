@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { openTableFiles } from "../../../../infra/adapters/duckdb/table-files.js";
-import type { TableFiles } from "../../../../pipelines/ports.js";
+import type { TableFiles } from "../../../../pipelines/ports/tables.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { tempDir } from "../../../support/root.js";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { createImagePool } from "../../../../infra/adapters/images/pool/pool.js";
 import { CODEC_VERSION, openSharp } from "../../../../infra/adapters/images/sharp.js";
-import type { ImagePool, ImageResult, StoredImage } from "../../../../pipelines/ports.js";
+import type { ImagePool, ImageResult, StoredImage } from "../../../../pipelines/ports/images.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../../../schemas/settings.js";
 import { ROOT, tempDir } from "../../../support/root.js";
 import { pictureWebp } from "../../../tools/sample/picture.js";

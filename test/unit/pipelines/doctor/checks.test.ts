@@ -3,7 +3,7 @@ import { clockVerdict } from "../../../../pipelines/doctor/access.js";
 import { ok, runChecks } from "../../../../pipelines/doctor/check.js";
 import { raceWriters, tryStore } from "../../../../pipelines/doctor/lake-writes.js";
 import { diskNeed, diskVerdict, memoryVerdict, nodeVerdict } from "../../../../pipelines/doctor/resources.js";
-import type { Store } from "../../../../pipelines/ports.js";
+import type { Store } from "../../../../pipelines/ports/store.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { wrapText } from "../../../../workers/report/format.js";
 import { MemoryStore } from "../../../support/memory-store.js";

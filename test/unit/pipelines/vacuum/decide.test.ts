@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { rejectedPath } from "../../../../pipelines/lake/rejected-path.js";
-import type { LakeFile } from "../../../../pipelines/ports.js";
+import type { LakeFile } from "../../../../pipelines/ports/store.js";
 import {
 	goingFiles,
 	goingReceipts,

@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { settle } from "../../../../../pipelines/mirror/check/reconcile.js";
 import type { ShardTables } from "../../../../../pipelines/mirror/check/verdict.js";
 import { tableRows } from "../../../../../pipelines/mirror/write/table-rows.js";
-import type { ImageResult } from "../../../../../pipelines/ports.js";
+import type { ImageResult } from "../../../../../pipelines/ports/images.js";
 import type { SourceRow } from "../../../../../schemas/row.js";
 import { DEFAULT_SETTINGS } from "../../../../../schemas/settings.js";
 import { type PromptImage, TABLES, type TableRow } from "../../../../../schemas/tables.js";
