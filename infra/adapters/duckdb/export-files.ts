@@ -1,5 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { EmbeddedImage, ExportCell, ExportColumn, ExportFiles } from "../../../pipelines/ports/exports.js";
+import { ownerId } from "../../../pipelines/scratch/owner.js";
+import { LakeError } from "../../../schemas/errors.js";
 import {
 	BIGINT,
 	BLOB,
@@ -14,10 +17,7 @@ import {
 	STRUCT,
 	TINYINT,
 	VARCHAR,
-} from "@duckdb/node-api";
-import type { EmbeddedImage, ExportCell, ExportColumn, ExportFiles } from "../../../pipelines/ports/exports.js";
-import { ownerId } from "../../../pipelines/scratch/owner.js";
-import { LakeError } from "../../../schemas/errors.js";
+} from "./node-api.js";
 
 const TEMP = "rows_to_export";
 const IMAGE = STRUCT({ bytes: BLOB, path: VARCHAR });

@@ -1,3 +1,6 @@
+import type { PlacedRow, Predicate } from "../../../pipelines/ports/tables.js";
+import { LakeError } from "../../../schemas/errors.js";
+import { INTEGER_COLUMNS, ROW_COLUMNS, TEXT_COLUMNS } from "../../../schemas/row.js";
 import {
 	BIGINT,
 	type DuckDBConnection,
@@ -6,10 +9,7 @@ import {
 	type DuckDBResultReader,
 	INTEGER,
 	VARCHAR,
-} from "@duckdb/node-api";
-import type { PlacedRow, Predicate } from "../../../pipelines/ports/tables.js";
-import { LakeError } from "../../../schemas/errors.js";
-import { INTEGER_COLUMNS, ROW_COLUMNS, TEXT_COLUMNS } from "../../../schemas/row.js";
+} from "./node-api.js";
 import { type Fault, faultOf } from "./predicate-rules.js";
 
 /** What a predicate can speak of. */

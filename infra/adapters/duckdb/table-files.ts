@@ -1,12 +1,12 @@
 import { mkdir, readdir, rm, statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type { MetadataColumn, PlainRow, RowDifference, TableFiles } from "../../../pipelines/ports/tables.js";
 import { ownerAlive, ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { INTEGER_COLUMNS, type MetadataRow, TEXT_COLUMNS } from "../../../schemas/row.js";
 import { TABLES, type TableName, type TableRow } from "../../../schemas/tables.js";
 import { differencesOf, differencesQuery } from "./differences.js";
+import type { DuckDBConnection, DuckDBInstance } from "./node-api.js";
 import { literal, parquet, quoted } from "./sql.js";
 
 export interface TableFilesOptions {
@@ -32,7 +32,7 @@ let instances = 0;
 
 /** Reads metadata parquet and writes the tables' files, with one DuckDB instance in memory. Loads the native module. */
 export async function openTableFiles(options: TableFilesOptions): Promise<TableFiles> {
-	const { DuckDBInstance } = await import("@duckdb/node-api");
+	const { DuckDBInstance } = await import("./node-api.js");
 	instances += 1;
 	const spill = join(resolve(options.spill), `${SPILL_PREFIX}${ownerId()}.${instances}`);
 	const instance = await DuckDBInstance.create(":memory:", {

@@ -1,3 +1,11 @@
+import { LakeError } from "../../../schemas/errors.js";
+import {
+	type Column,
+	type ColumnType,
+	PROMPT_IMAGE_FIELDS,
+	type PromptImage,
+	type TableRow,
+} from "../../../schemas/tables.js";
 import {
 	BIGINT,
 	type DuckDBConnection,
@@ -11,15 +19,7 @@ import {
 	STRUCT,
 	TINYINT,
 	VARCHAR,
-} from "@duckdb/node-api";
-import { LakeError } from "../../../schemas/errors.js";
-import {
-	type Column,
-	type ColumnType,
-	PROMPT_IMAGE_FIELDS,
-	type PromptImage,
-	type TableRow,
-} from "../../../schemas/tables.js";
+} from "./node-api.js";
 
 /** Most rows that a chunk holds: DuckDB's vector size. */
 const CHUNK_ROWS = 2048;

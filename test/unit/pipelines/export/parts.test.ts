@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, expect, test } from "@jest/globals";
 import { openExportFiles } from "../../../../infra/adapters/duckdb/export-files.js";
+import { DuckDBInstance } from "../../../../infra/adapters/duckdb/node-api.js";
 import { pairsOf, promptsOf } from "../../../../pipelines/datasets/imagereward-db/exports/prompts.js";
 import type { ImageRow } from "../../../../pipelines/export/job.js";
 import { cutRows } from "../../../../pipelines/export/row-groups.js";
