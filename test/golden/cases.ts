@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, statSync, truncateSync } from "node:fs";
+import { cpSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
 import type { SampleOptions } from "../sample/make.js";
@@ -10,11 +10,6 @@ import { type Digest, digestContent, digestExport, digestLake } from "./digest.j
 /** How each recorded lake is made, by the command line, from seeded samples at commits of fixed dates. */
 
 export const GOLDEN_FILE: string = join(ROOT, "test/golden/golden.json");
-
-/** The expected digests, by the case's name. */
-export function readGolden(): Record<string, Digest> {
-	return JSON.parse(readFileSync(GOLDEN_FILE, "utf8")) as Record<string, Digest>;
-}
 
 /** One of each defect, over all three splits: fewer images would not take them all. */
 const SAMPLE = {
@@ -84,6 +79,7 @@ function fromHub(name: string, ...args: string[]): Case {
 	return { name, make: async (golden) => digestLake(await golden.lake(name, ...args)) };
 }
 
+/** A lake of the same sample in a folder. */
 function fromFolder(name: string, folder: (lab: Lab) => Promise<string> | string): Case {
 	return {
 		name,
@@ -94,6 +90,7 @@ function fromFolder(name: string, folder: (lab: Lab) => Promise<string> | string
 	};
 }
 
+/** The same with a predicate; throws where the Hub did not serve parts of a zip. */
 function byRanges(name: string, ...args: string[]): Case {
 	return {
 		name,
@@ -102,11 +99,9 @@ function byRanges(name: string, ...args: string[]): Case {
 			await hub.reset();
 			const lake = await golden.lake(name, ...args, ...LENIENT);
 			const { paths } = await hub.counters();
-			const partly = SAMPLE.shards
-				.map((shard) => imageRewardDb.zipPath(shard))
-				.filter((path) => {
-					return (paths[path]?.bytes ?? 0) < statSync(join(source, path)).size / 2;
-				});
+			const partly = SAMPLE.shards.map(imageRewardDb.zipPath).filter((path) => {
+				return (paths[path]?.bytes ?? 0) < statSync(join(source, path)).size / 2;
+			});
 			if (partly.length === 0) throw new Error("every zip was fetched whole: the case shows nothing");
 			return digestLake(lake);
 		},
@@ -143,6 +138,7 @@ async function history({ more }: GoldenLab): Promise<Digest> {
 	}
 }
 
+/** An export of the first lake. */
 function exported(name: string, format: string, ...args: string[]): Case {
 	return { name, make: (golden) => golden.export(format, ...args) };
 }

@@ -59,3 +59,9 @@ export function digestContent(lake: string): Digest {
 export function digestExport(out: string): Digest {
 	return digestTree(out, (path) => extname(path).slice(1));
 }
+
+/** What write.ts recorded, by name. */
+export function readDigests(file: string): Record<string, Digest> {
+	// Both sides are of the same type; a wrong file fails its test.
+	return JSON.parse(readFileSync(file, "utf8")) as Record<string, Digest>;
+}

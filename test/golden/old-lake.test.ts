@@ -1,8 +1,8 @@
-import { cpSync, readFileSync } from "node:fs";
+import { cpSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { digestOf } from "../faults/lake.js";
 import type { Lab } from "../support/lab.js";
-import type { Digest } from "./digest.js";
+import { readDigests } from "./digest.js";
 import { changeOldSource, exportOldLake, OLD_EXPORTS_FILE, OLD_LAKE, openOldSource } from "./old-lake.js";
 
 /**
@@ -12,7 +12,7 @@ import { changeOldSource, exportOldLake, OLD_EXPORTS_FILE, OLD_LAKE, openOldSour
  * files of an export too.
  */
 
-const expected = JSON.parse(readFileSync(OLD_EXPORTS_FILE, "utf8")) as Record<string, Digest>;
+const expected = readDigests(OLD_EXPORTS_FILE);
 let lab: Lab;
 let lake: string;
 
