@@ -45,9 +45,9 @@ test-spark: setup ## Spark reads the lake as docs/consumers.md says; needs Java,
 RUNS ?= 5
 
 bench: setup ## speed beside a C loop, a shell pipeline and a Python script; writes docs/benchmarks.md
-	@node dist/test/bench/bench.js --only all --runs $(RUNS); code=$$?; \
-	if [ -f dist/test/bench/upload.js ]; then node dist/test/bench/upload.js || code=1; fi; \
-	node dist/test/bench/write-page.js && exit $$code
+	@node dist/test/tools/bench/bench.js --only all --runs $(RUNS); code=$$?; \
+	if [ -f dist/test/tools/bench/upload.js ]; then node dist/test/tools/bench/upload.js || code=1; fi; \
+	node dist/test/tools/bench/write-page.js && exit $$code
 
 backfill: setup ## mirror from the Hub: make backfill SUBSET=1k LAKE=./lake
 	$(IRLAKE) mirror --subset $(SUBSET) --lake $(LAKE)
@@ -77,7 +77,7 @@ chaos: setup ## kill workers, crash and empty the queue under a mirror of 36 sha
 	node dist/test/fleet/main.js --seed $(or $(SEED),1)
 
 bench-fleet: setup ## two workers of a core each against one process on both, and what the queue itself costs
-	node dist/test/bench/fleet.js
+	node dist/test/tools/bench/fleet.js
 
 hub: setup ## serve a folder as the Hub does: make hub DIR=…
 	npm run -s hub -- $(DIR)
@@ -89,7 +89,7 @@ lint: setup ## lint, types, dead code
 	npm run -s lint && npm run -s types && npm run -s dead-code
 
 docs: setup ## write docs/codes.md and docs/commands.md from their tables
-	node dist/test/docs/write.js
+	node dist/test/tools/docs/write.js
 
 clean: ## remove what was compiled and cached
 	rm -rf dist .cache node_modules

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../schemas/codes.js";
 import { LakeError } from "../schemas/errors.js";
-import type { Clock, Progress } from "./ports.js";
+import type { Clock, Progress } from "./ports/run.js";
 
 /** When an attempt that failed is made again: the one policy of all that is fetched. */
 export interface RetryPolicy {

@@ -121,7 +121,7 @@ function program(): Command {
 				"irlake plan --source file:///data/ImageRewardDB --json",
 			],
 		).action(async (given: Record<string, unknown>) => {
-			const { plan } = await import("./commands/plan.js");
+			const { plan } = await import("./commands/plan/run.js");
 			await run("plan", given, plan);
 		}),
 	);
@@ -142,7 +142,7 @@ function program(): Command {
 				"AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 irlake mirror --lake s3://b/lake",
 			],
 		).action(async (given: Record<string, unknown>) => {
-			const { mirror } = await import("./commands/mirror.js");
+			const { mirror } = await import("./commands/mirror/run.js");
 			await run("mirror", given, mirror);
 		}),
 	);
@@ -157,7 +157,7 @@ function program(): Command {
 				"REDIS_URL=rediss://me:secret@queue.example:6380 irlake enqueue --wait",
 			],
 		).action(async (given: Record<string, unknown>) => {
-			const { enqueue } = await import("./commands/enqueue.js");
+			const { enqueue } = await import("./commands/enqueue/run.js");
 			await run("enqueue", given, enqueue);
 		}),
 	);
@@ -168,7 +168,7 @@ function program(): Command {
 			["concurrency", "grace", "scratch", "queuePrefix", ...NETWORK],
 			["irlake worker --concurrency 2", "REDIS_URL=redis://queue.example:6379 irlake worker --grace 60"],
 		).action(async (given: Record<string, unknown>) => {
-			const { worker } = await import("./commands/worker.js");
+			const { worker } = await import("./commands/worker/run.js");
 			await run("worker", given, worker);
 		}),
 	);
@@ -180,7 +180,7 @@ function program(): Command {
 			["lake", "queuePrefix", "watch"],
 			["irlake status --lake ./lake", "irlake status --watch", "irlake status --json | jq .runs"],
 		).action(async (given: Record<string, unknown>) => {
-			const { status } = await import("./commands/status.js");
+			const { status } = await import("./commands/status/run.js");
 			await run("status", given, status);
 		}),
 	);
@@ -196,7 +196,7 @@ function program(): Command {
 				"irlake verify --repair --source hf://zai-org/ImageRewardDB",
 			],
 		).action(async (given: Record<string, unknown>) => {
-			const { verify } = await import("./commands/verify.js");
+			const { verify } = await import("./commands/verify/run.js");
 			await run("verify", given, verify);
 		}),
 	);
@@ -214,7 +214,7 @@ function program(): Command {
 			.argument("<before>", "a snapshot's number or path, latest, or source")
 			.argument("<after>", "the same")
 			.action(async (before: string, after: string, given: Record<string, unknown>) => {
-				const { diff } = await import("./commands/diff.js");
+				const { diff } = await import("./commands/diff/run.js");
 				await run("diff", given, (context) => diff(context, before, after));
 			}),
 	);
@@ -227,7 +227,7 @@ function program(): Command {
 		)
 			.argument("<number>", "the snapshot's number")
 			.action(async (number: string, given: Record<string, unknown>) => {
-				const { rollback } = await import("./commands/rollback.js");
+				const { rollback } = await import("./commands/rollback/run.js");
 				await run("rollback", given, (context) => rollback(context, number));
 			}),
 	);
@@ -242,7 +242,7 @@ function program(): Command {
 				"irlake mirror --lake s3://b/lake; irlake vacuum --lake s3://b/lake --yes",
 			],
 		).action(async (given: Record<string, unknown>) => {
-			const { vacuum } = await import("./commands/vacuum.js");
+			const { vacuum } = await import("./commands/vacuum/run.js");
 			await run("vacuum", given, vacuum);
 		}),
 	);
@@ -261,7 +261,7 @@ function program(): Command {
 		)
 			.argument("<format>", "hf, webdataset, imagereward or files")
 			.action(async (format: string, given: Record<string, unknown>) => {
-				const { exportLake } = await import("./commands/export.js");
+				const { exportLake } = await import("./commands/export/run.js");
 				await run("export", given, (context) => exportLake(context, format));
 			}),
 	);
@@ -284,7 +284,7 @@ function program(): Command {
 			],
 			["irlake doctor --subset 1k", "irlake doctor --source file:///data/ImageRewardDB --lake /lake --json"],
 		).action(async (given: Record<string, unknown>) => {
-			const { doctor } = await import("./commands/doctor.js");
+			const { doctor } = await import("./commands/doctor/run.js");
 			await run("doctor", given, doctor);
 		}),
 	);
@@ -303,14 +303,14 @@ function scheduleCommands(): Command {
 		)
 			.argument("<name>", "what to call it")
 			.action(async (name: string, given: Record<string, unknown>) => {
-				const { scheduleSet } = await import("./commands/schedule.js");
+				const { scheduleSet } = await import("./commands/schedule/run.js");
 				await run("schedule", given, (context) => scheduleSet(context, name));
 			}),
 	);
 	schedule.addCommand(
 		command("list", "show the schedules", ["queuePrefix"], ["irlake schedule list"]).action(
 			async (given: Record<string, unknown>) => {
-				const { scheduleList } = await import("./commands/schedule.js");
+				const { scheduleList } = await import("./commands/schedule/run.js");
 				await run("schedule", given, scheduleList);
 			},
 		),
@@ -319,7 +319,7 @@ function scheduleCommands(): Command {
 		command("remove", "end a schedule", ["queuePrefix"], ["irlake schedule remove nightly"])
 			.argument("<name>", "the schedule")
 			.action(async (name: string, given: Record<string, unknown>) => {
-				const { scheduleRemove } = await import("./commands/schedule.js");
+				const { scheduleRemove } = await import("./commands/schedule/run.js");
 				await run("schedule", given, (context) => scheduleRemove(context, name));
 			}),
 	);

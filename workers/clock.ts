@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { Clock } from "../pipelines/ports.js";
+import type { Clock } from "../pipelines/ports/run.js";
 
 /** The machine's own clock; monotonic, so that a jump of the wall clock changes nothing. */
 export const systemClock: Clock = {

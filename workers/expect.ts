@@ -5,17 +5,18 @@ import { Expectations } from "../pipelines/expect/expectations.js";
 import { type FoundShard, type JudgedFindings, judgeFindings } from "../pipelines/expect/judge-findings.js";
 import { parseExpected } from "../pipelines/expect/parse-expected.js";
 import { keptRows, quarantineRows } from "../pipelines/expect/quarantine-rows.js";
-import type { Store, TableFiles } from "../pipelines/ports.js";
+import type { Store } from "../pipelines/ports/store.js";
+import type { TableFiles } from "../pipelines/ports/tables.js";
+import { workFolder } from "../pipelines/scratch/work-folder.js";
 import { shown } from "../pipelines/text.js";
-import { workFolder } from "../pipelines/work-folder.js";
 import { FINDINGS, type FindingCode } from "../schemas/codes.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError, systemCode } from "../schemas/errors.js";
 import type { Receipt } from "../schemas/records.js";
+import { countedText, countText, tableText, wrapText } from "./report/format.js";
+import { gravestFirst } from "./report/summary.js";
 import type { CommandContext } from "./run-command.js";
 import type { MirrorOutcome, ShardOutcome } from "./run-mirror.js";
-import { gravestFirst } from "./summary.js";
-import { countedText, countText, tableText, wrapText } from "./text.js";
 
 /** `--expect FILE`: read before anything else, judged by at the run's end; nothing that is written depends on it. */
 

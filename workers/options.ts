@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { allShards, type Dataset, shardParts, subsetShards } from "../pipelines/datasets/dataset.js";
+import { allShards, type Dataset, shardParts, subsetShards } from "../pipelines/dataset.js";
 import { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import type { Split } from "../schemas/records.js";

@@ -1,11 +1,11 @@
 import type { Logger } from "pino";
-import type { Progress } from "../pipelines/ports.js";
+import type { Progress } from "../pipelines/ports/run.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import { Interrupted, listenForInterrupt } from "./interrupt.js";
 import { type Log, openLog } from "./log.js";
 import { isGiven, readOptions } from "./options.js";
-import { printable } from "./text.js";
+import { printable } from "./report/format.js";
 
 /** What every command gets. */
 export interface CommandContext {

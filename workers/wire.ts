@@ -8,23 +8,17 @@ import { arrivedImages } from "../infra/adapters/archive/zip-arrived.js";
 import { recordsStart } from "../infra/adapters/archive/zip-end.js";
 import type { RedisConnection, RedisOptions } from "../infra/adapters/redis.js";
 import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
-import type { FolderStore } from "../infra/adapters/store/folder-store.js";
-import type { S3Store, S3StoreOptions } from "../infra/adapters/store/s3-store.js";
-import type { Dataset } from "../pipelines/datasets/dataset.js";
+import type { FolderStore } from "../infra/adapters/store/folder/store.js";
+import type { S3Store, S3StoreOptions } from "../infra/adapters/store/s3/store.js";
+import type { Dataset } from "../pipelines/dataset.js";
 import type { HubReply } from "../pipelines/doctor/access.js";
-import type {
-	ArchiveReader,
-	Clock,
-	ExportFiles,
-	ExportTarget,
-	ImagePool,
-	Predicate,
-	Progress,
-	Source,
-	SourcePin,
-	TableFiles,
-	TryRoom,
-} from "../pipelines/ports.js";
+import type { ArchiveReader } from "../pipelines/ports/archive.js";
+import type { ExportFiles, ExportTarget } from "../pipelines/ports/exports.js";
+import type { ImagePool } from "../pipelines/ports/images.js";
+import type { Clock, Progress } from "../pipelines/ports/run.js";
+import type { Source, SourcePin } from "../pipelines/ports/source.js";
+import type { TryRoom } from "../pipelines/ports/store.js";
+import type { Predicate, TableFiles } from "../pipelines/ports/tables.js";
 import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
@@ -146,10 +140,10 @@ type StoreOptions = Pick<Options, "lake"> &
 export async function openStore(options: StoreOptions, tools: Partial<StoreTools> = {}): Promise<LakeStore> {
 	const address = parseLake(options.lake);
 	if (address.kind === "folder") {
-		const { openFolderStore } = await import("../infra/adapters/store/folder-store.js");
+		const { openFolderStore } = await import("../infra/adapters/store/folder/store.js");
 		return openFolderStore(address.folder);
 	}
-	const { openS3Store } = await import("../infra/adapters/store/s3-store.js");
+	const { openS3Store } = await import("../infra/adapters/store/s3/store.js");
 	return openS3Store(s3Options(address, options, tools));
 }
 
@@ -157,10 +151,10 @@ export async function openStore(options: StoreOptions, tools: Partial<StoreTools
 export async function openTryRoom(options: StoreOptions, tools: Partial<StoreTools>): Promise<TryRoom> {
 	const address = parseLake(options.lake);
 	if (address.kind === "folder") {
-		const { openFolderRoom } = await import("../infra/adapters/store/folder-room.js");
+		const { openFolderRoom } = await import("../infra/adapters/store/folder/probe.js");
 		return openFolderRoom(address.folder);
 	}
-	const { openS3Room } = await import("../infra/adapters/store/s3/room.js");
+	const { openS3Room } = await import("../infra/adapters/store/s3/probe.js");
 	return openS3Room(s3Options(address, options, tools));
 }
 
@@ -195,18 +189,18 @@ function s3Encryption({ s3_sse, s3_sse_kms_key_id }: StoreOptions): {
 }
 
 export async function openTables(scratch: string): Promise<TableFiles> {
-	const { openTableFiles } = await import("../infra/adapters/duckdb.js");
+	const { openTableFiles } = await import("../infra/adapters/duckdb/table-files.js");
 	return openTableFiles({ spill: join(scratch, "spill") });
 }
 
 /** Throws USAGE for a predicate that is refused. */
 export async function openPredicate(where: string): Promise<Predicate> {
-	const { openPredicate: open } = await import("../infra/adapters/duckdb-predicate.js");
+	const { openPredicate: open } = await import("../infra/adapters/duckdb/predicate.js");
 	return open(where);
 }
 
 export async function openExportFiles(scratch: string): Promise<ExportFiles> {
-	const { openExportFiles: open } = await import("../infra/adapters/duckdb-export.js");
+	const { openExportFiles: open } = await import("../infra/adapters/duckdb/export-files.js");
 	return open(join(scratch, "spill"));
 }
 
@@ -231,7 +225,7 @@ export async function openTarget(
  * @param to where good images are staged: for this store, or in a folder of scratch; null when nothing is kept
  */
 export async function openImages(to: LakeStore | string | null, note: Progress["note"]): Promise<ImagePool> {
-	const { createImagePool } = await import("../infra/adapters/images/pool.js");
+	const { createImagePool } = await import("../infra/adapters/images/pool/pool.js");
 	const folder = typeof to === "string" ? to : to?.stageFolder;
 	const kind = typeof to === "string" || to?.kind === "s3" ? "scratch" : "folder";
 	const stage = folder === undefined ? null : ({ kind, folder } as const);

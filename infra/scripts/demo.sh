@@ -7,10 +7,10 @@ rm -rf "$work"
 mkdir -p "$work"
 
 echo "1. Sample shards in the exact layout of the Hub"
-node dist/test/sample/main.js "$work/source" --shards train_1-4,validation_1,test_1 --images 40
+node dist/test/tools/sample/main.js "$work/source" --shards train_1-4,validation_1,test_1 --images 40
 
 echo "2. A Hub on loopback that serves them"
-coproc HUB { exec node dist/test/hub/main.js "$work/source" --stdin; }
+coproc HUB { exec node dist/test/tools/hub/main.js "$work/source" --stdin; }
 hub_pid=$HUB_PID
 trap 'kill "$hub_pid" 2>/dev/null || true' EXIT
 read -r ready <&"${HUB[0]}"

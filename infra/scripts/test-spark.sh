@@ -10,7 +10,7 @@ python=$(infra/scripts/spark-env.sh | tail -1) || {
 }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-node dist/test/sample/main.js "$work/source" --shards test_1,test_2 --size 64
+node dist/test/tools/sample/main.js "$work/source" --shards test_1,test_2 --size 64
 cd "$work"
 for shard in test_1 test_2; do
 	LOG_LEVEL=error node "$root/bin/irlake.js" mirror --source "file://$work/source" --lake lake --scratch scratch --shards "$shard" >/dev/null

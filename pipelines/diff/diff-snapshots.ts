@@ -2,13 +2,14 @@ import { join } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
 import { TABLE_NAMES, TABLES, type TableName } from "../../schemas/tables.js";
-import { type Dataset, inDatasetOrder } from "../datasets/dataset.js";
-import type { StoredSnapshot } from "../lake.js";
-import { localTable } from "../local-table.js";
-import { changesOf, inputSha256 } from "../mirror/plan.js";
-import { receiptsOf } from "../mirror/plan-mirror.js";
-import type { PlainRow, RowDifference, Store, TableFiles } from "../ports.js";
-import { type Diff, type ImageBytes, noChanges, note, type ShardChange, type Side, valueChanges } from "./types.js";
+import { type Dataset, inDatasetOrder } from "../dataset.js";
+import { localTable } from "../lake/local-table.js";
+import type { StoredSnapshot } from "../lake/snapshot.js";
+import { changesOf, inputSha256 } from "../mirror/plan/decide.js";
+import { receiptsOf } from "../mirror/plan/plan-mirror.js";
+import type { Store } from "../ports/store.js";
+import type { PlainRow, RowDifference, TableFiles } from "../ports/tables.js";
+import { type Diff, type ImageBytes, noChanges, note, type ShardChange, type Side, valueChanges } from "./changes.js";
 
 export interface DiffTools {
 	dataset: Dataset;

@@ -1,14 +1,15 @@
 import type { Receipt } from "../../schemas/records.js";
-import { shardParts } from "../datasets/dataset.js";
-import type { StoredSnapshot } from "../lake.js";
-import { readShardMetadata, type SplitMetadata } from "../mirror/metadata.js";
-import { changesOf, inputSha256, knownRows, planShards, requireListed, type ShardPlan } from "../mirror/plan.js";
-import { commitDatesOf, type MetadataTools, readMetadata, splitsOf } from "../mirror/plan-mirror.js";
-import type { ArchiveReader, Listing } from "../ports.js";
+import { shardParts } from "../dataset.js";
+import type { StoredSnapshot } from "../lake/snapshot.js";
+import { changesOf, inputSha256, knownRows, planShards, requireListed, type ShardPlan } from "../mirror/plan/decide.js";
+import { readShardMetadata, type SplitMetadata } from "../mirror/plan/metadata.js";
+import { commitDatesOf, type MetadataTools, readMetadata, splitsOf } from "../mirror/plan/plan-mirror.js";
+import type { ArchiveReader } from "../ports/archive.js";
+import type { Listing } from "../ports/source.js";
+import { type Diff, noChanges, type ShardChange, type Side } from "./changes.js";
 import { type DiffTools, shardReceipts, snapshotSide } from "./diff-snapshots.js";
 import { compareMetadata, type LakeShard, readLakeShard } from "./metadata-rows.js";
 import { comparePictures, sourcePictures } from "./pictures.js";
-import { type Diff, noChanges, type ShardChange, type Side } from "./types.js";
 
 export type DiffSourceTools = DiffTools & MetadataTools & { archives: ArchiveReader };
 

@@ -2,10 +2,11 @@ import { join } from "node:path";
 import type { FindingCode } from "../../schemas/codes.js";
 import type { Receipt } from "../../schemas/records.js";
 import { type MetadataRow, ROW_COLUMNS } from "../../schemas/row.js";
-import { localTable } from "../local-table.js";
-import type { PlainRow, Store, TableFiles } from "../ports.js";
+import { localTable } from "../lake/local-table.js";
+import type { Store } from "../ports/store.js";
+import type { PlainRow, TableFiles } from "../ports/tables.js";
 import { byCodePoint } from "../text.js";
-import { type Changes, type ImageBytes, note, type RowChange, valueChanges } from "./types.js";
+import { type Changes, type ImageBytes, note, type RowChange, valueChanges } from "./changes.js";
 
 /** What the lake tells of the metadata that a shard was made with, and how the source's differs. No zip is needed. */
 

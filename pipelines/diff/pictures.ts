@@ -1,9 +1,10 @@
 import { LakeError } from "../../schemas/errors.js";
-import type { MetadataTools } from "../mirror/plan-mirror.js";
-import type { ArchiveReader, Member, ShardInput } from "../ports.js";
-import { openMembers } from "../shard-members.js";
+import { openMembers } from "../mirror/content/members.js";
+import type { MetadataTools } from "../mirror/plan/plan-mirror.js";
+import type { ArchiveReader, Member } from "../ports/archive.js";
+import type { ShardInput } from "../ports/source.js";
 import { byCodePoint } from "../text.js";
-import { type Changes, type ImageBytes, type ImageChange, note } from "./types.js";
+import { type Changes, type ImageBytes, type ImageChange, note } from "./changes.js";
 
 /** A shard's pictures at the source, without reading one: by an unpacked shard's files, or a zip's directory. */
 

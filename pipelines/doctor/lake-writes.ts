@@ -1,7 +1,7 @@
 import { link, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError, systemCode } from "../../schemas/errors.js";
-import type { Store } from "../ports.js";
+import type { Store } from "../ports/store.js";
 
 /** Tries out what publishing needs of a lake, in a room of its own that is given up afterwards. */
 

@@ -9,7 +9,7 @@ const TYPICAL_ZIP = 640e6;
 const TABLES_SHARE = 0.02;
 /** Spill of the table writer, metadata, findings. */
 const SCRATCH_SPARE = 256e6;
-/** Most that a mirror on two cores was seen to take (`test/bench/memory.ts` fails above it). */
+/** Most that a mirror on two cores was seen to take (`test/tools/bench/memory.ts` fails above it). */
 const MEMORY_OF_TWO = 700e6;
 /** A further image thread with a picture of common size under way. */
 const MEMORY_A_THREAD = 50e6;

@@ -1,6 +1,6 @@
 import { FINDINGS } from "../../schemas/codes.js";
 import type { Split } from "../../schemas/records.js";
-import type { Listing } from "../ports.js";
+import type { Listing } from "../ports/source.js";
 import { failed, ok, someNames, type Verdict } from "./check.js";
 
 /** What a mirror would find at the source, as far as doctor looks: no content is read. */

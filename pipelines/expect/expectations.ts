@@ -1,6 +1,6 @@
 import type { FindingCode } from "../../schemas/codes.js";
 import type { ExpectedFinding } from "../../schemas/expected.js";
-import { shardParts } from "../datasets/dataset.js";
+import { shardParts } from "../dataset.js";
 
 /** What a finding is about, as far as an expectation can name it. What is not known of it is absent. */
 export interface About {

@@ -1,6 +1,6 @@
 import { LakeError } from "../../schemas/errors.js";
 import { ExpectedFinding } from "../../schemas/expected.js";
-import { elementOffsets, firstBadOffset, lineAndColumn } from "../mirror/json-place.js";
+import { elementOffsets, firstBadOffset, lineAndColumn } from "../mirror/check/json-error-place.js";
 import { shown } from "../text.js";
 
 /**

@@ -1,7 +1,8 @@
 import { open } from "node:fs/promises";
 import type { Receipt } from "../../schemas/records.js";
-import { localTable } from "../local-table.js";
-import type { Store, TableFiles } from "../ports.js";
+import { localTable } from "../lake/local-table.js";
+import type { Store } from "../ports/store.js";
+import type { TableFiles } from "../ports/tables.js";
 import type { FoundFinding } from "./judge-findings.js";
 
 /** Where a shard's findings are told one by one. */

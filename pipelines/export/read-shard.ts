@@ -2,11 +2,12 @@ import { join } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
 import { ROW_COLUMNS } from "../../schemas/row.js";
-import { shardParts } from "../datasets/dataset.js";
-import { sha256Of } from "../lake.js";
-import { localTable } from "../local-table.js";
-import type { Store, TableFiles } from "../ports.js";
-import type { ImageRow } from "./types.js";
+import { shardParts } from "../dataset.js";
+import { localTable } from "../lake/local-table.js";
+import { sha256Of } from "../lake/snapshot.js";
+import type { Store } from "../ports/store.js";
+import type { TableFiles } from "../ports/tables.js";
+import type { ImageRow } from "./job.js";
 
 const COLUMNS = ["image_id", ...ROW_COLUMNS, "object_key", "sha256", "bytes", "format", "width", "height"];
 

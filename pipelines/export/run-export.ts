@@ -2,11 +2,13 @@ import { rm, stat, writeFile } from "node:fs/promises";
 import { LakeError } from "../../schemas/errors.js";
 import { EXPORT_RECORD, type ExportedFile, type ExportKey, ExportRecord } from "../../schemas/export.js";
 import { canonicalJson, recordText, type Snapshot } from "../../schemas/records.js";
-import { hashFile } from "../hash-file.js";
-import type { ExportTarget, Store, TableFiles } from "../ports.js";
-import { promptsOf } from "./prompts.js";
+import { promptsOf } from "../datasets/imagereward-db/exports/prompts.js";
+import type { ExportTarget } from "../ports/exports.js";
+import type { Store } from "../ports/store.js";
+import type { TableFiles } from "../ports/tables.js";
+import { hashFile } from "../scratch/hash-file.js";
+import type { Exported, ExportJob, ImageRow } from "./job.js";
 import { readImage, readShardRows } from "./read-shard.js";
-import type { Exported, ExportJob, ImageRow } from "./types.js";
 
 export interface ExportTools {
 	store: Store;

@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import type { ExportCell, ExportColumn, ExportFiles } from "../ports.js";
+import type { ExportCell, ExportColumn, ExportFiles } from "../ports/exports.js";
 
 /**
  * Writes one parquet file, row group by row group: memory holds one group's images at a time.

@@ -1,11 +1,12 @@
 import type { Receipt, Snapshot } from "../../schemas/records.js";
-import type { StoredSnapshot } from "../lake.js";
-import type { Listing, Store } from "../ports.js";
-import { nextSnapshot, type RunResult } from "./next-snapshot.js";
-import { isLater } from "./plan.js";
-import { commitDatesOf, type MirrorPlan, type MirrorRequest, receiptsOf, requireCovered } from "./plan-mirror.js";
-import { publish } from "./publish.js";
-import { type ClaimTools, requireStillThere } from "./still-there.js";
+import { type ClaimTools, requireStillThere } from "../lake/claim-guard.js";
+import { nextSnapshot, type RunResult } from "../lake/next-snapshot.js";
+import { publish } from "../lake/publish.js";
+import type { StoredSnapshot } from "../lake/snapshot.js";
+import type { Listing } from "../ports/source.js";
+import type { Store } from "../ports/store.js";
+import { isLater } from "./plan/decide.js";
+import { commitDatesOf, type MirrorPlan, type MirrorRequest, receiptsOf, requireCovered } from "./plan/plan-mirror.js";
 
 /** What the shards of a run came to. */
 export interface ShardResults {

@@ -1,25 +1,26 @@
 import { LakeError, systemCode } from "../../schemas/errors.js";
 import type { Receipt } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
-import type { Dataset } from "../datasets/dataset.js";
-import type { Store, TableFiles } from "../ports.js";
-import { scratchError } from "../scratch-error.js";
-import { workFolder } from "../work-folder.js";
-import { checkImages, memberTasks } from "./check-images.js";
-import { checkRows } from "./check-rows.js";
-import { requireNoDoubt, withoutDoubt } from "./doubt.js";
-import { fetchShard } from "./fetch-shard.js";
-import { forgetFailed, keepFailed } from "./keep-failed.js";
-import { keepRejected } from "./keep-rejected.js";
-import { readShardMetadata, type SplitMetadata } from "./metadata.js";
-import { parseRows } from "./parse-rows.js";
-import type { ShardPlan } from "./plan.js";
-import { judgeRatio, settle } from "./settle.js";
-import type { ContentTools, ShardContent } from "./shard-content.js";
-import { tableRows } from "./table-rows.js";
-import type { Finding } from "./types.js";
-import { countFindings, makeReceipt, writeReceipt } from "./write-receipt.js";
-import { writeTables } from "./write-tables.js";
+import type { Dataset } from "../dataset.js";
+import type { Store } from "../ports/store.js";
+import type { TableFiles } from "../ports/tables.js";
+import { scratchError } from "../scratch/errors.js";
+import { workFolder } from "../scratch/work-folder.js";
+import { checkImages, memberTasks } from "./check/check-images.js";
+import { checkRows } from "./check/check-rows.js";
+import { parseRows } from "./check/parse-json.js";
+import { judgeRatio, settle } from "./check/reconcile.js";
+import type { Finding } from "./check/verdict.js";
+import { fetchShard } from "./content/fetch-shard.js";
+import type { ContentTools, ShardContent } from "./content/shard-content.js";
+import { requireNoDoubt, withoutDoubt } from "./content/whole-zip-fallback.js";
+import type { ShardPlan } from "./plan/decide.js";
+import { readShardMetadata, type SplitMetadata } from "./plan/metadata.js";
+import { forgetFailed, keepFailed } from "./write/keep-failed.js";
+import { keepRejected } from "./write/keep-rejected.js";
+import { tableRows } from "./write/table-rows.js";
+import { countFindings, makeReceipt, writeReceipt } from "./write/write-receipt.js";
+import { writeTables } from "./write/write-tables.js";
 
 /** The world, as far as a shard needs it. `scratch` is the folder for downloads and temporary files, outside the lake. */
 export interface ShardTools extends ContentTools {

@@ -1,13 +1,13 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
-import { readLatestSnapshot, readReceipt, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake.js";
-import { claimedSnapshot } from "../mirror/publish.js";
-import type { LakeFile, Store } from "../ports.js";
+import { objectsNamed, rejectedNamed, type TableTools } from "../lake/named-files.js";
+import { claimedSnapshot } from "../lake/publish.js";
+import { readLatestSnapshot, readReceipt, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake/snapshot.js";
+import { readFirstKept } from "../lake/vacuum-records.js";
+import type { LakeFile, Store } from "../ports/store.js";
 import { goingFiles, goingReceipts, type Holdings, type May, oldestKept, type Retention } from "./decide.js";
 import { folderOf, KINDS, type Kind, kindOf } from "./kinds.js";
-import { readFirstKept } from "./records.js";
-import { objectsNamed, rejectedNamed, type TableTools } from "./table-names.js";
 
 type NamedFile = TableFile & { table: TableName };
 

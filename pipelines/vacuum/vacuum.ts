@@ -1,7 +1,5 @@
-import { readLatest } from "../lake.js";
-import type { LakeFile, Store, TableFiles } from "../ports.js";
-import { markable, type Retention, sweepable } from "./decide.js";
-import { KINDS, type Kind, kindOf } from "./kinds.js";
+import { readLatest } from "../lake/snapshot.js";
+import { STALE_SECONDS, type SweepTools, sweepMarks, takeOver } from "../lake/sweep.js";
 import {
 	endMarks,
 	listRecords,
@@ -11,9 +9,12 @@ import {
 	readSweep,
 	storeTime,
 	type VacuumRecords,
-} from "./records.js";
+} from "../lake/vacuum-records.js";
+import type { LakeFile, Store } from "../ports/store.js";
+import type { TableFiles } from "../ports/tables.js";
+import { markable, type Retention, sweepable } from "./decide.js";
+import { KINDS, type Kind, kindOf } from "./kinds.js";
 import { going, listFiles, type Survey, survey } from "./survey.js";
-import { STALE_SECONDS, type SweepTools, sweepMarks, takeOver } from "./sweep.js";
 
 /** Deleting what no retained snapshot needs: look, mark; later look again, sweep. docs/decisions/0009-vacuum.md */
 

@@ -4,7 +4,8 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { DEFAULT_SETTINGS } from "../../schemas/settings.js";
-import type { ImagePool, ImageResult, Store } from "../ports.js";
+import type { ImagePool, ImageResult } from "../ports/images.js";
+import type { Store } from "../ports/store.js";
 import type { Report } from "./report.js";
 
 /** What is larger is no picture that a mirror would read: it is hashed and not decoded. */

@@ -1,11 +1,11 @@
 import { LakeError } from "../../schemas/errors.js";
 import { type Counts, canonicalJson, type Receipt, type Snapshot } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
-import { readLatestSnapshot, readReceipt, type StoredSnapshot } from "../lake.js";
-import { deltaCommit, logPath, snapshotOfCommit } from "../mirror/delta-log.js";
-import { sumCounts } from "../mirror/next-snapshot.js";
-import { claimedSnapshot } from "../mirror/publish.js";
-import type { Store } from "../ports.js";
+import { deltaCommit, logPath, snapshotOfCommit } from "../lake/delta-log.js";
+import { sumCounts } from "../lake/next-snapshot.js";
+import { claimedSnapshot } from "../lake/publish.js";
+import { readLatestSnapshot, readReceipt, type StoredSnapshot } from "../lake/snapshot.js";
+import type { Store } from "../ports/store.js";
 import type { Report } from "./report.js";
 
 /** What the records say: every snapshot from the first to the newest, and the newest's receipts. */

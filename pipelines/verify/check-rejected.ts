@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Store } from "../ports.js";
-import { rejectedPath } from "../rejected-path.js";
+import { rejectedPath } from "../lake/rejected-path.js";
+import type { Store } from "../ports/store.js";
 import type { Report } from "./report.js";
 
 /** Every file below `rejected/` must have the bytes of its name; which of them are there is no matter of the records. */

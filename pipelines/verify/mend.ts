@@ -1,6 +1,11 @@
 import { join } from "node:path";
-import type { Dataset } from "../datasets/dataset.js";
-import type { ArchiveReader, Clock, ImagePool, Predicate, Progress, Source, Store, TableFiles } from "../ports.js";
+import type { Dataset } from "../dataset.js";
+import type { ArchiveReader } from "../ports/archive.js";
+import type { ImagePool } from "../ports/images.js";
+import type { Clock, Progress } from "../ports/run.js";
+import type { Source } from "../ports/source.js";
+import type { Store } from "../ports/store.js";
+import type { Predicate, TableFiles } from "../ports/tables.js";
 import type { RetryPolicy } from "../retry.js";
 import { tellRetries } from "../retry.js";
 import { mendFiles } from "./mend-files.js";

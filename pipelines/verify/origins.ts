@@ -2,9 +2,10 @@ import { join } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
-import { readReceipt } from "../lake.js";
-import { localTable } from "../local-table.js";
-import type { Store, TableFiles } from "../ports.js";
+import { localTable } from "../lake/local-table.js";
+import { readReceipt } from "../lake/snapshot.js";
+import type { Store } from "../ports/store.js";
+import type { TableFiles } from "../ports/tables.js";
 
 /** Where what is damaged came from, by the lake's own records. */
 

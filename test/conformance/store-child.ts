@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { FolderStage } from "../../infra/adapters/store/folder-stage.js";
-import { type FolderStore, openFolderStore } from "../../infra/adapters/store/folder-store.js";
+import { FolderStage } from "../../infra/adapters/store/folder/stage.js";
+import { type FolderStore, openFolderStore } from "../../infra/adapters/store/folder/store.js";
 import { sealed } from "./sealed.js";
 
 /** A process of its own, writing to a lake in a folder. `store-child.js race|write <lake> <name> <scratch>` */

@@ -4,13 +4,13 @@ import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSy
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { FolderStage } from "../../infra/adapters/store/folder-stage.js";
-import { openFolderStore } from "../../infra/adapters/store/folder-store.js";
-import { MemoryStore } from "../../infra/adapters/store/memory-store.js";
-import { ScratchStage } from "../../infra/adapters/store/scratch-stage.js";
-import type { ObjectStage, Store } from "../../pipelines/ports.js";
+import { FolderStage } from "../../infra/adapters/store/folder/stage.js";
+import { openFolderStore } from "../../infra/adapters/store/folder/store.js";
+import { ScratchStage } from "../../infra/adapters/store/s3/scratch-stage.js";
+import type { ObjectStage, Store } from "../../pipelines/ports/store.js";
 import { LakeError } from "../../schemas/errors.js";
 import { describeS3 } from "../support/describe-s3.js";
+import { MemoryStore } from "../support/memory-store.js";
 import { tempDir } from "../support/root.js";
 import { S3Server } from "../support/s3.js";
 import { openTestStore } from "../support/s3-store.js";

@@ -2,10 +2,17 @@ import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync 
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { z } from "zod";
-import { makeSample } from "../sample/make.js";
+import {
+	lakeDigest,
+	type PinnedReader,
+	pinnedReader,
+	pythonVerdict,
+	recompute,
+	requireOrSkip,
+} from "../support/python.js";
 import { ROOT, tempDir } from "../support/root.js";
-import { lakeDigest, type PinnedReader, pinnedReader, pythonVerdict, recompute, requireOrSkip } from "./python.js";
-import { runProgram } from "./run-program.js";
+import { runProgram } from "../support/run-program.js";
+import { makeSample } from "../tools/sample/make.js";
 
 /** The independent checkers notice each kind of damage: one that cannot fail proves nothing. */
 

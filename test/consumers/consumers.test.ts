@@ -7,10 +7,10 @@ import { z } from "zod";
 import { PARTITION_COLUMNS, TABLES } from "../../schemas/tables.js";
 import { runCli, startCli } from "../support/cli.js";
 import { describeS3 } from "../support/describe-s3.js";
+import { ExportLab } from "../support/export-lab.js";
+import { pythonVerdict, requireOrSkip } from "../support/python.js";
 import { ROOT } from "../support/root.js";
 import { S3Server } from "../support/s3.js";
-import { ExportLab } from "./export-lab.js";
-import { pythonVerdict, requireOrSkip } from "./python.js";
 
 /** docs/consumers.md is true, and three engines agree about every table. */
 

@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { z } from "zod";
+import { ExportLab } from "../support/export-lab.js";
+import { pythonVerdict, requireOrSkip } from "../support/python.js";
 import { REAL_DATA } from "../support/root.js";
-import { ExportLab } from "./export-lab.js";
-import { pythonVerdict, requireOrSkip } from "./python.js";
 
 /** The real test split, exported: what the authors released comes out again, and memory stays flat. */
 

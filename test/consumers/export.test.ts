@@ -2,9 +2,9 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { z } from "zod";
-import { latestSnapshot } from "../faults/lake.js";
-import { ExportLab } from "./export-lab.js";
-import { lakeDigest, pythonVerdict, requireOrSkip } from "./python.js";
+import { ExportLab } from "../support/export-lab.js";
+import { latestSnapshot } from "../support/lake.js";
+import { lakeDigest, pythonVerdict, requireOrSkip } from "../support/python.js";
 
 /** Other people's readers open the exports, and find in them what the source holds. */
 

@@ -3,11 +3,11 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { z } from "zod";
-import { type HubHandle, startHub } from "../hub/client.js";
-import type { HubOptions } from "../hub/options.js";
+import { ExportLab } from "../support/export-lab.js";
+import { pythonVerdict, requireOrSkip } from "../support/python.js";
 import { tempDir } from "../support/root.js";
-import { ExportLab } from "./export-lab.js";
-import { pythonVerdict, requireOrSkip } from "./python.js";
+import { type HubHandle, startHub } from "../tools/hub/client.js";
+import type { HubOptions } from "../tools/hub/options.js";
 
 /** The test Hub is faithful: the Hub's own client lists and downloads from it, and tells its errors apart. */
 

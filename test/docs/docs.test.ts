@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { ROOT } from "../support/root.js";
-import { codesPage, commandsPage } from "./pages.js";
+import { codesPage, commandsPage } from "../tools/docs/pages.js";
 
 test("the pages of docs/ that are made from code are what the code says", () => {
 	expect(readFileSync(join(ROOT, "docs/codes.md"), "utf8")).toBe(codesPage());

@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import { cpSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { digestOf, lakeFiles } from "../faults/lake.js";
-import { type HubHandle, startHub } from "../hub/client.js";
-import { makeSample } from "../sample/make.js";
 import { documentOf, runCli } from "../support/cli.js";
+import { digestOf, lakeFiles } from "../support/lake.js";
 import { tempDir } from "../support/root.js";
+import { type HubHandle, startHub } from "../tools/hub/client.js";
+import { makeSample } from "../tools/sample/make.js";
 
 const root = tempDir("runs");
 afterAll(() => root.remove());

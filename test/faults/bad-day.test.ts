@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { allShards } from "../../pipelines/datasets/dataset.js";
-import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
+import { allShards } from "../../pipelines/dataset.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
 import { documentOf } from "../support/cli.js";
-import { digestOf, latestSnapshot, readPinned } from "./lake.js";
+import { digestOf, latestSnapshot, readPinned } from "../support/lake.js";
+import { World } from "../support/world.js";
 import { requireOnce } from "./once.js";
-import { World } from "./world.js";
 
 /** All shards from a Hub that spoils one request in five, in every way it knows: the lake is that of a good day. */
 

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from "node:fs";
 import { expect } from "@jest/globals";
-import type { FaultOrder } from "../hub/faults.js";
 import { type CliEnd, documentOf } from "../support/cli.js";
-import { digestOf, latestSnapshot, readPinned } from "./lake.js";
+import { digestOf, latestSnapshot, readPinned } from "../support/lake.js";
+import { type Lake, World } from "../support/world.js";
+import type { FaultOrder } from "../tools/hub/faults.js";
 import { requireOnce } from "./once.js";
-import { type Lake, World } from "./world.js";
 
 export const ZIP = "images/test/test_2.zip";
 export const CDN = { route: "cdn", path: ZIP } as const;

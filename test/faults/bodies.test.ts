@@ -1,11 +1,11 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { startHub } from "../hub/client.js";
-import type { FaultOrder } from "../hub/faults.js";
 import { documentOf } from "../support/cli.js";
+import { readPinned } from "../support/lake.js";
+import { startHub } from "../tools/hub/client.js";
+import type { FaultOrder } from "../tools/hub/faults.js";
 import { BadHub, CDN, PLACE, QUICK, ZIP } from "./bad-hub.js";
-import { readPinned } from "./lake.js";
 
 /** A body that comes cut, late or wrong is gone on from at the byte, or ends its shard with a code and a sentence. */
 

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { digestOf, readPinned } from "./lake.js";
+import { digestOf, readPinned } from "../support/lake.js";
+import { World } from "../support/world.js";
 import { requireOnce } from "./once.js";
-import { World } from "./world.js";
 
 /** Fault 39: a wall clock that is wrong, and jumps, changes nothing: neither how long is waited nor what is written. */
 

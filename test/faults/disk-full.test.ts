@@ -3,13 +3,13 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
-import { openTableFiles } from "../../infra/adapters/duckdb.js";
+import { openTableFiles } from "../../infra/adapters/duckdb/table-files.js";
 import { TABLES, type TableRow } from "../../schemas/tables.js";
 import { documentOf } from "../support/cli.js";
+import { digestOf, filesEnding, readPinned } from "../support/lake.js";
 import { tempDir } from "../support/root.js";
-import { digestOf, filesEnding, readPinned } from "./lake.js";
+import { Lake, World } from "../support/world.js";
 import { requireOnce } from "./once.js";
-import { Lake, World } from "./world.js";
 
 /**
  * Fault 34, on disks that really are full: noticed before any work where it can be; else the run ends at once, leaves

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import type { Fault } from "./fault.js";
-import { digestOf, readPinned } from "./lake.js";
-import { type Lake, twoAtOnce, World } from "./world.js";
+import type { Fault } from "../support/fault.js";
+import { digestOf, readPinned } from "../support/lake.js";
+import { type Lake, twoAtOnce, World } from "../support/world.js";
 
 /** SIGKILL at every call, one after the other, that gives a file its name: each time the next run makes the same lake. */
 

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type CliProcess, documentOf } from "../support/cli.js";
-import { digestOf } from "./lake.js";
-import { appeared, inState, type Lake, processState, World } from "./world.js";
+import { digestOf } from "../support/lake.js";
+import { appeared, inState, type Lake, processState, World } from "../support/world.js";
 
 /** The process that decodes images may die, or lose its parent: no image is lost, no process left, no byte different. */
 

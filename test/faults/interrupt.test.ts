@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type CliProcess, documentOf } from "../support/cli.js";
-import { digestOf, filesEnding, lakeFiles } from "./lake.js";
-import { type Lake, World } from "./world.js";
+import { digestOf, filesEnding, lakeFiles } from "../support/lake.js";
+import { type Lake, World } from "../support/world.js";
 
 /** A signal ends a mirror cleanly, what was downloaded is kept, and the next run goes on at the byte. */
 

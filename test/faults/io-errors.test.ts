@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type CliDocument, documentOf } from "../support/cli.js";
-import type { Fault } from "./fault.js";
-import { digestOf, readPinned } from "./lake.js";
-import { type Lake, World } from "./world.js";
+import type { Fault } from "../support/fault.js";
+import { digestOf, readPinned } from "../support/lake.js";
+import { type Lake, World } from "../support/world.js";
 
 /**
  * A disk that is full, failing or forbidden, at each kind of write: the run ends with a code, and a sentence that names

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { lakeDigest, type PinnedReader, pinnedReader, python } from "../consumers/python.js";
-import { Random } from "../sample/random.js";
 import { documentOf } from "../support/cli.js";
-import type { Fault } from "./fault.js";
-import { digestOf, filesEnding, readPinned } from "./lake.js";
-import { type Lake, twoAtOnce, World } from "./world.js";
+import type { Fault } from "../support/fault.js";
+import { digestOf, filesEnding, readPinned } from "../support/lake.js";
+import { lakeDigest, type PinnedReader, pinnedReader, python } from "../support/python.js";
+import { type Lake, twoAtOnce, World } from "../support/world.js";
+import { Random } from "../tools/sample/random.js";
 
 /**
  * A mirror killed by SIGKILL at any point leaves readers the old snapshot or the new one, and the next run ends with

@@ -1,11 +1,11 @@
 import { cpSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { startHub } from "../hub/client.js";
 import { documentOf } from "../support/cli.js";
+import { digestOf, latestSnapshot, readPinned } from "../support/lake.js";
+import { World } from "../support/world.js";
+import { startHub } from "../tools/hub/client.js";
 import { BadHub, CDN, PLACE, ZIP } from "./bad-hub.js";
-import { digestOf, latestSnapshot, readPinned } from "./lake.js";
-import { World } from "./world.js";
 
 /** A run stays at what it listed, all of it, whatever becomes of the repository meanwhile. */
 

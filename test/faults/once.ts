@@ -1,4 +1,4 @@
-import type { Counters } from "../hub/counters.js";
+import type { Counters } from "../tools/hub/counters.js";
 
 /**
  * Throws where a byte of a file was sent twice without a good reason: wrong bytes before it, or an answer that ignored

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type CliEnd, documentOf } from "../support/cli.js";
-import type { Fault } from "./fault.js";
-import { digestOf, latestSnapshot, readPinned, versionsOf } from "./lake.js";
-import { appeared, inState, type Lake, World } from "./world.js";
+import type { Fault } from "../support/fault.js";
+import { digestOf, latestSnapshot, readPinned, versionsOf } from "../support/lake.js";
+import { appeared, inState, type Lake, World } from "../support/world.js";
 
 /** Publishers that share a lake lose no version, publish whole snapshots only, and leave `latest.json` at the newest. */
 

@@ -2,9 +2,9 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type CliProcess, documentOf } from "../support/cli.js";
-import type { Fault } from "./fault.js";
-import { digestOf, lakeFiles } from "./lake.js";
-import { type Lake, World } from "./world.js";
+import type { Fault } from "../support/fault.js";
+import { digestOf, lakeFiles } from "../support/lake.js";
+import { type Lake, World } from "../support/world.js";
 
 /** A selective mirror that ends amid its parts leaves nothing that is taken for whole; the next run fetches them again. */
 

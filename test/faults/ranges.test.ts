@@ -4,15 +4,16 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { MemberReader } from "../../infra/adapters/archive/member.js";
 import { createHubSource } from "../../infra/adapters/sources/hub.js";
-import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
-import { endBytes, RangedZip } from "../../pipelines/mirror/ranged-zip.js";
-import type { Member, ShardInput, Source } from "../../pipelines/ports.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
+import { endBytes, RangedZip } from "../../pipelines/fetch/ranged-zip.js";
+import type { Member } from "../../pipelines/ports/archive.js";
+import type { ShardInput, Source } from "../../pipelines/ports/source.js";
 import { LakeError } from "../../schemas/errors.js";
 import { archives } from "../../workers/wire.js";
-import { buildZip } from "../fixtures/make-zips.js";
-import { type HubHandle, startHub } from "../hub/client.js";
-import type { FaultOrder } from "../hub/faults.js";
 import { tempDir } from "../support/root.js";
+import { buildZip } from "../tools/fixtures/make-zips.js";
+import { type HubHandle, startHub } from "../tools/hub/client.js";
+import type { FaultOrder } from "../tools/hub/faults.js";
 
 /** Chosen members of a zip on the Hub, fetched by ranges: whatever befalls a part ends as it would for a whole zip. */
 

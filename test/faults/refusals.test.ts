@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { startHub } from "../hub/client.js";
-import type { FaultOrder } from "../hub/faults.js";
 import { documentOf } from "../support/cli.js";
+import { startHub } from "../tools/hub/client.js";
+import type { FaultOrder } from "../tools/hub/faults.js";
 import { BadHub, CDN, PLACE, QUICK, RESOLVE } from "./bad-hub.js";
 
 /** What the Hub or somebody in its place answers in a file's stead is waited for where it asks for that, and else told. */

@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
-import { endBytes } from "../../pipelines/mirror/ranged-zip.js";
-import type { FaultOrder } from "../hub/faults.js";
+import { endBytes } from "../../pipelines/fetch/ranged-zip.js";
 import { startCli } from "../support/cli.js";
 import { Lab } from "../support/lab.js";
-import { digestOf, lakeFiles } from "./lake.js";
-import { appeared } from "./world.js";
+import { digestOf, lakeFiles } from "../support/lake.js";
+import { appeared } from "../support/world.js";
+import type { FaultOrder } from "../tools/hub/faults.js";
 
 /** A repair fetches no more of a zip than its directory and the images it needs, whatever befalls the parts on their way. */
 

@@ -2,14 +2,14 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { openZip } from "../../infra/adapters/archive/zip.js";
-import { endBytes } from "../../pipelines/mirror/ranged-zip.js";
-import type { Member } from "../../pipelines/ports.js";
-import { mirror, receiptsOf, rowsOf, scratchOf, verify } from "../behaviour/mirror-run.js";
-import { type HubHandle, startHub } from "../hub/client.js";
-import type { FaultOrder } from "../hub/faults.js";
-import { makeSample } from "../sample/make.js";
+import { endBytes } from "../../pipelines/fetch/ranged-zip.js";
+import type { Member } from "../../pipelines/ports/archive.js";
+import { lakeFiles } from "../support/lake.js";
+import { mirror, receiptsOf, rowsOf, scratchOf, verify } from "../support/mirror-run.js";
 import { tempDir } from "../support/root.js";
-import { lakeFiles } from "./lake.js";
+import { type HubHandle, startHub } from "../tools/hub/client.js";
+import type { FaultOrder } from "../tools/hub/faults.js";
+import { makeSample } from "../tools/sample/make.js";
 
 /** Wrong bytes that stay wrong, as of a cache with a rotten block: no good image goes to quarantine for them. */
 

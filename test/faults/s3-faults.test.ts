@@ -1,12 +1,12 @@
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
-import { Random } from "../sample/random.js";
 import { type CliEnd, documentOf } from "../support/cli.js";
 import { describeS3 } from "../support/describe-s3.js";
 import { S3Server } from "../support/s3.js";
 import { S3Lake } from "../support/s3-lake.js";
 import { type Fate, S3Proxy } from "../support/s3-proxy.js";
-import { World } from "./world.js";
+import { World } from "../support/world.js";
+import { Random } from "../tools/sample/random.js";
 
 /** What S3 servers and the network before them do wrong: the lake comes to be what an undisturbed one is, or says why not. */
 

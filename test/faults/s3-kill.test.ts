@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { Random } from "../sample/random.js";
 import type { CliProcess } from "../support/cli.js";
 import { describeS3 } from "../support/describe-s3.js";
+import type { Fault } from "../support/fault.js";
 import { S3Server } from "../support/s3.js";
 import { S3Lake } from "../support/s3-lake.js";
 import { S3Proxy } from "../support/s3-proxy.js";
-import type { Fault } from "./fault.js";
-import { twoAtOnce, World } from "./world.js";
+import { twoAtOnce, World } from "../support/world.js";
+import { Random } from "../tools/sample/random.js";
 
 /**
  * A mirror to S3 that is killed by SIGKILL at any point leaves readers the old snapshot or the new one, and the next run

@@ -5,7 +5,7 @@ import { describeS3 } from "../support/describe-s3.js";
 import { S3Server } from "../support/s3.js";
 import { S3Lake } from "../support/s3-lake.js";
 import { type Fate, type Passing, S3Proxy } from "../support/s3-proxy.js";
-import { World } from "./world.js";
+import { World } from "../support/world.js";
 
 /** Large files go in parts: whatever happens to one, the file is whole in the end and no upload stays open. */
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
-import { readSnapshot, type StoredSnapshot } from "../../pipelines/lake.js";
-import { snapshotOfCommit } from "../../pipelines/mirror/delta-log.js";
-import { nextSnapshot } from "../../pipelines/mirror/next-snapshot.js";
-import { publish } from "../../pipelines/mirror/publish.js";
-import type { Store } from "../../pipelines/ports.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
+import { snapshotOfCommit } from "../../pipelines/lake/delta-log.js";
+import { nextSnapshot } from "../../pipelines/lake/next-snapshot.js";
+import { publish } from "../../pipelines/lake/publish.js";
+import { readSnapshot, type StoredSnapshot } from "../../pipelines/lake/snapshot.js";
+import type { Store } from "../../pipelines/ports/store.js";
 import { Latest, type Receipt, type Snapshot } from "../../schemas/records.js";
 import { DEFAULT_SETTINGS } from "../../schemas/settings.js";
 import { TABLE_NAMES } from "../../schemas/tables.js";
@@ -12,7 +12,7 @@ import { describeS3 } from "../support/describe-s3.js";
 import { tempDir } from "../support/root.js";
 import { S3Server } from "../support/s3.js";
 import { openTestStore } from "../support/s3-store.js";
-import { receipt } from "../unit/values.js";
+import { receipt } from "../support/values.js";
 
 /** Two publishers race for every version of a lake on S3: none is lost, none is there twice, `latest.json` ends at the last. */
 

@@ -1,16 +1,16 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { openFolderStore } from "../../infra/adapters/store/folder-store.js";
-import type { Store } from "../../pipelines/ports.js";
-import { readFirstKept } from "../../pipelines/vacuum/records.js";
+import { openFolderStore } from "../../infra/adapters/store/folder/store.js";
+import { readFirstKept } from "../../pipelines/lake/vacuum-records.js";
+import type { Store } from "../../pipelines/ports/store.js";
 import { systemClock } from "../../workers/clock.js";
 import { documentOf, runCli, startCli } from "../support/cli.js";
+import { faultEnv } from "../support/fault.js";
+import { digestOf, readPinned } from "../support/lake.js";
 import { tempDir } from "../support/root.js";
 import { SHARDS, Variants } from "../support/vacuumed-lake.js";
-import { faultEnv } from "./fault.js";
-import { digestOf, readPinned } from "./lake.js";
-import { appeared, inState } from "./world.js";
+import { appeared, inState } from "../support/world.js";
 
 /** A vacuum that dies at any call of its store, and between any two files of a deletion: the lake is whole, the next one ends what it began. */
 

@@ -1,12 +1,12 @@
 import { utimesSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
-import { openFolderStore } from "../../infra/adapters/store/folder-store.js";
-import { claimedSnapshot } from "../../pipelines/mirror/publish.js";
-import type { Store } from "../../pipelines/ports.js";
-import { decideMarks, listRecords, readFirstKept } from "../../pipelines/vacuum/records.js";
+import { openFolderStore } from "../../infra/adapters/store/folder/store.js";
+import { claimedSnapshot } from "../../pipelines/lake/publish.js";
+import { sweepMarks } from "../../pipelines/lake/sweep.js";
+import { decideMarks, listRecords, readFirstKept } from "../../pipelines/lake/vacuum-records.js";
+import type { Store } from "../../pipelines/ports/store.js";
 import { namesOf } from "../../pipelines/vacuum/survey.js";
-import { sweepMarks } from "../../pipelines/vacuum/sweep.js";
 import type { Snapshot } from "../../schemas/records.js";
 import { systemClock } from "../../workers/clock.js";
 import { Baton, type Stop } from "../support/baton.js";

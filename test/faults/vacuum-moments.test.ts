@@ -1,16 +1,16 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { openFolderStore } from "../../infra/adapters/store/folder-store.js";
-import type { Store } from "../../pipelines/ports.js";
-import { readFirstKept } from "../../pipelines/vacuum/records.js";
+import { openFolderStore } from "../../infra/adapters/store/folder/store.js";
+import { readFirstKept } from "../../pipelines/lake/vacuum-records.js";
+import type { Store } from "../../pipelines/ports/store.js";
 import { LakeError } from "../../schemas/errors.js";
-import { Random } from "../sample/random.js";
 import { Baton, type Stop } from "../support/baton.js";
 import { describeS3 } from "../support/describe-s3.js";
 import { tempDir } from "../support/root.js";
 import { S3Server } from "../support/s3.js";
 import { openTestStore } from "../support/s3-store.js";
 import { SHARDS, Variants } from "../support/vacuumed-lake.js";
+import { Random } from "../tools/sample/random.js";
 
 /** Vacuum at random moments beside publishes and rollbacks, with no grace time at all: retained snapshots stay whole. */
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { digestOf } from "../faults/lake.js";
+import { digestOf } from "../support/lake.js";
 import { redisOrSkip } from "../support/redis-or-skip.js";
 import { chaos } from "./chaos.js";
 import { Fleet } from "./fleet.js";

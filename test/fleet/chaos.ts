@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { digestOf, filesEnding, readPinned } from "../faults/lake.js";
 import { type CliDocument, documentOf } from "../support/cli.js";
+import { digestOf, filesEnding, readPinned } from "../support/lake.js";
 import type { Fleet, FleetLake, Worker } from "./fleet.js";
 
 /** Workers that are killed all the time, a queue that crashes and is emptied, and what is left of the lake after that. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { lakeDigest, python } from "../consumers/python.js";
-import { digestOf, readPinned } from "../faults/lake.js";
 import { documentOf } from "../support/cli.js";
+import { digestOf, readPinned } from "../support/lake.js";
+import { lakeDigest, python } from "../support/python.js";
 import { redisOrSkip } from "../support/redis-or-skip.js";
 import { Fleet } from "./fleet.js";
 

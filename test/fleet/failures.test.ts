@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { digestOf } from "../faults/lake.js";
-import { makeSample } from "../sample/make.js";
 import { type CliDocument, documentOf, runCli } from "../support/cli.js";
+import { digestOf } from "../support/lake.js";
 import { redisOrSkip } from "../support/redis-or-skip.js";
+import { makeSample } from "../tools/sample/make.js";
 import { Fleet, type FleetLake } from "./fleet.js";
 
 /** Each failure ends on the queue as it does in one process; what a retry cannot mend is tried once. */

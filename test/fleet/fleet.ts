@@ -1,9 +1,9 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { World, type WorldOptions } from "../faults/world.js";
 import { type CliDocument, type CliEnd, type CliProcess, documentOf, runCli } from "../support/cli.js";
 import { RedisServer, until } from "../support/redis.js";
+import { World, type WorldOptions } from "../support/world.js";
 
 const count = z.int();
 

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { runProgram } from "../consumers/run-program.js";
-import { filesEnding } from "../faults/lake.js";
+import { filesEnding } from "../support/lake.js";
 import { ROOT } from "../support/root.js";
+import { runProgram } from "../support/run-program.js";
 import { chaos } from "./chaos.js";
 import { Fleet } from "./fleet.js";
 

@@ -1,11 +1,11 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { mirror, rowsOf } from "../behaviour/mirror-run.js";
-import { digestOf } from "../faults/lake.js";
-import { makeSample } from "../sample/make.js";
 import { documentOf } from "../support/cli.js";
+import { digestOf } from "../support/lake.js";
+import { mirror, rowsOf } from "../support/mirror-run.js";
 import { redisOrSkip } from "../support/redis-or-skip.js";
+import { makeSample } from "../tools/sample/make.js";
 import { Fleet } from "./fleet.js";
 
 /** Workers keep rejected images as one process does, and whoever waits for the run judges its findings. */

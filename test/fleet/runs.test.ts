@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { digestOf, latestSnapshot, readPinned } from "../faults/lake.js";
 import { documentOf } from "../support/cli.js";
+import { digestOf, latestSnapshot, readPinned } from "../support/lake.js";
 import { until } from "../support/redis.js";
 import { redisOrSkip } from "../support/redis-or-skip.js";
 import { Fleet } from "./fleet.js";

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { lakeDigest, python } from "../consumers/python.js";
-import { digestOf } from "../faults/lake.js";
 import { documentOf } from "../support/cli.js";
 import { describeS3 } from "../support/describe-s3.js";
+import { digestOf } from "../support/lake.js";
+import { lakeDigest, python } from "../support/python.js";
 import { redisOrSkip } from "../support/redis-or-skip.js";
 import { S3Server } from "../support/s3.js";
 import { S3Lake } from "../support/s3-lake.js";

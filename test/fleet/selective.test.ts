@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { digestOf, latestSnapshot } from "../faults/lake.js";
 import { documentOf } from "../support/cli.js";
+import { digestOf, latestSnapshot } from "../support/lake.js";
 import { redisOrSkip } from "../support/redis-or-skip.js";
 import { Fleet } from "./fleet.js";
 

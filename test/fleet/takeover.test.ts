@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { digestOf, readPinned } from "../faults/lake.js";
 import { documentOf } from "../support/cli.js";
+import { digestOf, readPinned } from "../support/lake.js";
 import { until } from "../support/redis.js";
 import { redisOrSkip } from "../support/redis-or-skip.js";
 import { Fleet, type FleetLake, type Worker } from "./fleet.js";

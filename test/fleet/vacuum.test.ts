@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { latestSnapshot, readPinned } from "../faults/lake.js";
 import { documentOf, runCli } from "../support/cli.js";
+import { latestSnapshot, readPinned } from "../support/lake.js";
 import { redisOrSkip } from "../support/redis-or-skip.js";
 import { Fleet } from "./fleet.js";
 

@@ -1,10 +1,10 @@
 import { cpSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
-import type { SampleOptions } from "../sample/make.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
 import type { CliEnd } from "../support/cli.js";
 import { Lab } from "../support/lab.js";
 import { ROOT } from "../support/root.js";
+import type { SampleOptions } from "../tools/sample/make.js";
 import { type Digest, digestContent, digestExport, digestLake } from "./digest.js";
 
 /** How each recorded lake is made, by the command line, from seeded samples at commits of fixed dates. */

@@ -1,7 +1,7 @@
 import { cpSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { digestOf } from "../faults/lake.js";
 import type { Lab } from "../support/lab.js";
+import { digestOf } from "../support/lake.js";
 import { readDigests } from "./digest.js";
 import { changeOldSource, exportOldLake, OLD_EXPORTS_FILE, OLD_LAKE, openOldSource } from "./old-lake.js";
 

@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
 import { EXPORT_FORMATS } from "../../schemas/export.js";
-import type { SampleOptions } from "../sample/make.js";
 import { Lab } from "../support/lab.js";
 import { ROOT } from "../support/root.js";
+import type { SampleOptions } from "../tools/sample/make.js";
 import { type Digest, digestExport } from "./digest.js";
 
 /** What the lake in test/fixtures/lake-0.1.0 was made from. It must stay as it is: the lake cannot be made again. */

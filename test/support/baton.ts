@@ -1,4 +1,5 @@
-import type { Clock, Store } from "../../pipelines/ports.js";
+import type { Clock } from "../../pipelines/ports/run.js";
+import type { Store } from "../../pipelines/ports/store.js";
 import { systemClock } from "../../workers/clock.js";
 
 /** The number of a call, or what it looks like: `putIfAbsent snapshots/000002-0123456789ab.json`. */

@@ -1,8 +1,8 @@
 import { copyFileSync, existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type HubHandle, startHub } from "../hub/client.js";
-import type { HubOptions } from "../hub/options.js";
-import { makeSample, type SampleOptions } from "../sample/make.js";
+import { type HubHandle, startHub } from "../tools/hub/client.js";
+import type { HubOptions } from "../tools/hub/options.js";
+import { makeSample, type SampleOptions } from "../tools/sample/make.js";
 import { type CliDocument, type CliEnd, documentOf, runCli } from "./cli.js";
 import { tempDir } from "./root.js";
 

@@ -1,5 +1,5 @@
-import { BitWriter, type PrefixCode, prefixCode } from "../sample/prefix-code.js";
-import type { Random } from "../sample/random.js";
+import { BitWriter, type PrefixCode, prefixCode } from "../tools/sample/prefix-code.js";
+import type { Random } from "../tools/sample/random.js";
 
 /**
  * Lossless WebP bit streams (RFC 9649, section 3) that use at random whatever the format has, in ways that no encoder

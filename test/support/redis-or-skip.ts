@@ -1,6 +1,6 @@
 import { describe } from "@jest/globals";
-import { runProgram } from "../consumers/run-program.js";
 import { REDIS_SCRIPT } from "./redis.js";
+import { runProgram } from "./run-program.js";
 
 /**
  * `describe` for tests that need Redis: where it cannot be had they count as skipped, and with `REQUIRE_SERVICES=1` they

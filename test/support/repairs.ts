@@ -1,9 +1,9 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { digestOf, lakeFiles } from "../faults/lake.js";
-import type { SampleOptions } from "../sample/make.js";
+import type { SampleOptions } from "../tools/sample/make.js";
 import { type Damage, everyDamage } from "./damage.js";
 import { Lab } from "./lab.js";
+import { digestOf, lakeFiles } from "./lake.js";
 
 /** A lake of two small shards to damage and to repair, anew for each test. */
 

@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CopyObjectCommand, GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
-import { faultEnv } from "../faults/fault.js";
-import { digestOf, readPinned } from "../faults/lake.js";
-import type { MirrorOptions, World } from "../faults/world.js";
 import type { CliEnd, CliProcess } from "./cli.js";
+import { faultEnv } from "./fault.js";
+import { digestOf, readPinned } from "./lake.js";
 import type { S3Server } from "./s3.js";
+import type { MirrorOptions, World } from "./world.js";
 
 /** A lake below a prefix of the server's bucket, with a scratch folder of its own; read without the product's own adapter. */
 export class S3Lake {

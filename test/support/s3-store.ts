@@ -1,5 +1,5 @@
 import { basename, join } from "node:path";
-import { openS3Store, type S3Store, type S3StoreOptions } from "../../infra/adapters/store/s3-store.js";
+import { openS3Store, type S3Store, type S3StoreOptions } from "../../infra/adapters/store/s3/store.js";
 import { systemClock } from "../../workers/clock.js";
 import type { S3Server } from "./s3.js";
 

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from "@aws-sdk/client-s3";
-import { runProgram } from "../consumers/run-program.js";
 import { ROOT, tempDir } from "./root.js";
+import { runProgram } from "./run-program.js";
 
 /** A real S3 server for tests: versitygw, or the one that `IRLAKE_TEST_S3` names (`minio`). */
 

@@ -1,16 +1,19 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createFolderSource } from "../../infra/adapters/sources/folder.js";
-import { imageRewardDb } from "../../pipelines/datasets/image-reward-db.js";
-import { readLatestSnapshot, type StoredSnapshot, sha256Of } from "../../pipelines/lake.js";
-import { planMirror } from "../../pipelines/mirror/plan-mirror.js";
-import { claimedSnapshot } from "../../pipelines/mirror/publish.js";
-import { rollback } from "../../pipelines/mirror/rollback.js";
-import type { Clock, ImagePool, Progress, Store, TableFiles } from "../../pipelines/ports.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
+import { claimedSnapshot } from "../../pipelines/lake/publish.js";
+import { rollback } from "../../pipelines/lake/rollback.js";
+import { readLatestSnapshot, type StoredSnapshot, sha256Of } from "../../pipelines/lake/snapshot.js";
+import { planMirror } from "../../pipelines/mirror/plan/plan-mirror.js";
+import type { ImagePool } from "../../pipelines/ports/images.js";
+import type { Clock, Progress } from "../../pipelines/ports/run.js";
+import type { Store } from "../../pipelines/ports/store.js";
+import type { TableFiles } from "../../pipelines/ports/tables.js";
 import { runVacuum, type VacuumReport } from "../../pipelines/vacuum/vacuum.js";
 import { claimTools, runMirror, whileSwept } from "../../workers/run-mirror.js";
 import { archives, openImages, openPredicate, openTables } from "../../workers/wire.js";
-import { makeSample } from "../sample/make.js";
+import { makeSample } from "../tools/sample/make.js";
 import { tempDir } from "./root.js";
 
 /** Mirrors, rollbacks and vacuums of one lake in this process, each with a store of its own; and what is left of it. */

@@ -1,6 +1,6 @@
 import { type Job, RateLimitError, UnrecoverableError, WaitingError, Worker, type WorkerOptions } from "bullmq";
 import type { z } from "zod";
-import type { Progress } from "../../pipelines/ports.js";
+import type { Progress } from "../../pipelines/ports/run.js";
 import { LakeError } from "../../schemas/errors.js";
 import {
 	JOB_FORMAT,
@@ -14,7 +14,7 @@ import {
 	TickResult,
 } from "../../schemas/jobs.js";
 import type { QueueConnection } from "../wire.js";
-import { canRetry, failureOf, HandBack, LockLost, retryDelay } from "./ends.js";
+import { canRetry, failureOf, HandBack, LockLost, retryDelay } from "./job-failure.js";
 import { type FleetQueue, NO_LIMIT, QUEUES, readShardFailure, shardOfKey } from "./queue.js";
 
 /** Takes jobs from the queues and gives each its end: locks, retries, pauses, handing back. Knows nothing of shards. */

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { LakeFile, Store } from "../../pipelines/ports.js";
+import type { LakeFile, Store } from "../../pipelines/ports/store.js";
 
 /** A store that asks, before each write, whether the job is still this worker's: one that lost its lock writes nothing. */
 export class FencedStore implements Store {

@@ -1,10 +1,10 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { WorkerInfo } from "../../schemas/jobs.js";
+import { countedText, countText, durationText, sizeText, tableText } from "../report/format.js";
 import type { CommandContext } from "../run-command.js";
-import { countedText, countText, durationText, sizeText, tableText } from "../text.js";
 import { openQueue, type QueueConnection } from "../wire.js";
 import { FleetQueue, publishId, type RunEntry, type Schedule, type ShardState } from "./queue.js";
-import { Registry } from "./registry.js";
+import { Registry } from "./worker-registry.js";
 
 /** What the queue knows: runs, shards by state, workers, failures, schedules. */
 

@@ -1,4 +1,4 @@
-import type { Progress } from "../../pipelines/ports.js";
+import type { Progress } from "../../pipelines/ports/run.js";
 import type { ShardProgress, WorkerInfo } from "../../schemas/jobs.js";
 
 /** Counts what a worker does: each shard's progress for those who follow the run, and rates over the last seconds. */

@@ -1,9 +1,9 @@
 import { pathToFileURL } from "node:url";
-import type { MirrorRequest } from "../../pipelines/mirror/plan-mirror.js";
-import type { Listing, SourcePin } from "../../pipelines/ports.js";
+import type { MirrorRequest } from "../../pipelines/mirror/plan/plan-mirror.js";
+import type { Listing, SourcePin } from "../../pipelines/ports/source.js";
 import type { Options } from "../../schemas/config.js";
 import { type RunJob, RunRequest } from "../../schemas/jobs.js";
-import { mirrorRequest } from "../commands/mirror.js";
+import { mirrorRequest } from "../commands/mirror/run.js";
 import { parseLake, parseSource } from "../options.js";
 import { codecVersion } from "../wire.js";
 

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
-import type { MirrorPlan } from "../../pipelines/mirror/plan-mirror.js";
-import { PIPELINE_VERSION } from "../../pipelines/mirror/work-id.js";
+import type { MirrorPlan } from "../../pipelines/mirror/plan/plan-mirror.js";
+import { PIPELINE_VERSION } from "../../pipelines/mirror/plan/work-id.js";
 import { LakeError } from "../../schemas/errors.js";
 import { JOB_FORMAT, type LakeClaim, type PublishJob, type RunJob, type RunRequest } from "../../schemas/jobs.js";
-import { pause } from "../waiting.js";
+import { pause } from "../abortable.js";
 import type { FleetQueue } from "./queue.js";
-import { type Registry, requestHash } from "./registry.js";
 import { pinOf } from "./request.js";
+import { type Registry, requestHash } from "./worker-registry.js";
 
 /** One run a lake at a time: who comes while one is under way joins it. */
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
-import type { MemberRef } from "../../../pipelines/ports.js";
+import type { MemberRef } from "../../../pipelines/ports/archive.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { openFile } from "./file.js";
 import { contentOf, openLooseFile } from "./member.js";

@@ -1,4 +1,4 @@
-import type { Archive, Member } from "../../../pipelines/ports.js";
+import type { Archive, Member } from "../../../pipelines/ports/archive.js";
 
 /** The folder of the zip that is the shard's own, with its slash, or "" for the root. */
 function shardFolder(names: string[], shard: string): string {

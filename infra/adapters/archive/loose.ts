@@ -1,4 +1,5 @@
-import type { Archive, LooseFile, Member } from "../../../pipelines/ports.js";
+import type { Archive, Member } from "../../../pipelines/ports/archive.js";
+import type { LooseFile } from "../../../pipelines/ports/source.js";
 
 function toMember(file: LooseFile): Member {
 	return { name: file.name, ref: { kind: "file", path: file.path, bytes: file.bytes } };

@@ -3,7 +3,7 @@ import { closeSync, fstatSync } from "node:fs";
 import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { constants, crc32, createInflateRaw, inflateRawSync } from "node:zlib";
-import type { Member, MemberRef } from "../../../pipelines/ports.js";
+import type { Member, MemberRef } from "../../../pipelines/ports/archive.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
 import { CHUNK, chunks, type OpenFile, openFile, readAt } from "./file.js";
 import type { ZipRef } from "./zip-directory.js";

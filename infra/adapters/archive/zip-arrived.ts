@@ -1,5 +1,5 @@
 import { closeSync } from "node:fs";
-import type { MemberRef } from "../../../pipelines/ports.js";
+import type { MemberRef } from "../../../pipelines/ports/archive.js";
 import { openFile, readAt } from "./file.js";
 
 const LOCAL = 0x04034b50;

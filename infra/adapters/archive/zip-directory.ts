@@ -1,5 +1,5 @@
 import { type Entry, fromRandomAccessReaderPromise, getFileNameLowLevel, RandomAccessReader } from "yauzl";
-import type { MemberRef } from "../../../pipelines/ports.js";
+import type { MemberRef } from "../../../pipelines/ports/archive.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { ByteSource } from "./bytes.js";
 import { type EndRecord, shiftOf } from "./zip-end.js";

@@ -1,4 +1,4 @@
-import type { Archive } from "../../../pipelines/ports.js";
+import type { Archive } from "../../../pipelines/ports/archive.js";
 import { type ByteSource, withFile } from "./bytes.js";
 import { sharedName, toArchive } from "./layout.js";
 import { readDirectory, type ZipEntry } from "./zip-directory.js";

@@ -1,12 +1,13 @@
 import { constants } from "node:fs";
 import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
-import type { ExportTarget, StoredFile } from "../../../pipelines/ports.js";
+import type { ExportTarget } from "../../../pipelines/ports/exports.js";
+import type { StoredFile } from "../../../pipelines/ports/store.js";
+import { ownerAlive, ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
 import type { ExportedFile } from "../../../schemas/export.js";
-import { ownerAlive, ownerId } from "../owner.js";
-import { syncFile, syncFolder } from "../store/durable.js";
-import { inFolder } from "../store/folder-paths.js";
+import { syncFile, syncFolder } from "../store/folder/durable.js";
+import { inFolder } from "../store/folder/paths.js";
 import { finished, note, nullIfAbsent, VOUCHING } from "./journal.js";
 
 /**

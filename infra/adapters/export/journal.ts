@@ -1,6 +1,6 @@
 import { appendFile, readFile } from "node:fs/promises";
 import { ExportedFile } from "../../../schemas/export.js";
-import { isAbsent } from "../store/folder-paths.js";
+import { isAbsent } from "../store/folder/paths.js";
 
 /** What an export has finished: a line for each file, so that it can go on after it was killed. */
 

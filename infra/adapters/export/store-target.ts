@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { ExportTarget, Store, StoredFile } from "../../../pipelines/ports.js";
+import type { ExportTarget } from "../../../pipelines/ports/exports.js";
+import type { Store, StoredFile } from "../../../pipelines/ports/store.js";
+import { ownerAlive, ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { ExportedFile } from "../../../schemas/export.js";
-import { ownerAlive, ownerId } from "../owner.js";
 import { finished, note, nullIfAbsent, VOUCHING } from "./journal.js";
 
 /** Says what is being exported to a prefix; hidden from its listing, like a lake's own files. */

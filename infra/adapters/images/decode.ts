@@ -5,8 +5,8 @@
  */
 
 import type { StoredFormat } from "../../../schemas/stored-format.js";
+import { MAX_PIXELS, type Structure } from "./formats/webp.js";
 import { type CodedPicture, PictureMemory, type Scan } from "./pixels.js";
-import { MAX_PIXELS, type Structure } from "./structure.js";
 
 export interface Decoded extends Scan {
 	/** Rows of RGBA8. Valid until the same decoder is asked for another picture, but for the one that it is decoded with. */

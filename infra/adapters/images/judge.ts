@@ -1,14 +1,14 @@
 /** One image from its member to its verdict, and to the bytes that are stored. */
 
 import { createHash } from "node:crypto";
-import type { ImageFinding, ImageResult, ImageTask, StoredImage } from "../../../pipelines/ports.js";
+import type { ImageFinding, ImageResult, ImageTask, StoredImage } from "../../../pipelines/ports/images.js";
 import type { Settings } from "../../../schemas/settings.js";
 import { EXTENSION, type StoredFormat } from "../../../schemas/stored-format.js";
 import { isLarge, MemberReader } from "../archive/member.js";
-import type { Budget } from "./budget.js";
 import { type Decoded, type Decoder, decodesWhole, isKept, storedHeader } from "./decode.js";
+import { examine, type Structure } from "./formats/webp.js";
 import { pixelHash } from "./pixels.js";
-import { examine, type Structure } from "./structure.js";
+import type { Budget } from "./pool/budget.js";
 
 /** A verdict, and the object to stage with it. */
 export interface Judged {

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { PICTURE_MODULE } from "./picture-module.js";
+import { PICTURE_MODULE } from "./vp8l/module.generated.js";
 
 const CELLS_ACROSS = 9;
 const CELLS_DOWN = 8;

@@ -1,4 +1,4 @@
-import type { Clock } from "../../../pipelines/ports.js";
+import type { Clock } from "../../../pipelines/ports/run.js";
 
 /** Seconds' worth of bytes that may come at once after a silence. */
 const BURST = 0.25;

@@ -1,4 +1,4 @@
-import type { SourceFile, SourcePin } from "../../../pipelines/ports.js";
+import type { SourceFile, SourcePin } from "../../../pipelines/ports/source.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { type Headers, header, isHtml, notTheHub, type Subject, unavailable } from "./hub-errors.js";
 import type { Ask, HubAnswer, HubHttp } from "./hub-http.js";

@@ -1,7 +1,7 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
 import { type Dispatcher, request } from "undici";
 import type { z } from "zod";
-import type { Clock, Progress } from "../../../pipelines/ports.js";
+import type { Clock, Progress } from "../../../pipelines/ports/run.js";
 import { Retries, type RetryPolicy, tellRetries } from "../../../pipelines/retry.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { type DirectAnswer, type DirectBody, getDirectly } from "./direct-get.js";

@@ -1,4 +1,4 @@
-import type { SourceFile, SourcePin } from "../../../pipelines/ports.js";
+import type { SourceFile, SourcePin } from "../../../pipelines/ports/source.js";
 import { header, isHtml, notTheHub, type Subject, unavailable } from "./hub-errors.js";
 import { checkLinked, endBody, exactly, refuseCompressed, refuseStandIn } from "./hub-file.js";
 import type { Ask, HubAnswer, HubHttp } from "./hub-http.js";

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { allShards, type Dataset } from "../../../pipelines/datasets/dataset.js";
-import type { Listing, ShardInput, Source, SourceFile, SourcePin } from "../../../pipelines/ports.js";
+import { allShards, type Dataset } from "../../../pipelines/dataset.js";
+import type { Listing, ShardInput, Source, SourceFile, SourcePin } from "../../../pipelines/ports/source.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { Sha256, type Split } from "../../../schemas/records.js";
 import { Bandwidth } from "./bandwidth.js";

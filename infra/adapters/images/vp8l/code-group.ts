@@ -8,7 +8,7 @@
 
 import { Stream } from "./bits";
 import { LONG, look, lookOn, readCode, ROOT_BITS, ROOT_BYTES, ROOT_MASK } from "./prefix-code";
-import { takeRoom } from "./room";
+import { takeRoom } from "./arena";
 
 /** Green values as `makeShort` has left them. */
 export const GREEN: usize = 0;

@@ -7,7 +7,7 @@ import { Stream } from "./bits";
 import { CACHED, DISTANCE, lookGreen, readGroups, VALUES } from "./code-group";
 import { readLiterals, readLiteralsOfTwo } from "./literals";
 import { readSymbol } from "./prefix-code";
-import { backToMark, roomMark, takeRoom } from "./room";
+import { backToMark, roomMark, takeRoom } from "./arena";
 import { groupOf, Run } from "./run";
 
 const MOST_CACHE_BITS: u32 = 11;

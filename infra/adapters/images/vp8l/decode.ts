@@ -10,10 +10,10 @@ import { addColour, toRgba } from "./colour";
 import { CodedImage, openImage, readRows, readRowsOfTwo, readTiles, tilesOf } from "./coded-image";
 import { bundleBitsOf, colourRow, readColours } from "./indexed";
 import { predictFirstRow, predictRow } from "./predict";
-import { takeRoom } from "./room";
+import { takeRoom } from "./arena";
 
 export { all, cells, scan, sums } from "./luma";
-export { openRoom } from "./room";
+export { openRoom } from "./arena";
 
 /** Where memory begins that nothing here uses: the caller's. */
 export const heap: usize = __heap_base;

@@ -6,7 +6,7 @@
 import { Stream } from "./bits";
 import { toRgba } from "./colour";
 import { readTiles } from "./coded-image";
-import { takeRoom } from "./room";
+import { takeRoom } from "./arena";
 
 const COLOURS: u32 = 256;
 

@@ -8,7 +8,7 @@
  */
 
 import { Stream } from "./bits";
-import { takeRoom } from "./room";
+import { takeRoom } from "./arena";
 
 /** Bits of a first-level table. With 10 or 11 tables are larger than the processor's first cache likes: 2 to 10 % slower. */
 export const ROOT_BITS: u32 = 9;

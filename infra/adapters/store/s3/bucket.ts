@@ -7,10 +7,10 @@ import {
 	PutObjectCommand,
 	type PutObjectCommandInput,
 } from "@aws-sdk/client-s3";
-import type { LakeFile } from "../../../../pipelines/ports.js";
-import { checkPath } from "../folder-paths.js";
-import type { CallOptions, Calls } from "./calls.js";
+import type { LakeFile } from "../../../../pipelines/ports/store.js";
+import { checkPath } from "../folder/paths.js";
 import { isAbsent } from "./errors.js";
+import type { CallOptions, Calls } from "./requests.js";
 
 /** How the server shall encrypt what it stores; absent: the bucket's own way. */
 export interface Encryption {

@@ -8,10 +8,10 @@ import {
 	type UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
-import type { Progress } from "../../../../pipelines/ports.js";
+import type { Progress } from "../../../../pipelines/ports/run.js";
 import { type Bucket, checksumOf } from "./bucket.js";
+import { Gate } from "./byte-limit.js";
 import { isAbsent } from "./errors.js";
-import { Gate } from "./gate.js";
 
 /** Larger files go in parts of this size: what is sent again after a broken connection. */
 export const PART_BYTES = 8 * 1024 * 1024;

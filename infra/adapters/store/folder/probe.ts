@@ -1,0 +1,62 @@
+import { mkdir, open, readdir, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { TryRoom } from "../../../../pipelines/ports/store.js";
+import { ownerId } from "../../../../pipelines/scratch/owner.js";
+import { systemCode } from "../../../../schemas/errors.js";
+import { storeError } from "./paths.js";
+import { openFolderStore } from "./store.js";
+
+/**
+ * Room for trying out writes on a lake's file system. Of a lake that exists it lies among the files made aside, under
+ * a name that the next mirror sweeps if this process dies; of one that does not exist, beside it: the lake is not made.
+ */
+export async function openFolderRoom(lake: string): Promise<TryRoom> {
+	const root = resolve(lake);
+	try {
+		const parent = await nearestFolder(root);
+		const folder =
+			parent === root ? join(root, ".irlake/tmp", `${ownerId()}.0`) : join(parent, `.irlake-doctor-${ownerId()}`);
+		const first = await mkdir(folder, { recursive: true });
+		return {
+			folder,
+			open: async () => openFolderStore(join(folder, "store")),
+			now: () => timeOf(folder),
+			remove: () => remove(folder, first ?? folder),
+		};
+	} catch (error) {
+		throw storeError(error, root, ".irlake");
+	}
+}
+
+async function nearestFolder(path: string): Promise<string> {
+	for (let at = path; ; at = dirname(at)) {
+		try {
+			await readdir(at);
+			return at;
+		} catch (error) {
+			if (systemCode(error) !== "ENOENT" || at === dirname(at)) throw error;
+		}
+	}
+}
+
+/** What the file system's clock says: of a network one, its server's. */
+async function timeOf(folder: string): Promise<Date> {
+	const file = join(folder, "now");
+	await writeFile(file, "now");
+	const handle = await open(file, "r");
+	await handle.sync().finally(() => handle.close());
+	return (await stat(file)).mtime;
+}
+
+/** Removes the room, then what was made above it, unless another process uses that meanwhile. */
+async function remove(folder: string, first: string): Promise<void> {
+	await rm(folder, { recursive: true, force: true });
+	for (let at = folder; at !== first; ) {
+		at = dirname(at);
+		try {
+			await rmdir(at);
+		} catch {
+			return;
+		}
+	}
+}

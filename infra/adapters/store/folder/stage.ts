@@ -1,0 +1,73 @@
+import { closeSync, fsync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { threadId } from "node:worker_threads";
+import type { ObjectStage } from "../../../../pipelines/ports/store.js";
+import { systemCode } from "../../../../schemas/errors.js";
+import { dropCache } from "./drop-cache.js";
+import { checkPath, storeError } from "./paths.js";
+
+/** Numbers the files of this thread. */
+let partCount = 0;
+
+/**
+ * Stages objects in a FolderStore's `stageFolder`, from any thread or process.
+ *
+ * Each object is synced here, not in a batch later. Measured on ext4 with objects of 300 KB, two under way: a file
+ * written without a sync took 0.4 ms, with one 0.9 ms; written first and synced later, 16 at once, 0.8 to 0.9 ms in all.
+ * With 470 MB in a row on a busy disk it was 2.6 to 4.1 ms against 2.8 to 3.9. So a batch saves nothing, while here
+ * the wait falls into the time in which other images are decoded.
+ */
+export class FolderStage implements ObjectStage {
+	readonly #folder: string;
+	/** For messages. */
+	readonly #lake: string;
+
+	/** `stageFolder` is a FolderStore's: `<lake>/.irlake/staged/<owner>`. */
+	constructor(stageFolder: string) {
+		this.#folder = stageFolder;
+		this.#lake = resolve(stageFolder, "../../..");
+	}
+
+	/** Throws LAKE_UNWRITABLE, NO_SPACE. */
+	async stage(key: string, content: Buffer): Promise<void> {
+		checkPath(key);
+		const file = join(this.#folder, basename(key));
+		try {
+			const fd = this.#create(file);
+			if (fd !== null) return await writeAndSync(fd, content);
+			// The same content comes twice, or a host died while it wrote this file: the whole one takes its place.
+			partCount += 1;
+			const part = join(this.#folder, `.${process.pid}-${threadId}-${partCount}.part`);
+			await writeAndSync(openSync(part, "wx"), content);
+			renameSync(part, file);
+		} catch (error) {
+			throw storeError(error, this.#lake, key);
+		}
+	}
+
+	/** A new file of this name, or null where there is one. */
+	#create(file: string): number | null {
+		try {
+			return openSync(file, "wx");
+		} catch (error) {
+			if (systemCode(error) === "EEXIST") return null;
+			if (systemCode(error) !== "ENOENT") throw error;
+			mkdirSync(this.#folder, { recursive: true });
+			return openSync(file, "wx");
+		}
+	}
+}
+
+/**
+ * Writes at once, since the bytes only go into the system's memory, and waits for the disk without blocking the thread.
+ * Measured with 330 KB: 0.40 ms of CPU time, against 0.70 where each step waits for another thread.
+ */
+async function writeAndSync(fd: number, content: Buffer): Promise<void> {
+	try {
+		for (let at = 0; at < content.length; ) at += writeSync(fd, content, at);
+		await new Promise<void>((resolve, reject) => fsync(fd, (error) => (error ? reject(error) : resolve())));
+		dropCache(fd);
+	} finally {
+		closeSync(fd);
+	}
+}

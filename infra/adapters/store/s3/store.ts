@@ -1,0 +1,295 @@
+import { statSync, unlinkSync } from "node:fs";
+import { rm, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Readable } from "node:stream";
+import type { Clock, Progress } from "../../../../pipelines/ports/run.js";
+import type { LakeFile, Store } from "../../../../pipelines/ports/store.js";
+import type { RetryPolicy } from "../../../../pipelines/retry.js";
+import { ownerId } from "../../../../pipelines/scratch/owner.js";
+import { LakeError, systemCode } from "../../../../schemas/errors.js";
+import { eachOf } from "../folder/durable.js";
+import { checkPath } from "../folder/paths.js";
+import { dropLeftOver, namesIn } from "../folder/store.js";
+import { Bucket, checksumOf, type Encryption } from "./bucket.js";
+import { openClient } from "./client.js";
+import { conditionsWork } from "./conditions.js";
+import { isAbsent, isRefusedCondition } from "./errors.js";
+import { checksumByName, ObjectIndex } from "./object-index.js";
+import { readObject } from "./read.js";
+import { Calls } from "./requests.js";
+import { PART_BYTES, Uploads } from "./uploads.js";
+
+const PRIVATE = ".irlake/";
+/** Objects under way at once, for each shard being published. */
+const OBJECTS_AT_ONCE = 32;
+/** As many as S3 takes. */
+const KEYS_A_DELETE = 1000;
+
+export interface S3StoreOptions {
+	bucket: string;
+	/** Without slashes at its ends; empty where the lake is the whole bucket. */
+	prefix: string;
+	/** Absolute path of this machine's scratch folder; objects are staged below it. */
+	scratch: string;
+	encryption: Encryption;
+	/** Go on where the server lacks conditional writes. */
+	singleWriter: boolean;
+	env: NodeJS.ProcessEnv;
+	clock: Clock;
+	retry: RetryPolicy;
+	/** Ends uploads, listings and long reads; records under way are let finish. */
+	signal: AbortSignal;
+	note: Progress["note"];
+}
+
+export interface S3Store extends Store {
+	readonly kind: "s3";
+	/** Absolute path of the folder where this process's image threads stage objects; it need not exist. */
+	readonly stageFolder: string;
+	/** Throws LAKE_NOT_FOUND (no bucket), LAKE_UNWRITABLE (no access), LAKE_NOT_A_LAKE (other files are there). */
+	requireLake(): Promise<void>;
+	/** Tries the server's conditional writes out, once; throws LAKE_UNSUPPORTED. Every write waits for it too. */
+	prepareWrites(): Promise<void>;
+}
+
+/**
+ * A lake in an S3 bucket, at Amazon or any compatible server. Objects and parquet are put without condition, since their
+ * names are their content's; records by `If-None-Match` and `If-Match`. A lost answer is settled by reading back.
+ *
+ * Throws LAKE_NOT_FOUND (no bucket), LAKE_UNWRITABLE (refused), LAKE_UNAVAILABLE (no answer, again and again),
+ * LAKE_UNSUPPORTED (no conditional writes), NO_SPACE, INTERNAL (a path outside the lake), and the signal's reason.
+ */
+export async function openS3Store(options: S3StoreOptions): Promise<S3Store> {
+	const bucket = await openBucket(options);
+	return new InBucket(bucket.calls.place.store, bucket, options);
+}
+
+/** The lake's part of the bucket. */
+export async function openBucket(options: S3StoreOptions): Promise<Bucket> {
+	const { bucket, prefix } = options;
+	const { client, endpoint } = await openClient(options.env);
+	const store = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}`;
+	return new Bucket(new Calls(client, { store, bucket, endpoint }, options), bucket, prefix, options.encryption);
+}
+
+class InBucket implements S3Store {
+	readonly kind = "s3";
+	readonly name: string;
+	readonly stageFolder: string;
+	readonly #bucket: Bucket;
+	readonly #calls: Calls;
+	readonly #uploads: Uploads;
+	readonly #options: S3StoreOptions;
+	/** Whether the server keeps to conditions; asked once, before the first write. */
+	#conditions: Promise<boolean> | null = null;
+	#warned = false;
+	/** The lake's objects, listed once, when the first are published. */
+	#index: Promise<ObjectIndex> | null = null;
+
+	constructor(name: string, bucket: Bucket, options: S3StoreOptions) {
+		this.name = name;
+		this.stageFolder = join(options.scratch, "staged", ownerId());
+		this.#bucket = bucket;
+		this.#calls = bucket.calls;
+		this.#uploads = new Uploads(bucket, options.note);
+		this.#options = options;
+	}
+
+	async requireLake(): Promise<void> {
+		await this.#calls.guard("", async () => {
+			if ((await this.#bucket.get("latest.json")) !== null) return;
+			if (!(await this.#hasAny("")) || (await this.#hasAny(".irlake"))) return;
+			const hint = "Give --lake an empty or new prefix.";
+			throw new LakeError("LAKE_NOT_A_LAKE", `${this.name} holds other files and is no lake.`, {
+				path: this.name,
+				hint,
+			});
+		});
+	}
+
+	async prepareWrites(): Promise<void> {
+		await this.#conditional();
+	}
+
+	get(path: string): Promise<Buffer | null> {
+		return this.#calls.guard(path, async () => (await this.#bucket.get(path, { finish: true }))?.content ?? null);
+	}
+
+	stat(path: string): Promise<LakeFile | null> {
+		return this.#calls.guard(path, () => this.#bucket.head(path, { finish: true }));
+	}
+
+	read(path: string): Promise<Readable> {
+		return readObject(this.#bucket, path);
+	}
+
+	localPath(path: string): null {
+		checkPath(path);
+		return null;
+	}
+
+	async *list(prefix: string): AsyncIterable<LakeFile> {
+		const folder = prefix.replace(/\/$/, "");
+		const pages = this.#bucket.list(folder)[Symbol.asyncIterator]();
+		for (;;) {
+			const page = await this.#calls.guard(folder, () => pages.next());
+			if (page.done) return;
+			for (const file of page.value) if (folder !== "" || !file.path.startsWith(PRIVATE)) yield file;
+		}
+	}
+
+	putIfAbsent(path: string, content: Buffer): Promise<boolean> {
+		return this.#calls.guard(path, async () => {
+			checkPath(path);
+			if (await this.#conditional()) return this.#putRecord(path, content, { IfNoneMatch: "*" });
+			if ((await this.#bucket.size(path)) !== null) return false;
+			return this.#putRecord(path, content, {});
+		});
+	}
+
+	replace(path: string, content: Buffer, seen: Buffer | null): Promise<boolean> {
+		return this.#calls.guard(path, async () => {
+			checkPath(path);
+			const conditional = await this.#conditional();
+			const present = await this.#bucket.get(path, { finish: true });
+			const same = present === null || seen === null ? present === seen : present.content.equals(seen);
+			if (!same) return false;
+			if (!conditional) return this.#putRecord(path, content, {});
+			return this.#putRecord(path, content, present === null ? { IfNoneMatch: "*" } : { IfMatch: present.etag });
+		});
+	}
+
+	async putFile(path: string, localFile: string): Promise<void> {
+		await this.#calls.guard(path, async () => {
+			checkPath(path);
+			await this.#conditional();
+			const { size } = await stat(localFile);
+			if ((await this.#bucket.size(path)) !== size) return this.#uploads.put(path, localFile, size, null);
+			if (size > PART_BYTES) await this.#uploads.sweepKey(path);
+		});
+	}
+
+	/** Without condition: its name is its content's. */
+	async overwrite(path: string, localFile: string): Promise<void> {
+		await this.#calls.guard(path, async () => {
+			checkPath(path);
+			await this.#uploads.put(path, localFile, (await stat(localFile)).size, null);
+		});
+	}
+
+	async publishObjects(staged: string[]): Promise<void> {
+		for (const key of staged) checkPath(key);
+		await this.#calls.guard("objects", async () => {
+			await this.#conditional();
+			this.#index ??= this.#listObjects();
+			const index = await this.#index;
+			await eachOf(new Set(staged), OBJECTS_AT_ONCE, (key) =>
+				this.#calls.guard(key, () => this.#publishObject(key, index)),
+			);
+		});
+	}
+
+	async dropStaged(): Promise<void> {
+		// The next run of a long-lived process lists anew: a vacuum may have come between.
+		this.#index = null;
+		await rm(this.stageFolder, { recursive: true, force: true });
+		const staged = join(this.#options.scratch, "staged");
+		for (const owner of await namesIn(staged)) await dropLeftOver(join(staged, owner), owner);
+		// Where nothing was written, nothing is changed.
+		if (this.#conditions !== null) await this.#calls.guard("", () => this.#uploads.sweepStale());
+	}
+
+	async delete(paths: string[]): Promise<void> {
+		await this.#calls.guard(paths[0] ?? "", async () => {
+			for (const path of paths) checkPath(path);
+			await this.#conditional();
+			const refused: { path: string; code: string }[] = [];
+			for (let at = 0; at < paths.length; at += KEYS_A_DELETE) {
+				refused.push(...(await this.#bucket.delete(paths.slice(at, at + KEYS_A_DELETE))));
+			}
+			const [first] = refused;
+			if (!first) return;
+			const others = refused.length > 1 ? ` and ${refused.length - 1} more` : "";
+			throw new LakeError("LAKE_UNWRITABLE", `${this.name} did not delete ${first.path} (${first.code})${others}.`, {
+				path: first.path,
+				hint: "Deleting needs s3:DeleteObject on the whole lake: see docs/s3.md. What is left is deleted by the next run.",
+				exit: 1,
+			});
+		});
+	}
+
+	/** One staged object, unless the lake has it. What another shard of this process has published meanwhile is no longer staged. */
+	async #publishObject(key: string, index: ObjectIndex): Promise<void> {
+		const file = join(this.stageFolder, basename(key));
+		try {
+			const { size } = statSync(file);
+			if (index.size(key) !== size) {
+				await this.#uploads.put(key, file, size, checksumByName(key));
+				index.add(key, size);
+			}
+			unlinkSync(file);
+		} catch (error) {
+			if (systemCode(error) !== "ENOENT") throw error;
+			if (index.size(key) !== undefined) return;
+			throw new LakeError("LAKE_DAMAGED", `The object ${key} is neither staged nor in the lake.`, { path: key });
+		}
+	}
+
+	async #listObjects(): Promise<ObjectIndex> {
+		const index = new ObjectIndex();
+		for await (const page of this.#bucket.list("objects")) for (const { path, bytes } of page) index.add(path, bytes);
+		return index;
+	}
+
+	/** True when this content is stored by this call; false when the condition did not hold. */
+	async #putRecord(
+		path: string,
+		content: Buffer,
+		condition: { IfNoneMatch?: string; IfMatch?: string },
+	): Promise<boolean> {
+		let lost = false;
+		const options = {
+			finish: true,
+			failed: () => {
+				lost = true;
+			},
+		};
+		try {
+			await this.#bucket.put(path, content, checksumOf(content), condition, options);
+			return true;
+		} catch (error) {
+			// Of a swap, 404: the record was removed meanwhile.
+			if (!isRefusedCondition(error) && !isAbsent(error)) throw error;
+			if (!lost) return false;
+			// The answer to an earlier attempt was lost, and it may be what this one met.
+			const present = await this.#bucket.get(path, { finish: true });
+			return present?.content.equals(content) ?? false;
+		}
+	}
+
+	/** Tries the conditions once; a try that failed for another reason is made again by the next write. */
+	async #conditional(): Promise<boolean> {
+		this.#conditions ??= this.#calls.guard(PRIVATE, () => conditionsWork(this.#bucket));
+		const work = await this.#conditions.catch((error: unknown) => {
+			this.#conditions = null;
+			throw error;
+		});
+		if (work) return true;
+		const { singleWriter, note, bucket } = this.#options;
+		const where = `${this.#calls.place.endpoint ?? "S3"}, bucket ${bucket}`;
+		if (!singleWriter) {
+			throw new LakeError("LAKE_UNSUPPORTED", `${where}: conditional writes do not work, so two writers could mix.`, {
+				path: this.name,
+				hint: "Use a store that has them (see docs/s3.md), or see to it that one mirror writes at a time and add --single-writer.",
+			});
+		}
+		if (!this.#warned) note("warn", `${where}: conditional writes do not work; let nobody else write to this lake.`);
+		this.#warned = true;
+		return false;
+	}
+
+	async #hasAny(folder: string): Promise<boolean> {
+		for await (const page of this.#bucket.list(folder, 1)) return page.length > 0;
+		return false;
+	}
+}

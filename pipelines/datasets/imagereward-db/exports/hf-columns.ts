@@ -1,0 +1,143 @@
+import { ROW_COLUMNS, type RowColumn } from "../../../../schemas/row.js";
+import { fileNameOf, type ImageRow, type Prompt } from "../../../export/job.js";
+import type { ExportCell, ExportColumn } from "../../../ports/exports.js";
+import type { Pair } from "./prompts.js";
+
+/** Columns of a Hub dataset's configurations, in the order of the dataset's former loader, and their cells. */
+
+export const PAIR_MODES = ["rows", "embed"] as const;
+export type PairMode = (typeof PAIR_MODES)[number];
+
+/** An image still to be read. */
+export interface ImageCell {
+	image: ImageRow;
+}
+
+export type LazyCell = string | number | number[] | ImageCell | ImageCell[];
+
+/** One kind of configuration: what its rows are. */
+export interface Kind<Row> {
+	/** Folder of its files. */
+	folder: "rows" | "groups" | "pairs";
+	/** What follows the size in its configurations' names. */
+	suffix: "" | "_group" | "_pair";
+	columns: ExportColumn[];
+	cells(row: Row): LazyCell[];
+	images(row: Row): ImageRow[];
+}
+
+const TYPES = { image_path: "text", prompt_id: "text", prompt: "text", classification: "text" } as const;
+
+function columnOf(name: RowColumn): ExportColumn {
+	return { name, type: name in TYPES ? "text" : "byte" };
+}
+
+const ROW_FIELDS = ROW_COLUMNS.filter((name) => name !== "image_path");
+const RANK_FIELDS = ["rank", "overall_rating", "image_text_alignment_rating", "fidelity_rating"] as const;
+const PROMPT_FIELDS = ["prompt_id", "prompt", "classification"] as const;
+
+export const ROWS: Kind<ImageRow> = {
+	folder: "rows",
+	suffix: "",
+	columns: [{ name: "image", type: "image" }, ...ROW_FIELDS.map(columnOf)],
+	cells: (row) => [{ image: row }, ...ROW_FIELDS.map((name) => row[name])],
+	images: (row) => [row],
+};
+
+export const GROUPS: Kind<Prompt> = {
+	folder: "groups",
+	suffix: "_group",
+	columns: [
+		...PROMPT_FIELDS.map(columnOf),
+		{ name: "image", type: "images" },
+		...RANK_FIELDS.map((name) => ({ name, type: "bytes" as const })),
+	],
+	cells: (prompt) => [
+		...PROMPT_FIELDS.map((name) => prompt[name]),
+		prompt.images.map((image) => ({ image })),
+		...RANK_FIELDS.map((name) => prompt.images.map((image) => image[name])),
+	],
+	images: (prompt) => prompt.images,
+};
+
+/** A pair, with where its two images stand in the row configuration of the same split and size. */
+export interface PlacedPair extends Pair {
+	betterRow: number;
+	worseRow: number;
+}
+
+const SIDES = ["better", "worse"] as const;
+
+export const NAMED_PAIRS: Kind<PlacedPair> = {
+	folder: "pairs",
+	suffix: "_pair",
+	columns: [
+		...PROMPT_FIELDS.map(columnOf),
+		...SIDES.map((side) => ({ name: `${side}_row`, type: "long" as const })),
+		...SIDES.map((side) => ({ name: `${side}_image_id`, type: "text" as const })),
+		...RANK_FIELDS.flatMap((name) => SIDES.map((side) => ({ name: `${side}_${name}`, type: "byte" as const }))),
+	],
+	cells: ({ prompt, better, worse, betterRow, worseRow }) => [
+		...PROMPT_FIELDS.map((name) => prompt[name]),
+		betterRow,
+		worseRow,
+		better.image_id,
+		worse.image_id,
+		...RANK_FIELDS.flatMap((name) => [better[name], worse[name]]),
+	],
+	images: () => [],
+};
+
+export const EMBEDDED_PAIRS: Kind<PlacedPair> = {
+	folder: "pairs",
+	suffix: "_pair",
+	columns: [
+		{ name: "prompt", type: "text" },
+		{ name: "img_better", type: "image" },
+		{ name: "img_worse", type: "image" },
+	],
+	cells: ({ prompt, better, worse }) => [prompt.prompt, { image: better }, { image: worse }],
+	images: ({ better, worse }) => [better, worse],
+};
+
+/** The cell with its images read. */
+export async function loadCell(cell: LazyCell, bytesOf: (image: ImageRow) => Promise<Buffer>): Promise<ExportCell> {
+	const load = async ({ image }: ImageCell) => ({ bytes: await bytesOf(image), path: fileNameOf(image) });
+	if (typeof cell === "string" || typeof cell === "number") return cell;
+	if (!Array.isArray(cell)) return load(cell);
+	if (cell.every((item) => typeof item === "number")) return cell;
+	return Promise.all((cell as ImageCell[]).map(load)); // an array is all of one kind
+}
+
+type Feature = { dtype: string } | { list: string };
+
+const FEATURES: Record<ExportColumn["type"], Feature> = {
+	text: { dtype: "string" },
+	byte: { dtype: "int8" },
+	long: { dtype: "int64" },
+	bytes: { list: "int8" },
+	image: { dtype: "image" },
+	images: { list: "image" },
+};
+
+/** The features as a card's YAML lists them, each line indented by two. */
+export function featureLines(columns: ExportColumn[]): string[] {
+	return columns.flatMap(({ name, type }) => {
+		const [[key, value] = ["", ""]] = Object.entries(FEATURES[type]);
+		return [`  - name: ${name}`, `    ${key}: ${value}`];
+	});
+}
+
+function typed(name: string): Record<string, unknown> {
+	return name === "image" ? { _type: "Image" } : { dtype: name, _type: "Value" };
+}
+
+/** The same as `datasets` writes them into a parquet file's own metadata, under the key `huggingface`. */
+export function featureMetadata(columns: ExportColumn[]): string {
+	const features = columns.map(({ name, type }) => {
+		const feature = FEATURES[type];
+		const typedFeature = "list" in feature ? { feature: typed(feature.list), _type: "List" } : typed(feature.dtype);
+		return [name, typedFeature];
+	});
+	return JSON.stringify({ info: { features: Object.fromEntries(features) } });
+}

@@ -1,0 +1,84 @@
+import { writeFile } from "node:fs/promises";
+import type { Snapshot, Split } from "../../../../schemas/records.js";
+import { type Dataset, shardParts } from "../../../dataset.js";
+import type { Exported, ExportJob, ImageRow, ShardRows } from "../../../export/job.js";
+import { cutRows } from "../../../export/row-groups.js";
+import { writeParquet } from "../../../export/write-parquet.js";
+import type { ExportFiles } from "../../../ports/exports.js";
+import { cardText, type HfFile } from "./hf-card.js";
+import {
+	EMBEDDED_PAIRS,
+	featureMetadata,
+	GROUPS,
+	type Kind,
+	loadCell,
+	NAMED_PAIRS,
+	type PairMode,
+	type PlacedPair,
+	ROWS,
+} from "./hf-columns.js";
+import { countShard, pairsOf } from "./prompts.js";
+
+export interface HfWanted {
+	dataset: Dataset;
+	snapshot: Snapshot;
+	pairs: PairMode;
+	/** Sizes to offer, such as `1k`; the last is the default. */
+	sizes: string[];
+}
+
+/**
+ * A dataset repository as the Hub has them, without any script: `data/<rows|groups|pairs>/<shard>-<n>.parquet`, which the
+ * sizes share since each is the first so many train shards, and the card that names them.
+ */
+export async function exportHf(job: ExportJob, files: ExportFiles, wanted: HfWanted): Promise<Exported> {
+	const pairs = wanted.pairs === "embed" ? EMBEDDED_PAIRS : NAMED_PAIRS;
+	const counts = { images: 0, prompts: 0, pairs: 0, ties: 0 };
+	const made: HfFile[] = [];
+	const before = new Map<Split, number>();
+	for await (const shard of job.shards()) {
+		countShard(counts, shard);
+		const { split } = shardParts(shard.shard);
+		const first = before.get(split) ?? 0;
+		before.set(split, first + shard.rows.length);
+		made.push(...(await writeKind(job, files, shard.shard, ROWS, shard.rows)));
+		job.onImages(shard.rows.length);
+		made.push(...(await writeKind(job, files, shard.shard, GROUPS, shard.prompts)));
+		made.push(...(await writeKind(job, files, shard.shard, pairs, placedPairs(shard, first))));
+	}
+	const card = cardText({ ...wanted, kinds: [ROWS, GROUPS, pairs], files: made, counts });
+	const last = await job.file("README.md", (local) => writeFile(local, card));
+	return { counts, files: [...made.map(({ file }) => file), last], last };
+}
+
+/** @param first how many rows of the split stand before this shard's */
+function placedPairs({ rows, prompts }: ShardRows, first: number): PlacedPair[] {
+	const places = new Map<ImageRow, number>(rows.map((row, at) => [row, first + at]));
+	const place = (image: ImageRow): number => places.get(image) ?? 0;
+	return prompts.flatMap(pairsOf).map((pair) => ({
+		...pair,
+		betterRow: place(pair.better),
+		worseRow: place(pair.worse),
+	}));
+}
+
+async function writeKind<Row>(
+	job: ExportJob,
+	files: ExportFiles,
+	shard: string,
+	kind: Kind<Row>,
+	rows: Row[],
+): Promise<HfFile[]> {
+	const made: HfFile[] = [];
+	const bytesOf = (row: Row): number => kind.images(row).reduce((sum, { bytes }) => sum + bytes, 0);
+	const metadata = featureMetadata(kind.columns);
+	const cells = (row: Row) => Promise.all(kind.cells(row).map((cell) => loadCell(cell, (image) => job.bytesOf(image))));
+	for (const [at, groups] of cutRows(rows, bytesOf).entries()) {
+		const path = `data/${kind.folder}/${shard}-${String(at).padStart(3, "0")}.parquet`;
+		const file = await job.file(path, (local) => {
+			return writeParquet(files, kind.columns, groups, cells, metadata, local, job.signal);
+		});
+		made.push({ folder: kind.folder, shard, rows: groups.reduce((sum, group) => sum + group.length, 0), file });
+	}
+	return made;
+}

@@ -1,0 +1,113 @@
+import { open, writeFile } from "node:fs/promises";
+import { LakeError } from "../../schemas/errors.js";
+import type { ExportedFile } from "../../schemas/export.js";
+import { recordText, type Split } from "../../schemas/records.js";
+import { shardParts } from "../dataset.js";
+import { countShard } from "../datasets/imagereward-db/exports/prompts.js";
+import { type Exported, type ExportJob, fileNameOf, type ImageRow } from "./job.js";
+import { entrySize, TAR_END, tarHeader, tarPadding } from "./tar.js";
+
+/** WebDataset: tars of `<uuid>.webp` and `<uuid>.json`, the images of a prompt one behind the other, and an index of the tars. */
+
+interface Sample {
+	image: ImageRow;
+	json: Buffer;
+	/** In the tar. */
+	bytes: number;
+}
+
+interface Tar {
+	split: Split;
+	path: string;
+	samples: number;
+	file: ExportedFile;
+}
+
+/** @param shardSize most bytes of a tar. Throws USAGE where one image does not fit. */
+export async function exportWebDataset(job: ExportJob, shardSize: number): Promise<Exported> {
+	const counts = { images: 0, prompts: 0, pairs: 0, ties: 0 };
+	const tars: Tar[] = [];
+	const numbers = new Map<Split, number>();
+	let waiting: { split: Split; samples: Sample[]; bytes: number } | null = null;
+
+	async function write(): Promise<void> {
+		if (!waiting) return;
+		const { split, samples } = waiting;
+		const number = numbers.get(split) ?? 0;
+		numbers.set(split, number + 1);
+		const path = `${split}-${String(number).padStart(6, "0")}.tar`;
+		const file = await job.file(path, (local) => writeTar(job, samples, local));
+		tars.push({ split, path, samples: samples.length, file });
+		job.onImages(samples.length);
+		waiting = null;
+	}
+
+	for await (const shard of job.shards()) {
+		countShard(counts, shard);
+		const { split } = shardParts(shard.shard);
+		for (const prompt of shard.prompts) {
+			const samples = prompt.images.map((image) => sampleOf(image, shard.shard));
+			for (const chunk of fittingChunks(samples, shardSize)) {
+				const bytes = sum(chunk);
+				// Only rows wait, never their images: a tar of 1 GB has about 2,400.
+				if (waiting && (waiting.split !== split || waiting.bytes + bytes > shardSize)) await write();
+				waiting ??= { split, samples: [], bytes: TAR_END.length };
+				waiting.samples.push(...chunk);
+				waiting.bytes += bytes;
+			}
+		}
+	}
+	await write();
+	const index = await job.file("index.json", (local) => writeFile(local, indexText(tars)));
+	return { counts, files: [...tars.map(({ file }) => file), index], last: null };
+}
+
+/** A prompt's samples as one chunk, so that a prompt lies in one tar; cut only where it alone is too large for one. */
+function fittingChunks(samples: Sample[], shardSize: number): Sample[][] {
+	const room = shardSize - TAR_END.length;
+	const large = samples.find(({ bytes }) => bytes > room);
+	if (large) {
+		throw new LakeError("USAGE", `--shard-size ${shardSize} is too small for the image ${large.image.image_id}`, {
+			hint: `Give at least ${large.bytes + TAR_END.length}.`,
+		});
+	}
+	if (sum(samples) <= room) return [samples];
+	return samples.map((sample) => [sample]);
+}
+
+function sum(samples: Sample[]): number {
+	return samples.reduce((total, { bytes }) => total + bytes, 0);
+}
+
+function sampleOf(image: ImageRow, shard: string): Sample {
+	const { object_key, bytes, format, ...told } = image;
+	const { split } = shardParts(shard);
+	const json = Buffer.from(`${JSON.stringify({ ...told, split, shard })}\n`);
+	return { image, json, bytes: entrySize(bytes) + entrySize(json.length) };
+}
+
+async function writeTar(job: ExportJob, samples: Sample[], local: string): Promise<void> {
+	const tar = await open(local, "w");
+	try {
+		for (const { image, json } of samples) {
+			job.signal.throwIfAborted();
+			const content = await job.bytesOf(image);
+			const name = fileNameOf(image);
+			await tar.writev([tarHeader(name, content.length), content, tarPadding(content.length)]);
+			const about = `${image.image_id}.json`;
+			await tar.writev([tarHeader(about, json.length), json, tarPadding(json.length)]);
+		}
+		await tar.writev([TAR_END]);
+	} finally {
+		await tar.close();
+	}
+}
+
+function indexText(tars: Tar[]): string {
+	const splits: Record<string, unknown[]> = {};
+	for (const { split, path, samples, file } of tars) {
+		splits[split] ??= [];
+		splits[split].push({ path, bytes: file.bytes, sha256: file.sha256, samples });
+	}
+	return recordText({ format: 1, splits });
+}

@@ -1,0 +1,126 @@
+import { LakeError } from "../../schemas/errors.js";
+import { LAKE_FORMAT, type Snapshot } from "../../schemas/records.js";
+import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
+import type { Store } from "../ports/store.js";
+import { deltaCommit, logPath, snapshotOfCommit } from "./delta-log.js";
+import { readLatest, readSnapshot, recordBytes, type StoredSnapshot, snapshotPath } from "./snapshot.js";
+
+/**
+ * Publishing: snapshot file → one commit to each table's log → `latest.json`. The put-if-absent of the
+ * commit to `images` is the claim to a number; from then on any process can finish what this one began.
+ */
+
+const ATTEMPTS = 5;
+const [CLAIM] = TABLE_NAMES;
+const LAST = TABLE_NAMES[TABLE_NAMES.length - 1] ?? CLAIM;
+
+/**
+ * Publishes what `plan` makes of the newest snapshot; null from `plan` means that nothing is left to do.
+ * A claim lost to another publisher is planned again on top of the winner's snapshot.
+ * @param stillThere called when the snapshot's file, the intent, is there, right before the claim; throws where a file
+ * that the snapshot names and its base does not is gone
+ * @returns the published snapshot, or null when up to date
+ * @throws LAKE_CONFLICT after the fifth lost claim
+ */
+export async function publish(
+	store: Store,
+	plan: (base: StoredSnapshot | null) => Promise<Snapshot | null>,
+	stillThere: (base: Snapshot | null, next: Snapshot) => Promise<void>,
+): Promise<StoredSnapshot | null> {
+	for (let attempt = 0; attempt <= ATTEMPTS; attempt++) {
+		const base = await settleLake(store);
+		const next = await plan(base);
+		if (!next) return null;
+		const content = recordBytes(next);
+		const path = snapshotPath(next.number, content);
+		await store.putIfAbsent(path, content);
+		await stillThere(base?.snapshot ?? null, next);
+		if (!(await claim(store, base?.snapshot ?? null, next, path))) continue;
+		const stored = await readSnapshot(store, path);
+		await finish(store, base?.snapshot ?? null, stored);
+		return stored;
+	}
+	throw new LakeError("LAKE_CONFLICT", `${store.name}: other publishers were faster, ${ATTEMPTS} times in a row`);
+}
+
+/** Finishes every snapshot that was claimed and not completed, and returns the newest; null of an empty lake. */
+export async function settleLake(store: Store): Promise<StoredSnapshot | null> {
+	const latest = await readLatest(store);
+	let newest = latest ? await readSnapshot(store, latest.latest.snapshot, latest.latest.sha256) : null;
+	for (;;) {
+		const claimed = await claimedSnapshot(store, (newest?.snapshot.number ?? 0) + 1);
+		if (!claimed) return newest;
+		await finish(store, newest?.snapshot ?? null, claimed);
+		newest = claimed;
+	}
+}
+
+/** The snapshot that holds a number, by the log of `images`; null while nobody claimed it. */
+export async function claimedSnapshot(store: Store, number: number): Promise<StoredSnapshot | null> {
+	const log = logPath(CLAIM, number - 1);
+	const commit = await store.get(log);
+	if (!commit) return null;
+	const path = snapshotOfCommit(commit);
+	if (path === null) throw new LakeError("LAKE_DAMAGED", `${log} in ${store.name} names no snapshot`, { path: log });
+	return readSnapshot(store, path);
+}
+
+/** True when the number is this snapshot's, be it by an earlier attempt with equal bytes. */
+async function claim(store: Store, base: Snapshot | null, next: Snapshot, path: string): Promise<boolean> {
+	return commitTable(store, CLAIM, base, next, path);
+}
+
+async function commitTable(
+	store: Store,
+	table: TableName,
+	base: Snapshot | null,
+	next: Snapshot,
+	path: string,
+): Promise<boolean> {
+	const log = logPath(table, next.number - 1);
+	if (await store.putIfAbsent(log, deltaCommit(table, base, next, path))) return true;
+	const present = await store.get(log);
+	// Another release may have written the same snapshot's commit in other words: it is the same version.
+	return present !== null && snapshotOfCommit(present) === path;
+}
+
+/** The remaining commits, then `latest.json`. Does again what is done already, with the same bytes. */
+async function finish(store: Store, base: Snapshot | null, { path, sha256, snapshot }: StoredSnapshot): Promise<void> {
+	for (const table of TABLE_NAMES) {
+		if (await commitTable(store, table, base, snapshot, path)) continue;
+		const log = logPath(table, snapshot.number - 1);
+		throw new LakeError("LAKE_DAMAGED", `${log} in ${store.name} belongs to another snapshot than ${path}`, {
+			path: log,
+		});
+	}
+	await moveLatest(store, { path, sha256, snapshot });
+}
+
+/**
+ * Moves `latest.json` forward to a complete snapshot, never back. A store that replaces by rename cannot compare
+ * and swap: a process that slept between its look and its rename may put an older record over a newer one, so
+ * after each write the logs are looked at again, and the newest complete snapshot is put in its place.
+ */
+async function moveLatest(store: Store, from: StoredSnapshot): Promise<void> {
+	let target = from;
+	for (;;) {
+		target = await newestComplete(store, target);
+		const { path, sha256, snapshot } = target;
+		const present = await readLatest(store);
+		if (present && present.latest.number >= snapshot.number) return;
+		const content = recordBytes({ format: LAKE_FORMAT, number: snapshot.number, snapshot: path, sha256 });
+		const written = await store.replace("latest.json", content, present?.content ?? null);
+		if (written && (await store.get(logPath(LAST, snapshot.number))) === null) return;
+	}
+}
+
+/** The newest snapshot whose every table has its commit, starting from one that has. */
+async function newestComplete(store: Store, from: StoredSnapshot): Promise<StoredSnapshot> {
+	let newest = from;
+	while ((await store.get(logPath(LAST, newest.snapshot.number))) !== null) {
+		const next = await claimedSnapshot(store, newest.snapshot.number + 1);
+		if (!next) break;
+		newest = next;
+	}
+	return newest;
+}

@@ -1,0 +1,61 @@
+import { LakeError } from "../../schemas/errors.js";
+import type { Snapshot } from "../../schemas/records.js";
+import { TABLE_NAMES } from "../../schemas/tables.js";
+import type { Store } from "../ports/store.js";
+import { type ClaimTools, requireStillThere } from "./claim-guard.js";
+import { claimedSnapshot, publish } from "./publish.js";
+import type { StoredSnapshot } from "./snapshot.js";
+import { readFirstKept } from "./vacuum-records.js";
+
+/**
+ * Publishes a new snapshot with the content of snapshot `number`.
+ * @returns null when the newest snapshot has that content already
+ * @throws SNAPSHOT_NOT_FOUND, also where a file of it is missing; SNAPSHOT_VACUUMED where vacuum took that
+ */
+export async function rollback(store: Store, number: number, tools: ClaimTools): Promise<StoredSnapshot | null> {
+	const plans = async (base: StoredSnapshot | null): Promise<Snapshot | null> => {
+		const target = await claimedSnapshot(store, number);
+		if (!base || !target || number > base.snapshot.number) {
+			throw new LakeError("SNAPSHOT_NOT_FOUND", `${store.name} has no snapshot ${number}`);
+		}
+		if (sameContent(base.snapshot, target.snapshot)) return null;
+		await requireFiles(store, target.snapshot);
+		return renumbered(target.snapshot, base.snapshot.number + 1);
+	};
+	try {
+		return await publish(store, plans, (base, next) => requireStillThere(store, base, next, tools));
+	} catch (error) {
+		if (error instanceof LakeError && error.code === "LAKE_SWEPT") throw vacuumed(store, number, error.path);
+		throw error;
+	}
+}
+
+function sameContent(a: Snapshot, b: Snapshot): boolean {
+	if (a.shards.length !== b.shards.length) return false;
+	return a.shards.every(({ work_id }, index) => b.shards[index]?.work_id === work_id);
+}
+
+async function requireFiles(store: Store, snapshot: Snapshot): Promise<void> {
+	for (const { files } of Object.values(snapshot.tables)) {
+		for (const { path } of files) {
+			if (await store.stat(path)) continue;
+			if (snapshot.number < (await readFirstKept(store))) throw vacuumed(store, snapshot.number, path);
+			throw new LakeError("SNAPSHOT_NOT_FOUND", `snapshot ${snapshot.number} is no longer whole: ${path} is gone`, {
+				path,
+			});
+		}
+	}
+}
+
+function vacuumed(store: Store, number: number, path: string | null): LakeError {
+	const message = `vacuum has deleted files of snapshot ${number} of ${store.name}`;
+	return new LakeError("SNAPSHOT_VACUUMED", message, path === null ? {} : { path });
+}
+
+function renumbered(snapshot: Snapshot, number: number): Snapshot {
+	const tables = TABLE_NAMES.map((table) => [
+		table,
+		{ delta_version: number - 1, files: snapshot.tables[table]?.files ?? [] },
+	]);
+	return { ...snapshot, number, tables: Object.fromEntries(tables) as Snapshot["tables"] };
+}

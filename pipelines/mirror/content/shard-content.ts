@@ -1,0 +1,131 @@
+import { LakeError } from "../../../schemas/errors.js";
+import type { Settings } from "../../../schemas/settings.js";
+import { RangedZip } from "../../fetch/ranged-zip.js";
+import type { Archive, ArchiveReader, Member } from "../../ports/archive.js";
+import type { ImagePool, ImageResult, ImageTask } from "../../ports/images.js";
+import type { Clock, Progress } from "../../ports/run.js";
+import type { Source } from "../../ports/source.js";
+import { type RetryPolicy, tellRetries } from "../../retry.js";
+import type { ShardPlan } from "../plan/decide.js";
+import type { EarlyImages } from "./speculative-images.js";
+
+/** What a shard's content is fetched and read with. */
+export interface ContentTools {
+	source: Source;
+	archives: ArchiveReader;
+	images: ImagePool;
+	progress: Progress;
+	clock: Clock;
+	scratch: string;
+	retry?: RetryPolicy;
+	/** Told when all that is needed of the shard is here, and the network free for the next one. */
+	onArrived?: () => void;
+}
+
+/** A shard's content, whole on this machine or brought here in parts: the stages read both alike. */
+export interface ShardContent {
+	/** The downloaded zip, whole and ours, to be kept for a person to look at if the shard fails; else null. */
+	readonly zip: string | null;
+	/** The directory, found safe. Throws ZIP_CORRUPT, ZIP_UNSAFE. */
+	open(): Promise<Archive>;
+	/** Throws JSON_INVALID when its bytes cannot be had. */
+	readJson(json: Member): Promise<Buffer>;
+	/** Sees to it that these members can be judged. */
+	bring(members: Member[]): Promise<void>;
+	judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult>;
+	/** Gives up what was downloaded: the shard is done. */
+	release(): Promise<void>;
+	/** Ends what is under way, whatever the shard came to. */
+	close(): Promise<void>;
+}
+
+/** The content that lies in a local zip, or unpacked; what was judged while the zip arrived counts where it may. */
+export class WholeContent implements ShardContent {
+	constructor(
+		private readonly plan: ShardPlan,
+		private readonly settings: Settings,
+		private readonly tools: ContentTools,
+		private readonly early: EarlyImages,
+		private readonly signal: AbortSignal,
+		private readonly fetched: { zip: string | null; downloaded: boolean; release(): Promise<void> },
+	) {}
+
+	get zip(): string | null {
+		return this.fetched.downloaded ? this.fetched.zip : null;
+	}
+
+	open(): Promise<Archive> {
+		const { input, shard } = this.plan;
+		return this.tools.archives.open(input, this.fetched.zip, shard, this.signal);
+	}
+
+	readJson(json: Member): Promise<Buffer> {
+		return this.tools.archives.readJson(json);
+	}
+
+	async bring(): Promise<void> {}
+
+	async judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult> {
+		return (await this.early.resultOf(task)) ?? this.tools.images.run(task, this.settings, signal);
+	}
+
+	release(): Promise<void> {
+		return this.fetched.release();
+	}
+
+	async close(): Promise<void> {
+		this.early.close();
+	}
+}
+
+/** The content of a zip elsewhere, of which only parts are fetched. */
+export class RangedContent implements ShardContent {
+	readonly zip = null;
+	#ranged: RangedZip | null = null;
+
+	constructor(
+		private readonly plan: ShardPlan,
+		private readonly settings: Settings,
+		private readonly tools: ContentTools,
+		private readonly signal: AbortSignal,
+	) {}
+
+	async open(): Promise<Archive> {
+		const { source, archives, progress, clock, scratch, retry } = this.tools;
+		const { shard, input } = this.plan;
+		if (input.form !== "zip") throw new LakeError("INTERNAL", `${shard} is no zip to take parts of`);
+		this.#ranged = await RangedZip.open(input, shard, {
+			...{ source, archives, clock, scratch, retry, signal: this.signal },
+			onRetry: tellRetries((...told) => progress.note(...told), { shard }),
+			onBytes: (bytes) => {
+				progress.received(shard, bytes);
+				progress.fetched(bytes);
+			},
+		});
+		return this.#ranged.archive;
+	}
+
+	readJson(json: Member): Promise<Buffer> {
+		return this.#zip().readJson(json);
+	}
+
+	async bring(members: Member[]): Promise<void> {
+		await this.#zip().bring(members);
+		this.tools.onArrived?.();
+	}
+
+	judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult> {
+		return this.#zip().judge(task.ref, () => this.tools.images.run(task, this.settings, signal));
+	}
+
+	async release(): Promise<void> {}
+
+	async close(): Promise<void> {
+		await this.#ranged?.release();
+	}
+
+	#zip(): RangedZip {
+		if (this.#ranged === null) throw new LakeError("INTERNAL", `${this.plan.shard} was read before it was opened`);
+		return this.#ranged;
+	}
+}

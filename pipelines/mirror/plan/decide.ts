@@ -1,0 +1,183 @@
+import { LakeError } from "../../../schemas/errors.js";
+import type { Receipt, Snapshot, Split } from "../../../schemas/records.js";
+import type { Settings } from "../../../schemas/settings.js";
+import { type Dataset, shardParts } from "../../dataset.js";
+import { endBytes } from "../../fetch/ranged-zip.js";
+import type { Listing, ShardInput } from "../../ports/source.js";
+import type { Selection } from "./selection.js";
+import { workId } from "./work-id.js";
+
+/** Deciding what a run has to do. Plain data in, plain data out; no I/O. */
+
+export type Reason =
+	| "new"
+	| "zip changed"
+	| "metadata changed"
+	| "settings changed"
+	| "pipeline changed"
+	| "up to date"
+	| "done earlier, not yet published"
+	| "the lake has it from a later commit"
+	| typeof UNKEPT;
+
+/** Done earlier, when the bytes of rejected images were not asked for. */
+export const UNKEPT = "rejected images not kept yet";
+
+/** Largest share of a shard's images that is fetched image by image. */
+const RANGED_SHARE = 0.2;
+/** About what an image takes beside its bytes, whether it is chosen or not: a row of the JSON. */
+const RECORD_BYTES = 400;
+
+export interface ShardPlan {
+	shard: string;
+	action: "reuse" | "process" | "keep";
+	reason: Reason;
+	workId: string;
+	input: ShardInput;
+	metadataRowsSha256: string;
+	/** Of `reuse` and `keep`. */
+	receipt: Receipt | null;
+	/** With a predicate, where the metadata was read: how many of the shard's images it chooses, and how they are had. */
+	selection: { images: number; chosen: number; ranged: boolean } | null;
+	/** What comes over the network, or is read of a local copy, if the shard is processed; by ranges about. */
+	fetchBytes: number;
+}
+
+export interface PlanInput {
+	dataset: Dataset;
+	wanted: string[];
+	listing: Listing;
+	/** SHA-256 of each wanted shard's metadata rows. */
+	rowsSha256: Map<string, string>;
+	/** What the predicate chooses of each shard; empty without one. */
+	selections: Map<string, Selection>;
+	/** Shards whose zip is not on this machine. */
+	remote: Set<string>;
+	settings: Settings;
+	base: Snapshot | null;
+	/** Receipts that the lake has, by work id: of the base's shards, and of any that was done before. */
+	receipts: Map<string, Receipt>;
+	/** `committed_at` of the commits that the base's shards were read at. */
+	commitDates: Map<string, string>;
+}
+
+/** Throws SHARD_MISSING and METADATA_MISSING, naming all of them, before any work. */
+export function requireListed(listing: Listing, wanted: string[], splits: Split[], dataset: Dataset): void {
+	const shards = wanted.filter((shard) => !listing.shards.has(shard));
+	const where = `${listing.uri}${listing.commit ? ` at ${listing.commit.slice(0, 12)}` : ""}`;
+	if (shards.length > 0) {
+		const paths = shards.map((shard) => dataset.zipPath(shard));
+		throw new LakeError("SHARD_MISSING", `${where} lacks ${count(shards, "shard")}: ${paths.join(", ")}`, {
+			path: paths[0] ?? "",
+		});
+	}
+	const missing = splits.filter((split) => !listing.metadata.has(split)).map((split) => dataset.metadataPath(split));
+	if (missing.length > 0) {
+		throw new LakeError("METADATA_MISSING", `${where} lacks ${missing.join(", ")}`, { path: missing[0] ?? "" });
+	}
+}
+
+function count(items: unknown[], noun: string): string {
+	return `${items.length} ${noun}${items.length === 1 ? "" : "s"}`;
+}
+
+/** What to do about each wanted shard, in the order asked. */
+export function planShards(input: PlanInput): ShardPlan[] {
+	return input.wanted.flatMap((shard) => {
+		const content = input.listing.shards.get(shard);
+		return content ? planShard(shard, content, input) : [];
+	});
+}
+
+function planShard(shard: string, content: ShardInput, given: PlanInput): ShardPlan {
+	const { dataset, settings, base, receipts } = given;
+	const metadataRowsSha256 = given.rowsSha256.get(shard) ?? "";
+	const id = workId({ dataset: dataset.name, shard, input: content, metadataRowsSha256, settings });
+	const published = base?.shards.find((entry) => entry.shard === shard);
+	const plan = { shard, workId: id, input: content, metadataRowsSha256, ...planFetch(shard, content.bytes, given) };
+	const receipt = receipts.get(id) ?? null;
+	if (published?.work_id === id && receipt) return { ...plan, action: "reuse", reason: "up to date", receipt };
+	const old = published ? (receipts.get(published.work_id) ?? null) : null;
+	if (published && old && isLater(published.commit, given.listing, given.commitDates)) {
+		return { ...plan, action: "keep", reason: "the lake has it from a later commit", receipt: old };
+	}
+	if (receipt) return { ...plan, action: "reuse", reason: "done earlier, not yet published", receipt };
+	const now = { inputSha256: content.sha256, metadataRowsSha256 };
+	const [reason = "new"] = old ? changesOf(old, now, settings) : [];
+	return { ...plan, action: "process", reason, receipt: null };
+}
+
+/**
+ * How a shard's content is had. Parts of it, where few images are wanted: at a fifth some 400 requests of one image each
+ * take about as long as the whole zip does, whose hash can be checked then. Depends on metadata and listing only, so that
+ * every worker decides alike.
+ */
+export function planFetch(
+	shard: string,
+	bytes: number,
+	{ selections, remote }: Pick<PlanInput, "selections" | "remote">,
+): Pick<ShardPlan, "selection" | "fetchBytes"> {
+	const selection = selections.get(shard);
+	if (!selection) return { selection: null, fetchBytes: bytes };
+	const { images } = selection;
+	const chosen = selection.chosen.size;
+	const parts = Math.round((bytes * chosen) / Math.max(1, images)) + images * RECORD_BYTES + 2 * endBytes(bytes);
+	const ranged = remote.has(shard) && chosen <= images * RANGED_SHARE && parts < bytes;
+	return { selection: { images, chosen, ranged }, fetchBytes: ranged ? parts : bytes };
+}
+
+/** A run on a branch must not go back behind what the lake has; one on an explicit commit may. */
+export function isLater(
+	commit: string | null,
+	listing: Pick<Listing, "commit" | "committedAt" | "explicitCommit">,
+	commitDates: Map<string, string>,
+): boolean {
+	if (listing.explicitCommit || commit === null || commit === listing.commit || listing.committedAt === null)
+		return false;
+	const date = commitDates.get(commit);
+	return date !== undefined && date > listing.committedAt;
+}
+
+/** Everything in which a shard's work differs from what a receipt records; of equal work ids nothing does. */
+export function changesOf(
+	old: Receipt,
+	now: { inputSha256: string; metadataRowsSha256: string },
+	settings: Settings,
+): Reason[] {
+	const keys = Object.keys(settings) as (keyof Settings)[];
+	const changes: Reason[] = [];
+	if (inputSha256(old) !== now.inputSha256) changes.push("zip changed");
+	if (old.inputs.metadata_rows_sha256 !== now.metadataRowsSha256) changes.push("metadata changed");
+	if (keys.some((key) => old.settings[key] !== settings[key])) changes.push("settings changed");
+	return changes.length > 0 ? changes : ["pipeline changed"];
+}
+
+/** Of the zip, or of an unpacked shard's files. */
+export function inputSha256({ inputs }: Receipt): string {
+	return inputs.zip_sha256 ?? inputs.files_sha256 ?? "";
+}
+
+/**
+ * Hashes of the shards' metadata rows as the lake's own records tell them, without reading the metadata: where
+ * the source lists the very file that the snapshot recorded, and the shard was last seen at the snapshot's commit.
+ * Null when one of the wanted shards cannot be told so.
+ */
+export function knownRows(
+	base: Snapshot | null,
+	receipts: Map<string, Receipt>,
+	listing: Listing,
+	wanted: string[],
+): Map<string, string> | null {
+	if (!base || base.source.commit === null) return null;
+	const rows = new Map<string, string>();
+	for (const name of wanted) {
+		const { split } = shardParts(name);
+		const entry = base.shards.find(({ shard }) => shard === name);
+		const recorded = base.source.metadata.find((file) => file.split === split);
+		const receipt = entry && receipts.get(entry.work_id);
+		if (!entry || !receipt || !recorded || entry.commit !== base.source.commit) return null;
+		if (listing.metadata.get(split)?.sha256 !== recorded.sha256) return null;
+		rows.set(name, receipt.inputs.metadata_rows_sha256);
+	}
+	return rows;
+}

@@ -1,0 +1,34 @@
+import { createHash } from "node:crypto";
+import { canonicalJson } from "../../../schemas/records.js";
+import type { Settings } from "../../../schemas/settings.js";
+import { shardParts } from "../../dataset.js";
+import type { ShardInput } from "../../ports/source.js";
+
+/** Raised when the output's meaning changes, not with each release. */
+export const PIPELINE_VERSION = 1;
+
+/** All that one shard's output depends on. */
+export interface Work {
+	dataset: string;
+	shard: string;
+	input: ShardInput;
+	metadataRowsSha256: string;
+	settings: Settings;
+}
+
+/** Same id and same release, same bytes. 64 hex digits. */
+export function workId({ dataset, shard, input, metadataRowsSha256, settings }: Work): string {
+	const parts = {
+		dataset,
+		shard,
+		[input.form === "zip" ? "zip_sha256" : "files_sha256"]: input.sha256,
+		metadata_rows_sha256: metadataRowsSha256,
+		settings,
+		pipeline_version: PIPELINE_VERSION,
+	};
+	return createHash("sha256").update(canonicalJson(parts)).digest("hex");
+}
+
+export function receiptPath(shard: string, id: string): string {
+	return `receipts/${shardParts(shard).split}/${shard}/${id}.json`;
+}

@@ -1,0 +1,65 @@
+import { LAKE_FORMAT, type Receipt } from "../../../schemas/records.js";
+import type { Settings } from "../../../schemas/settings.js";
+import { readReceipt, recordBytes } from "../../lake/snapshot.js";
+import type { Store } from "../../ports/store.js";
+import type { Finding, Settled, ShardTables } from "../check/verdict.js";
+import type { ShardPlan } from "../plan/decide.js";
+import { receiptPath } from "../plan/work-id.js";
+
+/** The record that one shard is done. Pure. */
+export function makeReceipt(
+	plan: ShardPlan,
+	settings: Settings,
+	settled: Settled,
+	tables: ShardTables,
+	files: Receipt["files"],
+): Receipt {
+	const objects = new Map(settled.good.map(({ image }) => [image.object_key, image.bytes]));
+	return {
+		format: LAKE_FORMAT,
+		work_id: plan.workId,
+		shard: plan.shard,
+		inputs: { ...zipInput(plan), metadata_rows_sha256: plan.metadataRowsSha256 },
+		settings,
+		counts: {
+			...settled.counts,
+			prompts: tables.prompts,
+			pairs: tables.pairs,
+			ties: tables.ties,
+			objects_bytes: [...objects.values()].reduce((sum, bytes) => sum + bytes, 0),
+		},
+		findings: countFindings(settled.findings),
+		files,
+	};
+}
+
+function zipInput({ input, selection }: ShardPlan): Omit<Receipt["inputs"], "metadata_rows_sha256"> {
+	if (input.form === "zip") {
+		const checked = selection ? { zip_hash_checked: !selection.ranged } : {};
+		return { zip_sha256: input.sha256, zip_bytes: input.bytes, ...checked };
+	}
+	return { zip_sha256: null, zip_bytes: null, files_sha256: input.sha256 };
+}
+
+/** How many findings of each code there are. */
+export function countFindings(findings: Finding[]): Receipt["findings"] {
+	const counts: Receipt["findings"] = {};
+	for (const { code } of findings) counts[code] = (counts[code] ?? 0) + 1;
+	return counts;
+}
+
+/**
+ * Stores a receipt, last of all. Where another release or process was first, its receipt is adopted, unless vacuum took
+ * files that it names. It is then written again as it is: what vacuum marked before that no longer counts as marked.
+ */
+export async function writeReceipt(store: Store, receipt: Receipt): Promise<Receipt> {
+	const path = receiptPath(receipt.shard, receipt.work_id);
+	for (;;) {
+		if (await store.putIfAbsent(path, recordBytes(receipt))) return receipt;
+		const first = await readReceipt(store, path);
+		if (!first) continue;
+		const there = await Promise.all(first.files.map((file) => store.stat(file.path)));
+		const stays = there.every(Boolean) ? first : receipt;
+		if (await store.replace(path, recordBytes(stays), recordBytes(first))) return stays;
+	}
+}

@@ -1,0 +1,59 @@
+import type { Readable } from "node:stream";
+
+/** Where the lake is. Adapters under `infra/` implement these. */
+
+export interface StoredFile {
+	path: string;
+	bytes: number;
+}
+
+/** A file of a lake, with when it was last written: milliseconds by the storage's own clock. */
+export interface LakeFile extends StoredFile {
+	modified: number;
+}
+
+/** A lake's storage. Paths are relative to the lake, with `/`. Everything stored is whole or absent. */
+export interface Store {
+	/** How a person would write it; for messages. */
+	readonly name: string;
+	/** Whole content of a small file, or null when absent. */
+	get(path: string): Promise<Buffer | null>;
+	stat(path: string): Promise<LakeFile | null>;
+	read(path: string): Promise<Readable>;
+	/** Where the file lies on this machine, or null of a store elsewhere. */
+	localPath(path: string): string | null;
+	/** Every file below a folder, in no order; `.irlake/` only when asked for by name. */
+	list(prefix: string): AsyncIterable<LakeFile>;
+	/** Writes durably unless the path exists; false when it does. Exactly one of two racing calls gets true. */
+	putIfAbsent(path: string, content: Buffer): Promise<boolean>;
+	/** Replaces a record: durable, whole at any moment. `seen` is what the caller read (null: absent); false when the store noticed that it changed. */
+	replace(path: string, content: Buffer, seen: Buffer | null): Promise<boolean>;
+	/** Moves a local file in under a name that is its content's; durable; does nothing when it is there already. */
+	putFile(path: string, localFile: string): Promise<void>;
+	/** Puts a local file over whatever is there, durable, whole at any moment: for what was found damaged, and nothing else. */
+	overwrite(path: string, localFile: string): Promise<void>;
+	/** Makes staged objects visible and durable, all of them, before it returns. */
+	publishObjects(staged: string[]): Promise<void>;
+	/** Drops what was staged and never published. */
+	dropStaged(): Promise<void>;
+	/** Removes files, durably, in no order; one that is absent is no error. Throws when one could not be removed, having tried them all. */
+	delete(paths: string[]): Promise<void>;
+}
+
+/** Where an image thread puts the bytes of an object, before the shard is known to be good. */
+export interface ObjectStage {
+	/** `key` is the object's path in the lake; resolves when the bytes are durable. `content` may be overwritten once the call has returned, before that. */
+	stage(key: string, content: Buffer): Promise<void>;
+}
+
+/** Room in a lake's storage where writes can be tried out; for `doctor`. */
+export interface TryRoom {
+	/** Absolute path, where it is a folder. */
+	folder: string | null;
+	/** A store that begins in the room; each is a writer of its own. */
+	open(): Promise<Store>;
+	/** What the storage's own clock says; null where it tells no time. */
+	now(): Promise<Date | null>;
+	/** Removes the room and all that is in it. */
+	remove(): Promise<void>;
+}

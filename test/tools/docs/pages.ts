@@ -1,0 +1,97 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { ERRORS, FINDINGS, type FindingLevel } from "../../../schemas/codes.js";
+import { ROOT } from "../../support/root.js";
+
+/** The pages of `docs/` that are made from the code's own tables. */
+
+const LEVELS: Record<FindingLevel, string> = {
+	run: "A run: nothing is begun",
+	shard: "A shard: it fails",
+	row: "A row: it goes to quarantine",
+	image: "An image: its row goes to quarantine",
+	warn: "A warning: the row stays",
+};
+
+/** `docs/codes.md` */
+export function codesPage(): string {
+	const lines = [
+		"# Finding and error codes",
+		"",
+		"Made by `make docs` from `schemas/codes.ts`; a test keeps the two in step.",
+		"",
+		"## Findings",
+		"",
+		"What validation can notice about the source. Counts stand in every receipt and snapshot; rows in `tables/quarantine`.",
+	];
+	for (const [level, title] of Object.entries(LEVELS)) {
+		lines.push("", `### ${title}`, "", "| code | meaning | what to do |", "|---|---|---|");
+		for (const [code, { level: own, meaning, todo }] of Object.entries(FINDINGS)) {
+			if (own === level) lines.push(`| \`${code}\` | ${cell(meaning)} | ${cell(todo)} |`);
+		}
+	}
+	lines.push("", "## Errors", "", "What can go wrong around it. `exit` is the command's exit code.", "");
+	lines.push("| code | exit | again later? | meaning | what to do |", "|---|---|---|---|---|");
+	for (const [code, { exit, retry, meaning, todo }] of Object.entries(ERRORS)) {
+		lines.push(`| \`${code}\` | ${exit} | ${retry ? "yes" : "no"} | ${cell(meaning)} | ${cell(todo)} |`);
+	}
+	lines.push(
+		"",
+		"`INTERRUPTED` ends a run that was stopped by Ctrl-C (130) or SIGTERM (143); run it again to go on.",
+		"",
+	);
+	return lines.join("\n");
+}
+
+function cell(text: string): string {
+	return text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
+}
+
+const COMMANDS = [
+	"plan",
+	"mirror",
+	"enqueue",
+	"worker",
+	"schedule set",
+	"schedule list",
+	"schedule remove",
+	"status",
+	"verify",
+	"diff",
+	"rollback",
+	"vacuum",
+	"export",
+	"doctor",
+];
+
+/** `docs/commands.md`: what each command's `--help` says, and the exit codes. */
+export function commandsPage(): string {
+	const parts = COMMANDS.map((name) => `## irlake ${name}\n\n\`\`\`text\n${help(name)}\`\`\`\n`);
+	return `${COMMANDS_HEAD}\n${parts.join("\n")}`;
+}
+
+function help(command: string): string {
+	const output = execFileSync(process.execPath, [join(ROOT, "bin/irlake.js"), ...command.split(" "), "--help"], {
+		encoding: "utf8",
+	});
+	return `${output.trimEnd()}\n`;
+}
+
+const COMMANDS_HEAD = `# Commands
+
+Made by \`make docs\` from each command's \`--help\`; a test keeps the two in step.
+
+In a checkout: \`npm run -s irlake -- mirror …\`; installed: \`irlake mirror …\`. Every option is also an environment
+variable with the prefix \`IRLAKE_\` (\`--max-side\` is \`IRLAKE_MAX_SIDE\`); flags win. \`HF_ENDPOINT\`, \`HF_TOKEN\` (or the
+token file under \`HF_HOME\`), \`NO_COLOR\` and \`LOG_LEVEL\` are honoured under their own names. With \`--json\` a command
+prints one document on stdout and nothing else there; logs go to stderr.
+
+| exit code | meaning |
+|---|---|
+| 0 | published, or already up to date |
+| 1 | failed, nothing published; a failed check of \`doctor\` |
+| 2 | wrong usage or configuration, or a source or lake that does not exist or refuses access; nothing was touched |
+| 3 | published, with shards skipped as asked |
+| 4 | \`verify\` or \`diff\` found a difference |
+| 130, 143 | interrupted; run again to go on |
+`;

@@ -1,0 +1,141 @@
+import { stat, statfs } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { dirname } from "node:path";
+import { clockVerdict, tokenVerdict } from "../../../pipelines/doctor/access.js";
+import { type Check, failed, ok, skipped, type Verdict, warn } from "../../../pipelines/doctor/check.js";
+import { raceWriters, tryFolder, tryStore } from "../../../pipelines/doctor/lake-writes.js";
+import { diskNeed, diskVerdict, memoryVerdict, nodeVerdict, type Room } from "../../../pipelines/doctor/resources.js";
+import { sourceVerdict } from "../../../pipelines/doctor/source.js";
+import type { TryRoom } from "../../../pipelines/ports/store.js";
+import { LakeError } from "../../../schemas/errors.js";
+import { parseSource, scratchFolder } from "../../options.js";
+import { requireScratch } from "../../preflight.js";
+import { countedText, sizeText } from "../../report/format.js";
+import { NODE_VERSIONS, VERSION } from "../../version.js";
+import * as wire from "../../wire.js";
+import type { DoctorFacts } from "./facts.js";
+import { checkRedis } from "./redis.js";
+
+/** What `irlake doctor` looks at, in the order it is shown. A check more is a function more, and a line in `doctorChecks`. */
+
+/** Most zips that lie in scratch: those in flight, and one that is downloaded meanwhile. */
+const DOWNLOADED_AHEAD = 1;
+
+export function doctorChecks(facts: DoctorFacts): Check[] {
+	const { options, env, wanted } = facts;
+	const check = (name: string, run: Check["run"]): Check => ({ name, run });
+	return [
+		check("source", async () => sourceVerdict(await facts.survey(), wanted, sizeText)),
+		check("token", () => checkToken(facts)),
+		check("source_clock", () => checkSourceClock(facts)),
+		check("lake", () => checkLake(facts)),
+		check("lake_writes", () => inRoom(facts, tryRoom)),
+		check("lake_conditions", () => inRoom(facts, (room) => tryConditions(room, options.single_writer))),
+		check("lake_clock", () => inRoom(facts, tryClock)),
+		check("lake_disk", async () => checkDisk(facts, "lake")),
+		check("scratch_disk", async () => {
+			await requireScratch(options, env);
+			return checkDisk(facts, "scratch");
+		}),
+		check("redis", () => checkRedis(options, env)),
+		check("memory", async () => memoryVerdict(process.availableMemory(), availableParallelism(), sizeText)),
+		check("irlake", async () => ok(VERSION)),
+		check("node", async () => nodeVerdict(process.version, NODE_VERSIONS)),
+		check("duckdb", () => checkPackage("DuckDB", wire.duckdbVersion)),
+		check("sharp", () => checkPackage("sharp", wire.codecVersion)),
+	];
+}
+
+async function checkToken({ options, env, reply }: DoctorFacts): Promise<Verdict> {
+	const found = await wire.findToken(options, env);
+	return found === null ? skipped("the source is a folder") : tokenVerdict(found, await reply());
+}
+
+async function checkSourceClock({ options, env, reply }: DoctorFacts): Promise<Verdict> {
+	if ((await wire.findToken(options, env)) === null) return skipped("the source is a folder");
+	const { date, at, error } = await reply();
+	return error === null ? clockVerdict("the Hub", date, at) : skipped("the Hub gave no good answer");
+}
+
+async function checkLake({ options, snapshot }: DoctorFacts): Promise<Verdict> {
+	const latest = await snapshot();
+	if (latest === null) return ok(`${options.lake}: nothing published yet`);
+	const { number, counts } = latest.snapshot;
+	return ok(`${options.lake}: snapshot ${number}, ${countedText(counts.shards, "shard")}`);
+}
+
+/** The first of the checks that write says why there is no room; the others do not repeat it. */
+async function inRoom(facts: DoctorFacts, work: (room: TryRoom) => Promise<Verdict>): Promise<Verdict> {
+	let opened: TryRoom;
+	try {
+		opened = await facts.room();
+	} catch (error) {
+		if (!(error instanceof LakeError)) throw error;
+		if (error.code === "LAKE_NOT_A_LAKE") return skipped("not tried: it is no lake");
+		if (work === tryRoom) throw error;
+		return skipped("the lake cannot be written to");
+	}
+	return facts.use(work(opened));
+}
+
+async function tryRoom(room: TryRoom): Promise<Verdict> {
+	if (room.folder !== null) await tryFolder(room.folder);
+	await tryStore(await room.open());
+	return ok(room.folder === null ? "write, read, list" : "write, sync, rename, link, delete");
+}
+
+async function tryConditions(room: TryRoom, singleWriter: boolean): Promise<Verdict> {
+	const wrong = await raceWriters(await room.open(), await room.open());
+	if (wrong === null) return ok("of two racing puts, and of two racing swaps, one wins");
+	const detail = `Conditional writes do not hold: ${wrong}.`;
+	if (singleWriter) return warn(detail, "See to it that one mirror at a time writes to this lake.");
+	return failed(detail, "Use another server, or --single-writer with one mirror at a time.");
+}
+
+async function tryClock(room: TryRoom): Promise<Verdict> {
+	const before = Date.now();
+	const theirs = await room.now();
+	return clockVerdict("the lake's storage", theirs, new Date((before + Date.now()) / 2));
+}
+
+/** Sizes are the source's own where it could be asked, else those of the dataset at large. */
+async function checkDisk(facts: DoctorFacts, what: "lake" | "scratch"): Promise<Verdict> {
+	const { options, env, wanted } = facts;
+	const [survey, latest] = await Promise.all([facts.survey().catch(() => null), facts.snapshot().catch(() => null)]);
+	const present = new Set(latest?.snapshot.shards.map(({ shard }) => shard));
+	const zips = parseSource(options.source).kind === "folder" ? 0 : options.concurrency + DOWNLOADED_AHEAD;
+	const need = diskNeed(survey, wanted, present, zips);
+	const folders = { lake: facts.lakeFolder, scratch: scratchFolder(options, env) };
+	const folder = folders[what];
+	if (folder === null) return skipped("the lake is in object storage");
+	const other = what === "lake" ? "scratch" : "lake";
+	const [own, beside] = await Promise.all([existing(folder), folders[other] ? existing(folders[other]) : null]);
+	const { bavail, bsize } = await statfs(own.path);
+	const room: Room = {
+		what,
+		folder,
+		free: bavail * bsize,
+		need: need[what],
+		beside: own.device === beside?.device ? need[other] : 0,
+	};
+	return diskVerdict(room, need.known, sizeText);
+}
+
+/** The path itself, or the nearest above it that exists, and the file system it lies on. */
+async function existing(path: string): Promise<{ path: string; device: number }> {
+	for (let at = path; ; at = dirname(at)) {
+		try {
+			return { path: at, device: (await stat(at)).dev };
+		} catch (error) {
+			if (at === dirname(at)) throw error;
+		}
+	}
+}
+
+async function checkPackage(name: string, version: () => Promise<string>): Promise<Verdict> {
+	try {
+		return ok(await version());
+	} catch {
+		return failed(`${name} does not load on this machine.`, "Run npm ci again, on the machine where it will run.");
+	}
+}

@@ -1,0 +1,213 @@
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import type { Expectations } from "../../../pipelines/expect/expectations.js";
+import { readLakeId } from "../../../pipelines/lake/lake-id.js";
+import { settleLake } from "../../../pipelines/lake/publish.js";
+import { readLatest } from "../../../pipelines/lake/snapshot.js";
+import { type MirrorPlan, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
+import type { Source } from "../../../pipelines/ports/source.js";
+import type { TableFiles } from "../../../pipelines/ports/tables.js";
+import { tellRetries } from "../../../pipelines/retry.js";
+import { scratchError } from "../../../pipelines/scratch/errors.js";
+import { LakeError } from "../../../schemas/errors.js";
+import type { RunRequest } from "../../../schemas/jobs.js";
+import { systemClock } from "../../clock.js";
+import { readExpected } from "../../expect.js";
+import { tellState } from "../../fleet/connection-state.js";
+import { followRun, outcomeOf } from "../../fleet/follow-run.js";
+import { FleetQueue, type RunEntry } from "../../fleet/queue.js";
+import { runRequest, toMirrorRequest } from "../../fleet/request.js";
+import { type Fleet, type RunKey, runUnderWay, startRun } from "../../fleet/start-run.js";
+import { Registry } from "../../fleet/worker-registry.js";
+import { Interrupted } from "../../interrupt.js";
+import { lazyTables, requireLake, requirePredicate, requireScratch } from "../../preflight.js";
+import { countedText } from "../../report/format.js";
+import { openProgress, type RunProgress } from "../../report/progress.js";
+import { closing, type Ended, emptyDocument } from "../../report/run-report.js";
+import type { CommandContext, CommandResult } from "../../run-command.js";
+import { earlierEnds, publishEnds } from "../../run-mirror.js";
+import { type LakeStore, openPredicate, openQueue, openSource, openStore, retryPolicy } from "../../wire.js";
+import { claimLake, tellPlan } from "../mirror/run.js";
+
+const dataset = imageRewardDb;
+
+/** `irlake enqueue`: the same mirror, as jobs on the queue. */
+export async function enqueue(context: CommandContext): Promise<CommandResult> {
+	const { options, env, log, note } = context;
+	const request = runRequest(options);
+	await requirePredicate(options);
+	if (options.expect !== undefined && !options.wait) throw nobodyJudges();
+	const expectations = await readExpected(options);
+	const store = await openStore(options, { signal: context.signal, note, env });
+	await requireLake(store);
+	const scratch = await requireScratch(options, env);
+	const connection = await openQueue(options, env, { patient: false, onState: tellState(log) });
+	const enqueuer = new Enqueuer(context, { request, store, scratch, expectations }, connection);
+	try {
+		return await enqueuer.run();
+	} catch (error) {
+		throw scratchError(error, scratch);
+	} finally {
+		await enqueuer.close();
+		connection.close();
+	}
+}
+
+interface Place {
+	request: RunRequest;
+	store: LakeStore;
+	scratch: string;
+	/** They stay here: whoever follows a run judges it at its end, from the lake's receipts. */
+	expectations: Expectations | null;
+}
+
+function nobodyJudges(): LakeError {
+	return new LakeError("USAGE", "--expect judges a run at its end, and nobody waits for it", {
+		hint: "Add --wait; or judge later: irlake mirror --expect FILE does, with nothing left to do.",
+	});
+}
+
+class Enqueuer {
+	readonly #context: CommandContext;
+	readonly #place: Place;
+	readonly #fleet: Fleet;
+	readonly #tables: TableFiles;
+	readonly #started = performance.now();
+	#metadataBytes = 0;
+
+	constructor(context: CommandContext, place: Place, connection: Awaited<ReturnType<typeof openQueue>>) {
+		this.#context = context;
+		this.#place = place;
+		this.#fleet = { queue: new FleetQueue(connection), registry: new Registry(connection) };
+		this.#tables = lazyTables(place.scratch);
+	}
+
+	async close(): Promise<void> {
+		await this.#tables.close();
+		await this.#fleet.queue.close();
+	}
+
+	async run(): Promise<CommandResult> {
+		const { options, signal } = this.#context;
+		const { request, store } = this.#place;
+		const lakeId = await readLakeId(store);
+		const present = lakeId === null ? null : (await runUnderWay(this.#fleet, lakeId, request, signal)).key;
+		if (present && !options.wait) return this.#told(present, true, null);
+		const plan = await this.#plan();
+		if (present) return this.#follow(present, plan);
+		tellPlan(plan, this.#context);
+		if (plan.upToDate) return this.#nothingToDo(plan);
+		const { key, joined } = await this.#start(plan);
+		return options.wait ? this.#follow(key, plan) : this.#told(key, joined, plan);
+	}
+
+	async #start(plan: MirrorPlan, again?: RunKey): Promise<{ key: RunKey; joined: boolean }> {
+		const { request, store } = this.#place;
+		const planned = { lakeId: await claimLake(store), request, plan, ...(again ? { again } : {}) };
+		return startRun(this.#fleet, planned, this.#context.signal);
+	}
+
+	async #plan(): Promise<MirrorPlan> {
+		const { options, env, note, signal } = this.#context;
+		const { request, store, scratch } = this.#place;
+		let source: Source | null = null;
+		try {
+			source = await openSource(
+				{ ...options, source: request.source },
+				dataset,
+				scratch,
+				{ clock: systemClock, note },
+				env,
+			);
+			if (await readLatest(store)) await settleLake(store);
+			const onFetched = (bytes: number): void => {
+				this.#metadataBytes += bytes;
+			};
+			const told = { onFetched, onRetry: tellRetries(note), retry: retryPolicy(options) };
+			const world = { dataset, source, store, tables: this.#tables, clock: systemClock, scratch };
+			const tools = { ...world, ...told, openPredicate };
+			return await planMirror(toMirrorRequest(request), tools, signal);
+		} finally {
+			await source?.close();
+		}
+	}
+
+	/** As `mirror` ends when nothing is left to do; no job is made. */
+	async #nothingToDo(plan: MirrorPlan): Promise<CommandResult> {
+		const { request, store, scratch } = this.#place;
+		const options = { onShardFailure: request.on_shard_failure };
+		const ends = earlierEnds(plan, request.max_reject_ratio, options);
+		const tools = { store, dataset, tables: this.#tables, scratch, clock: systemClock };
+		const outcome = await publishEnds(plan, request, tools, ends, options, this.#context.signal);
+		return closing(this.#context, outcome, this.#ended(), this.#spent(null));
+	}
+
+	async #follow(first: RunKey, plan: MirrorPlan): Promise<CommandResult> {
+		const { signal } = this.#context;
+		const { request, store } = this.#place;
+		const open = (shards: number): RunProgress => openProgress(this.#context, this.#context.drawn, shards);
+		let key = first;
+		let progress = open(plan.shards.filter(({ action }) => action === "process").length);
+		try {
+			let entry = await followRun(this.#fleet.queue, key, progress, signal);
+			if (!entry) {
+				this.#context.log.warn({ run: key.run }, "the queue lost the run: it is put there once more");
+				const replanned = await this.#plan();
+				key = (await this.#start(replanned, key)).key;
+				progress.close();
+				progress = open(replanned.shards.filter(({ action }) => action === "process").length);
+				entry = await followRun(this.#fleet.queue, key, progress, signal);
+			}
+			if (!entry) throw new LakeError("QUEUE_WIPED", `the queue lost run ${key.run} twice`);
+			progress.close();
+			const outcome = await outcomeOf(entry, plan, request, store);
+			return await closing(this.#context, outcome, this.#ended(), this.#spent({ entry, progress }));
+		} catch (error) {
+			progress.close();
+			if (!(error instanceof Interrupted)) throw error;
+			return this.#interrupted(error, key, progress);
+		}
+	}
+
+	#ended(): Ended {
+		const { store, scratch, expectations } = this.#place;
+		return { store, expecting: expectations && { expectations, tables: this.#tables, scratch } };
+	}
+
+	#spent(followed: { entry: RunEntry | null; progress: RunProgress } | null): { bytes: number; seconds: number } {
+		const seconds = Math.round(performance.now() - this.#started) / 1000;
+		const fetched = (followed?.progress.fetchedBytes ?? 0) + (followed?.entry?.result?.fetched ?? 0);
+		return { bytes: this.#metadataBytes + fetched, seconds };
+	}
+
+	#interrupted(error: Interrupted, { run }: RunKey, progress: RunProgress): CommandResult {
+		this.#context.say(`no longer followed; run ${run} goes on`);
+		const hint = "The run goes on: the same command with --wait follows it again, irlake status shows it.";
+		return {
+			exit: error.exitCode,
+			document: { ...emptyDocument(this.#spent({ entry: null, progress })), state: "interrupted" },
+			error: { code: "INTERRUPTED", message: error.message, hint, path: null },
+		};
+	}
+
+	#told({ run, attempt }: RunKey, joined: boolean, plan: MirrorPlan | null): CommandResult {
+		const { say, options } = this.#context;
+		const todo = plan?.shards.filter(({ action }) => action === "process");
+		const shards = todo ? `: ${countedText(todo.length, "shard")} to do` : "";
+		say(
+			joined
+				? `joined run ${run} of ${options.lake}, which is under way`
+				: `enqueued run ${run} of ${options.lake}${shards}`,
+		);
+		say("irlake status shows how far it is; irlake enqueue --wait follows it");
+		return {
+			exit: 0,
+			document: {
+				...emptyDocument(this.#spent(null)),
+				state: joined ? "joined" : "enqueued",
+				run,
+				attempt,
+				shards_to_do: todo?.length ?? null,
+			},
+		};
+	}
+}

@@ -1,0 +1,78 @@
+import { LakeError } from "../../../schemas/errors.js";
+import { JOB_FORMAT, TickJob } from "../../../schemas/jobs.js";
+import { scheduleDocument, schedulesText } from "../../fleet/fleet-status.js";
+import { FleetQueue, requireCron } from "../../fleet/queue.js";
+import { runRequest } from "../../fleet/request.js";
+import { requireLake, requirePredicate } from "../../preflight.js";
+import type { CommandContext, CommandResult } from "../../run-command.js";
+import { openQueue, openStore } from "../../wire.js";
+import { claimLake } from "../mirror/run.js";
+
+/** `irlake schedule set NAME`: a mirror at recurring times. Set twice, it stays as it is. */
+export async function scheduleSet(context: CommandContext, name: string): Promise<CommandResult> {
+	const { options, env, signal, say } = context;
+	const cron = options.cron?.trim().replace(/\s+/g, " ");
+	if (cron === undefined) throw new LakeError("USAGE", "schedule set needs --cron, such as '0 3 * * *'");
+	const tz = requireZone(options.tz ?? "UTC");
+	requireCron(cron, tz);
+	const request = runRequest(options);
+	requireName(name);
+	await requirePredicate(options);
+	const store = await openStore(options, { signal, env });
+	await requireLake(store);
+	return withQueue(context, async (queue) => {
+		const lakeId = await claimLake(store);
+		const changed = await queue.setSchedule(cron, tz, { format: JOB_FORMAT, schedule: name, lake_id: lakeId, request });
+		const present = (await queue.schedules()).filter((schedule) => schedule.name === name);
+		say(changed ? `schedule ${name} is set` : `schedule ${name} was set so already`);
+		say(schedulesText(present));
+		return { exit: 0, document: { state: changed ? "set" : "unchanged", schedules: present.map(scheduleDocument) } };
+	});
+}
+
+/** `irlake schedule list` */
+export async function scheduleList(context: CommandContext): Promise<CommandResult> {
+	return withQueue(context, async (queue) => {
+		const all = await queue.schedules();
+		context.say(all.length === 0 ? "no schedule" : schedulesText(all));
+		return { exit: 0, document: { state: "listed", schedules: all.map(scheduleDocument) } };
+	});
+}
+
+/** `irlake schedule remove NAME`: what it began goes on; nothing new begins. */
+export async function scheduleRemove(context: CommandContext, name: string): Promise<CommandResult> {
+	requireName(name);
+	return withQueue(context, async (queue) => {
+		if (!(await queue.removeSchedule(name))) throw new LakeError("SCHEDULE_NOT_FOUND", `there is no schedule ${name}`);
+		context.say(`schedule ${name} is removed`);
+		return { exit: 0, document: { state: "removed", schedules: [] } };
+	});
+}
+
+function requireName(name: string): void {
+	if (TickJob.shape.schedule.safeParse(name).success) return;
+	throw new LakeError("USAGE", `a schedule cannot be called ${JSON.stringify(name)}: lower case, digits, - and _`);
+}
+
+function requireZone(tz: string): string {
+	try {
+		new Intl.DateTimeFormat("en", { timeZone: tz });
+		return tz;
+	} catch {
+		throw new LakeError("USAGE", `--tz cannot be ${JSON.stringify(tz)}: give a zone such as Europe/Berlin`);
+	}
+}
+
+async function withQueue(
+	{ options, env }: CommandContext,
+	work: (queue: FleetQueue) => Promise<CommandResult>,
+): Promise<CommandResult> {
+	const connection = await openQueue(options, env);
+	const queue = new FleetQueue(connection);
+	try {
+		return await work(queue);
+	} finally {
+		await queue.close();
+		connection.close();
+	}
+}

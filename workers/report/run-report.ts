@@ -1,0 +1,111 @@
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
+import type { JudgedFindings } from "../../pipelines/expect/judge-findings.js";
+import { settleLake } from "../../pipelines/lake/publish.js";
+import type { StoredSnapshot } from "../../pipelines/lake/snapshot.js";
+import { receiptsOf } from "../../pipelines/mirror/plan/plan-mirror.js";
+import type { Receipt } from "../../schemas/records.js";
+import { type Expecting, judgedDocument, judgedText, judgeRun } from "../expect.js";
+import { type CommandContext, type CommandResult, errorDocument, FAILED } from "../run-command.js";
+import type { MirrorOutcome } from "../run-mirror.js";
+import type { LakeStore } from "../wire.js";
+import { durationText, placeText, sizeText } from "./format.js";
+import { failuresText, findingsText, selectionText, shardsText, splitsText, sumFindings } from "./summary.js";
+
+/** How a mirror's end is told, in this process or on the queue: for people, and as the document. */
+
+const dataset = imageRewardDb;
+
+/** What a run cost: bytes fetched over the network, and time. */
+export interface Spent {
+	bytes: number;
+	seconds: number;
+}
+
+/** A document with nothing in it yet but what was spent. */
+export function emptyDocument({ bytes, seconds }: Spent): Record<string, unknown> {
+	return { ...FAILED.mirror, bytes_downloaded: bytes, seconds };
+}
+
+/** Where a run's end is told from. */
+export interface Ended {
+	store: LakeStore;
+	/** With `--expect`, how its findings are judged. */
+	expecting: Expecting | null;
+}
+
+/** The closing summary, for people and as the document. */
+export async function closing(
+	context: CommandContext,
+	outcome: MirrorOutcome,
+	{ store, expecting }: Ended,
+	spent: Spent,
+): Promise<CommandResult> {
+	const newest = outcome.published ?? (outcome.failure ? null : await settleLake(store));
+	const failed = outcome.shards.filter(({ code }) => code !== null);
+	const exit = outcome.failure ? outcome.failure.exit : failed.length > 0 ? 3 : 0;
+	const state = outcome.failure ? "failed" : outcome.published ? "published" : "up_to_date";
+	const receipts = await presentReceipts(store, newest, outcome.receipts);
+	const failedFindings = failed.map(({ findings }) => findings);
+	const findings = sumFindings([...receipts.map((receipt) => receipt.findings), ...failedFindings]);
+	const judged = expecting && (await judgeRun(expecting, { outcome, receipts, store }, context));
+	sayClosing(context, { outcome, newest, receipts, findings, judged, state, spent });
+	const shards = outcome.shards.map(({ shard, state: how, code, detail }) => ({ shard, state: how, code, detail }));
+	return {
+		exit,
+		document: {
+			...emptyDocument(spent),
+			state,
+			snapshot: newest?.path ?? null,
+			number: newest?.snapshot.number ?? null,
+			shards,
+			counts: outcome.failure ? null : (newest?.snapshot.counts ?? null),
+			findings,
+			...(judged ? judgedDocument(judged) : {}),
+		},
+		error: outcome.failure ? errorDocument(outcome.failure) : null,
+	};
+}
+
+/** Receipts of the newest snapshot's shards; of a failed run, those that the run has. */
+async function presentReceipts(store: LakeStore, newest: StoredSnapshot | null, own: Receipt[]): Promise<Receipt[]> {
+	if (!newest) return own;
+	const all = await receiptsOf(
+		store,
+		newest.snapshot.shards.map(({ receipt }) => receipt),
+	);
+	return [...all.values()];
+}
+
+interface Closing {
+	outcome: MirrorOutcome;
+	newest: StoredSnapshot | null;
+	receipts: Receipt[];
+	findings: Receipt["findings"];
+	judged: JudgedFindings | null;
+	state: string;
+	spent: Spent;
+}
+
+function sayClosing({ say, options }: CommandContext, told: Closing): void {
+	const { outcome, newest, receipts, findings, judged, state, spent } = told;
+	const heads: Record<string, string> = {
+		published: `published snapshot ${newest?.snapshot.number} of ${options.lake}`,
+		up_to_date: `up to date: snapshot ${newest?.snapshot.number ?? "-"} of ${options.lake}`,
+		failed: "failed: nothing was published",
+	};
+	say(heads[state] ?? state);
+	const time = durationText(spent.seconds);
+	say(`${shardsText(outcome.shards)}; ${sizeText(spent.bytes)} downloaded in ${time}`);
+	const failures = failuresText(outcome.shards);
+	if (failures) say(`\nshards that failed\n${failures}`);
+	const selection = newest && selectionText(newest.snapshot, receipts);
+	if (selection) say(`\n${selection}`);
+	if (receipts.length > 0)
+		say(`\ncounted, beside what the dataset's card says of a whole split\n${splitsText(dataset, receipts)}`);
+	if (judged) say(`\n${judgedText(judged)}`);
+	else if (Object.keys(findings).length > 0) say(`\nfindings\n${findingsText(findings)}`);
+	if (Object.keys(findings).length === 0) return;
+	if (!newest) return;
+	say(`  each row, with its reason: ${placeText(options.lake, "tables/quarantine")}`);
+	if (options.keep_rejected) say(`  rejected images, by their sha256: ${placeText(options.lake, "rejected")}`);
+}
