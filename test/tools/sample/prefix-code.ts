@@ -138,7 +138,8 @@ function treeDepths(used: number[], counts: Uint32Array, least: number, lengths:
 	let branch = count;
 	for (let node = count; node < total; node++) {
 		for (let child = 0; child < 2; child++) {
-			const leafIsLighter = leaf < count && (branch >= node || (weights[leaf] as number) <= (weights[branch] as number));
+			const leafIsLighter =
+				leaf < count && (branch >= node || (weights[leaf] as number) <= (weights[branch] as number));
 			const lightest = leafIsLighter ? leaf++ : branch++;
 			parents[lightest] = node;
 			weights[node] = (weights[node] as number) + (weights[lightest] as number);
