@@ -1,10 +1,10 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
-import { shardParts } from "../dataset.js";
 import type { Store } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { objectsNamed, rejectedNamed } from "./named-files.js";
+import { objectFile, tableFile } from "./paths.js";
 import { STALE_SECONDS, type SweepTools, takeOver } from "./sweep.js";
 import {
 	decideMarks,
@@ -89,10 +89,8 @@ function newShards(base: Snapshot | null, next: Snapshot): NewShard[] {
 	return next.shards
 		.filter(({ receipt }) => !known.has(receipt))
 		.map(({ shard, receipt }) => {
-			const { split, number } = shardParts(shard);
-			const folder = `/split=${split}/shard=${number}/`;
 			const files = TABLE_NAMES.flatMap((table) => {
-				const own = (next.tables[table]?.files ?? []).filter(({ path }) => path.includes(folder));
+				const own = (next.tables[table]?.files ?? []).filter(({ path }) => tableFile.parse(path)?.shard === shard);
 				return own.map((file) => ({ ...file, table }));
 			});
 			return { shard, receipt, files, objects: [], rejected: [] };
@@ -149,6 +147,6 @@ async function keep(
 async function missingObjects(store: Store, shards: NewShard[]): Promise<Set<string>> {
 	const missing = new Set(shards.flatMap(({ objects }) => objects));
 	if (missing.size === 0) return missing;
-	for await (const { path } of store.list("objects")) missing.delete(path);
+	for await (const { path } of store.list(objectFile.folder)) missing.delete(path);
 	return missing;
 }

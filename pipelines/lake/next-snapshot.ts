@@ -10,7 +10,7 @@ import {
 import type { Settings } from "../../schemas/settings.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
 import { type Dataset, inDatasetOrder, shardParts, subsetOf } from "../dataset.js";
-import { receiptPath } from "../mirror/plan/work-id.js";
+import { receiptFile } from "./paths.js";
 
 /** What one run brings to a snapshot. Plain data. */
 export interface RunResult {
@@ -48,7 +48,7 @@ export function nextSnapshot(
 		shards.set(receipt.shard, {
 			shard: receipt.shard,
 			work_id: receipt.work_id,
-			receipt: receiptPath(receipt.shard, receipt.work_id),
+			receipt: receiptFile.path(receipt.shard, receipt.work_id),
 			commit: run.source.commit,
 		});
 	}

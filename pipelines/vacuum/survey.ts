@@ -1,13 +1,13 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
+import { folderOf, KINDS, type Kind, kindOf } from "../lake/kinds.js";
 import { objectsNamed, rejectedNamed, type TableTools } from "../lake/named-files.js";
 import { claimedSnapshot } from "../lake/publish.js";
 import { readLatestSnapshot, readReceipt, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake/snapshot.js";
 import { readFirstKept } from "../lake/vacuum-records.js";
 import type { LakeFile, Store } from "../ports/store.js";
 import { goingFiles, goingReceipts, type Holdings, type May, oldestKept, type Retention } from "./decide.js";
-import { folderOf, KINDS, type Kind, kindOf } from "./kinds.js";
 
 type NamedFile = TableFile & { table: TableName };
 

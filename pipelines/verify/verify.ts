@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
+import { rejectedFile, tableFile, vacuumFile } from "../lake/paths.js";
 import { damagedRecords, orDamage, readFirstKept } from "../lake/vacuum-records.js";
 import type { ImagePool } from "../ports/images.js";
 import type { Store } from "../ports/store.js";
@@ -101,8 +102,8 @@ async function checkVacuum(store: Store, report: Report, newest: number): Promis
 }
 
 function unmendable({ code, path }: Problem): string {
-	if (path.startsWith("rejected/")) return "delete it; mirror --keep-rejected brings it again";
-	if (path.startsWith(".irlake/vacuum/")) return "it is for you to delete";
+	if (path.startsWith(`${rejectedFile.folder}/`)) return "delete it; mirror --keep-rejected brings it again";
+	if (path.startsWith(`${vacuumFile.folder}/`)) return "it is for you to delete";
 	if (code.startsWith("OBJECT_")) return "its bytes are those recorded; the table or the decoder is wrong";
 	return "a record is never made by guess; restore it from a copy of the lake, or mirror into a new one";
 }
@@ -144,10 +145,11 @@ async function checkFile(
 	const sha256 = hash.digest("hex");
 	if (sha256 !== file.sha256)
 		return report.damage("FILE_HASH", file.path, `its SHA-256 is ${sha256}, not ${file.sha256}`);
-	const isImages = file.path.startsWith("tables/images/");
+	const table = tableFile.parse(file.path)?.table;
+	const isImages = table === "images";
 	let rows = 0;
 	const columns = isImages ? OBJECT_COLUMNS : ["code"];
-	if (!isImages && !file.path.startsWith("tables/quarantine/")) columns[0] = "prompt_id";
+	if (!isImages && table !== "quarantine") columns[0] = "prompt_id";
 	for await (const batch of tables.read(copy, columns)) {
 		rows += batch.length;
 		if (!isImages) continue;

@@ -1,6 +1,6 @@
+import { receiptFile } from "../../pipelines/lake/paths.js";
 import { readSnapshot, type StoredSnapshot } from "../../pipelines/lake/snapshot.js";
 import { type MirrorPlan, receiptsOf } from "../../pipelines/mirror/plan/plan-mirror.js";
-import { receiptPath } from "../../pipelines/mirror/plan/work-id.js";
 import type { Store } from "../../pipelines/ports/store.js";
 import type { RunRequest } from "../../schemas/jobs.js";
 import { abortable, pause } from "../abortable.js";
@@ -102,7 +102,7 @@ export async function outcomeOf(
 	const shards = plan.shards.flatMap(({ shard }) => ends.outcomes.get(shard) ?? []);
 	const receipts = await receiptsOf(
 		store,
-		plan.shards.map(({ shard, workId }) => receiptPath(shard, workId)),
+		plan.shards.map(({ shard, workId }) => receiptFile.path(shard, workId)),
 	);
 	const told = { shards, receipts: [...receipts.values()] };
 	if (entry.publish === "done") return { ...told, published: await publishedBy(entry, store), failure: null };

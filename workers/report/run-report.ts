@@ -1,5 +1,6 @@
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
 import type { JudgedFindings } from "../../pipelines/expect/judge-findings.js";
+import { rejectedFile, tableFile } from "../../pipelines/lake/paths.js";
 import { settleLake } from "../../pipelines/lake/publish.js";
 import type { StoredSnapshot } from "../../pipelines/lake/snapshot.js";
 import { receiptsOf } from "../../pipelines/mirror/plan/plan-mirror.js";
@@ -106,6 +107,6 @@ function sayClosing({ say, options }: CommandContext, told: Closing): void {
 	else if (Object.keys(findings).length > 0) say(`\nfindings\n${findingsText(findings)}`);
 	if (Object.keys(findings).length === 0) return;
 	if (!newest) return;
-	say(`  each row, with its reason: ${placeText(options.lake, "tables/quarantine")}`);
-	if (options.keep_rejected) say(`  rejected images, by their sha256: ${placeText(options.lake, "rejected")}`);
+	say(`  each row, with its reason: ${placeText(options.lake, tableFile.tableFolder("quarantine"))}`);
+	if (options.keep_rejected) say(`  rejected images, by their sha256: ${placeText(options.lake, rejectedFile.folder)}`);
 }

@@ -5,6 +5,7 @@ import type { Receipt, Snapshot, Split } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
 import { type Dataset, shardParts } from "../../dataset.js";
 import { download } from "../../fetch/download.js";
+import { receiptFile } from "../../lake/paths.js";
 import { readLatestSnapshot, readReceipt, readSnapshot, snapshotPaths } from "../../lake/snapshot.js";
 import { markedReceipts } from "../../lake/vacuum-records.js";
 import type { Clock } from "../../ports/run.js";
@@ -18,7 +19,6 @@ import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
 import { Selecting, type Selection } from "./selection.js";
 import { type AskedSettings, chooseSettings } from "./settings.js";
 import { planUnkept } from "./unkept.js";
-import { receiptPath } from "./work-id.js";
 
 /** What a mirror is asked to do. */
 export interface MirrorRequest {
@@ -99,7 +99,7 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	const selections = new Map([...metadata.values()].flatMap((split) => [...(split.selections ?? [])]));
 	const first = planShards({ ...given, rowsSha256, selections });
 	const unpublished = first.filter(({ action }) => action === "process");
-	const paths = unpublished.map(({ shard, workId }) => receiptPath(shard, workId));
+	const paths = unpublished.map(({ shard, workId }) => receiptFile.path(shard, workId));
 	for (const [id, receipt] of await unmarkedReceipts(store, paths)) receipts.set(id, receipt);
 	const shards = await plan(rowsSha256, selections);
 	requireCodec(shards, settings, codec);
@@ -154,9 +154,9 @@ function requireCodec(shards: ShardPlan[], settings: Settings, codec: string): v
 /** Of receipts that no snapshot may name, those that vacuum has not marked: what is marked counts as absent. */
 export async function unmarkedReceipts(store: Store, paths: string[]): Promise<Map<string, Receipt>> {
 	const present = await receiptsOf(store, paths);
-	const found = new Set([...present.values()].map(({ shard, work_id }) => receiptPath(shard, work_id)));
+	const found = new Set([...present.values()].map(({ shard, work_id }) => receiptFile.path(shard, work_id)));
 	const marked = await markedReceipts(store, [...found]);
-	for (const [id, { shard }] of present) if (marked.has(receiptPath(shard, id))) present.delete(id);
+	for (const [id, { shard }] of present) if (marked.has(receiptFile.path(shard, id))) present.delete(id);
 	return present;
 }
 

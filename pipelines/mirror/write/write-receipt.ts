@@ -1,10 +1,10 @@
 import { LAKE_FORMAT, type Receipt } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
+import { receiptFile } from "../../lake/paths.js";
 import { readReceipt, recordBytes } from "../../lake/snapshot.js";
 import type { Store } from "../../ports/store.js";
 import type { Finding, Settled, ShardTables } from "../check/verdict.js";
 import type { ShardPlan } from "../plan/decide.js";
-import { receiptPath } from "../plan/work-id.js";
 
 /** The record that one shard is done. Pure. */
 export function makeReceipt(
@@ -53,7 +53,7 @@ export function countFindings(findings: Finding[]): Receipt["findings"] {
  * files that it names. It is then written again as it is: what vacuum marked before that no longer counts as marked.
  */
 export async function writeReceipt(store: Store, receipt: Receipt): Promise<Receipt> {
-	const path = receiptPath(receipt.shard, receipt.work_id);
+	const path = receiptFile.path(receipt.shard, receipt.work_id);
 	for (;;) {
 		if (await store.putIfAbsent(path, recordBytes(receipt))) return receipt;
 		const first = await readReceipt(store, path);
