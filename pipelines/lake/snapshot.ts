@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { LakeError } from "../../schemas/errors.js";
-import { Latest, Receipt, recordText, Snapshot } from "../../schemas/records.js";
+import { Latest, recordText, Snapshot } from "../../schemas/records.js";
 import type { LakeFile, Store } from "../ports/store.js";
 import { LATEST, snapshotFile } from "./paths.js";
 
@@ -80,17 +80,6 @@ export async function readLatestSnapshot(store: Store): Promise<StoredSnapshot |
 		});
 	}
 	return stored;
-}
-
-/** A receipt, or null when there is none. */
-export async function readReceipt(store: Store, path: string): Promise<Receipt | null> {
-	const content = await store.get(path);
-	if (!content) return null;
-	const receipt = parseRecord(Receipt, content, path, store);
-	if (!path.endsWith(`/${receipt.shard}/${receipt.work_id}.json`)) {
-		throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} is the receipt of other work`, { path });
-	}
-	return receipt;
 }
 
 /** Paths of every snapshot file, by number; a number may have several, of which one was published. */

@@ -2,6 +2,7 @@ import { LakeError, systemCode } from "../../schemas/errors.js";
 import type { Receipt } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import type { Dataset } from "../dataset.js";
+import { storeReceipt } from "../lake/receipt.js";
 import type { Store } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { scratchError } from "../scratch/errors.js";
@@ -19,7 +20,7 @@ import { readShardMetadata, type SplitMetadata } from "./plan/metadata.js";
 import { forgetFailed, keepFailed } from "./write/keep-failed.js";
 import { keepRejected } from "./write/keep-rejected.js";
 import { tableRows } from "./write/table-rows.js";
-import { countFindings, makeReceipt, writeReceipt } from "./write/write-receipt.js";
+import { countFindings, makeReceipt } from "./write/write-receipt.js";
 import { writeTables } from "./write/write-tables.js";
 
 /** The world, as far as a shard needs it. `scratch` is the folder for downloads and temporary files, outside the lake. */
@@ -108,7 +109,7 @@ async function processOnce(
 		if (tools.keepRejected) await keepRejected(settled.findings, images.members, tools, work, signal);
 		const files = await writeTables(shard, tables, tools.tables, store, work);
 		signal.throwIfAborted();
-		const receipt = await writeReceipt(store, makeReceipt(plan, settings, settled, tables, files));
+		const receipt = await storeReceipt(store, makeReceipt(plan, settings, settled, tables, files));
 		await content.release();
 		await forgetFailed(tools.scratch, plan);
 		return receipt;

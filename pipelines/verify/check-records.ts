@@ -2,10 +2,10 @@ import { LakeError } from "../../schemas/errors.js";
 import { type Counts, canonicalJson, type Receipt, type Snapshot } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
 import { deltaCommit, snapshotOfCommit } from "../lake/delta-log.js";
-import { sumCounts } from "../lake/next-snapshot.js";
 import { LATEST, logFile } from "../lake/paths.js";
 import { claimedSnapshot } from "../lake/publish.js";
-import { readLatestSnapshot, readReceipt, type StoredSnapshot } from "../lake/snapshot.js";
+import { readReceipt, sumCounts } from "../lake/receipt.js";
+import { readLatestSnapshot, type StoredSnapshot } from "../lake/snapshot.js";
 import type { Store } from "../ports/store.js";
 import type { Report } from "./report.js";
 

@@ -4,7 +4,7 @@ import type { Receipt, Snapshot } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import { localTable } from "../lake/local-table.js";
 import { tableFile } from "../lake/paths.js";
-import { readReceipt } from "../lake/snapshot.js";
+import { readReceipt } from "../lake/receipt.js";
 import type { Store } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 

@@ -1,8 +1,9 @@
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
 import { readLakeId } from "../../pipelines/lake/lake-id.js";
 import { receiptFile } from "../../pipelines/lake/paths.js";
+import { unmarkedReceipts } from "../../pipelines/lake/receipt.js";
 import { UNKEPT } from "../../pipelines/mirror/plan/decide.js";
-import { type MirrorPlan, planMirror, unmarkedReceipts } from "../../pipelines/mirror/plan/plan-mirror.js";
+import { type MirrorPlan, planMirror } from "../../pipelines/mirror/plan/plan-mirror.js";
 import { PIPELINE_VERSION } from "../../pipelines/mirror/plan/work-id.js";
 import { processShard } from "../../pipelines/mirror/shard.js";
 import type { ImagePool } from "../../pipelines/ports/images.js";

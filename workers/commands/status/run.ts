@@ -2,9 +2,9 @@ import { allShards } from "../../../pipelines/dataset.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
 import { tableFile } from "../../../pipelines/lake/paths.js";
 import { claimedSnapshot } from "../../../pipelines/lake/publish.js";
+import { readReceipts } from "../../../pipelines/lake/receipt.js";
 import { readLatestSnapshot } from "../../../pipelines/lake/snapshot.js";
 import { orDamage, readFirstKept } from "../../../pipelines/lake/vacuum-records.js";
-import { receiptsOf } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import { wholeSnapshots } from "../../../pipelines/vacuum/survey.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Receipt, Snapshot } from "../../../schemas/records.js";
@@ -152,5 +152,5 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 async function selectedReceipts(store: LakeStore, { settings, shards }: Snapshot): Promise<Receipt[]> {
 	if (settings.where === null) return [];
 	const paths = shards.map(({ receipt }) => receipt);
-	return [...(await receiptsOf(store, paths)).values()];
+	return [...(await readReceipts(store, paths)).values()];
 }
