@@ -18,25 +18,25 @@ const LAST = TABLE_NAMES[TABLE_NAMES.length - 1] ?? CLAIM;
 /**
  * Publishes what `plan` makes of the newest snapshot; null from `plan` means that nothing is left to do.
  * A claim lost to another publisher is planned again on top of the winner's snapshot.
- * @param stillThere called when the snapshot's file, the intent, is there, right before the claim; throws where a file
- * that the snapshot names and its base does not is gone
+ * @param guard called when the snapshot's file, the intent, is there, right before the claim; throws where a file that
+ * the snapshot names and its base does not is gone
  * @returns the published snapshot, or null when up to date
  * @throws LAKE_CONFLICT after the fifth lost claim
  */
 export async function publish(
 	store: Store,
 	plan: (base: StoredSnapshot | null) => Promise<Snapshot | null>,
-	stillThere: (base: Snapshot | null, next: Snapshot) => Promise<void>,
+	guard: (base: Snapshot | null, next: Snapshot) => Promise<void>,
 ): Promise<StoredSnapshot | null> {
 	for (let attempt = 0; attempt <= ATTEMPTS; attempt++) {
-		const base = await settleLake(store);
+		const base = await finishClaimedSnapshots(store);
 		const next = await plan(base);
 		if (!next) return null;
 		const content = recordBytes(next);
 		const path = snapshotFile.path(next.number, sha256Of(content));
 		await store.putIfAbsent(path, content);
-		await stillThere(base?.snapshot ?? null, next);
-		if (!(await claim(store, base?.snapshot ?? null, next, path))) continue;
+		await guard(base?.snapshot ?? null, next);
+		if (!(await commitTable(store, CLAIM, base?.snapshot ?? null, next, path))) continue;
 		const stored = await readSnapshot(store, path);
 		await finish(store, base?.snapshot ?? null, stored);
 		return stored;
@@ -45,7 +45,7 @@ export async function publish(
 }
 
 /** Finishes every snapshot that was claimed and not completed, and returns the newest; null of an empty lake. */
-export async function settleLake(store: Store): Promise<StoredSnapshot | null> {
+export async function finishClaimedSnapshots(store: Store): Promise<StoredSnapshot | null> {
 	const latest = await readLatest(store);
 	let newest = latest ? await readSnapshot(store, latest.latest.snapshot, latest.latest.sha256) : null;
 	for (;;) {
@@ -66,11 +66,7 @@ export async function claimedSnapshot(store: Store, number: number): Promise<Sto
 	return readSnapshot(store, path);
 }
 
-/** True when the number is this snapshot's, be it by an earlier attempt with equal bytes. */
-async function claim(store: Store, base: Snapshot | null, next: Snapshot, path: string): Promise<boolean> {
-	return commitTable(store, CLAIM, base, next, path);
-}
-
+/** True when the version is this snapshot's, be it by an earlier attempt with equal bytes. */
 async function commitTable(
 	store: Store,
 	table: TableName,

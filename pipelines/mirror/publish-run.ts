@@ -1,5 +1,5 @@
 import type { Receipt, Snapshot } from "../../schemas/records.js";
-import { type ClaimTools, requireStillThere } from "../lake/claim-guard.js";
+import { type ClaimTools, guardClaim } from "../lake/claim-guard.js";
 import { nextSnapshot, type RunResult } from "../lake/next-snapshot.js";
 import { publish } from "../lake/publish.js";
 import { readReceipts } from "../lake/receipt.js";
@@ -43,7 +43,7 @@ export async function publishRun(
 		prune: request.prune,
 		...results,
 	};
-	const stillThere = (base: Snapshot | null, next: Snapshot) => requireStillThere(store, base, next, tools);
+	const guard = (base: Snapshot | null, next: Snapshot) => guardClaim(store, base, next, tools);
 	const plans = async (base: StoredSnapshot | null): Promise<Snapshot | null> => {
 		requireCovered(request, settings, base?.snapshot ?? null);
 		const receipts = await readReceipts(store, base?.snapshot.shards.map(({ receipt }) => receipt) ?? []);
@@ -51,7 +51,7 @@ export async function publishRun(
 		const keep = await laterShards(store, base?.snapshot ?? null, listing);
 		return nextSnapshot(base?.snapshot ?? null, run, receipts, keep);
 	};
-	return publish(store, plans, stillThere);
+	return publish(store, plans, guard);
 }
 
 async function laterShards(store: Store, base: Snapshot | null, listing: Listing): Promise<Set<string>> {

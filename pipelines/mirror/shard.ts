@@ -14,7 +14,7 @@ import { judgeRatio, settle } from "./check/reconcile.js";
 import type { Finding } from "./check/verdict.js";
 import { fetchShard } from "./content/fetch-shard.js";
 import type { ContentTools, ShardContent } from "./content/shard-content.js";
-import { requireNoDoubt, withoutDoubt } from "./content/whole-zip-fallback.js";
+import { planOfWholeZip, requirePartsSuffice } from "./content/whole-zip-fallback.js";
 import type { ShardPlan } from "./plan/decide.js";
 import { readShardMetadata, type SplitMetadata } from "./plan/metadata.js";
 import { forgetFailed, keepFailed } from "./write/keep-failed.js";
@@ -66,7 +66,7 @@ export async function processShard(
 		return await processOnce(plan, metadata, settings, tools, signal);
 	} catch (error) {
 		if (!(error instanceof ShardFailed)) throw error;
-		const whole = withoutDoubt(plan, error);
+		const whole = planOfWholeZip(plan, error);
 		if (whole === null) throw error;
 		const { shard, code, path } = error;
 		tools.progress.note("warn", "parts of a zip are wrong; the whole zip is fetched to be sure", { shard, code, path });
@@ -99,7 +99,7 @@ async function processOnce(
 		await content.bring(tasks.map(({ member }) => member));
 		const images = await checkImages(archive.members, tasks, content, signal, () => progress.imageDone(shard));
 		const settled = settle(rows, images, settings);
-		requireNoDoubt(plan, settled.findings);
+		requirePartsSuffice(plan, settled.findings);
 		findings = settled.findings;
 		judgeRatio(shard, settled.defective, settled.counts.rows_in, tools.maxRejectRatio);
 		const tables = tableRows(settled);

@@ -32,7 +32,7 @@ export async function survey(store: Store, retention: Retention, now: number): P
 	for (;;) {
 		const firstKept = await readFirstKept(store);
 		try {
-			return await look(store, retention, now, firstKept);
+			return await surveyOnce(store, retention, now, firstKept);
 		} catch (error) {
 			// Another vacuum, that keeps less, may have deleted meanwhile.
 			if ((await readFirstKept(store)) === firstKept) throw error;
@@ -40,7 +40,7 @@ export async function survey(store: Store, retention: Retention, now: number): P
 	}
 }
 
-async function look(store: Store, retention: Retention, now: number, firstKept: number): Promise<Survey | null> {
+async function surveyOnce(store: Store, retention: Retention, now: number, firstKept: number): Promise<Survey | null> {
 	const latest = await readLatestSnapshot(store);
 	if (!latest) return null;
 	const claimed = await claimedSnapshots(store, latest.snapshot.number);

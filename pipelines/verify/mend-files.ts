@@ -11,7 +11,7 @@ import { processShard } from "../mirror/shard.js";
 import type { Source } from "../ports/source.js";
 import type { Store } from "../ports/store.js";
 import { hashFile } from "../scratch/hash-file.js";
-import type { MendTools } from "./mend.js";
+import type { MendTools } from "./mend-tools.js";
 import { type ShardOrigin, shardOrigin, soundReceipt } from "./origins.js";
 import type { Ended } from "./verify.js";
 

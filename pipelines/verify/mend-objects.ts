@@ -9,7 +9,7 @@ import type { MemberRef } from "../ports/archive.js";
 import type { ImagePool } from "../ports/images.js";
 import type { ShardInput } from "../ports/source.js";
 import type { ObjectRow } from "./check-object.js";
-import type { MendTools } from "./mend.js";
+import type { MendTools } from "./mend-tools.js";
 import { type ImageOrigin, imageOrigins, type ShardOrigin, soundReceipt } from "./origins.js";
 import type { Ended } from "./verify.js";
 

@@ -72,7 +72,7 @@ export async function verifyLake(
 		await mender?.files(damagedFiles, snapshots, async (path, why) => {
 			const file = files.get(path);
 			const check = (again: Report) => file && checkFile(file, tools, again, objects, current.has(path));
-			await settle(report, path, why, check);
+			await readBack(report, path, why, check);
 		});
 		tools.onObjects(objects.size);
 		await checkRejected(tools.store, report, signal);
@@ -80,7 +80,7 @@ export async function verifyLake(
 		const damagedObjects = [...objects.values()].filter(({ object_key }) => report.damaged.has(object_key));
 		await mender?.objects(damagedObjects, snapshots, async (path, why) => {
 			const row = objects.get(path);
-			await settle(report, path, why, (again) => row && checkObject(row, tools, again, signal));
+			await readBack(report, path, why, (again) => row && checkObject(row, tools, again, signal));
 		});
 		if (mender) report.unmendable(unmendable);
 		report.sort();
@@ -109,7 +109,7 @@ function unmendable({ code, path }: Problem): string {
 }
 
 /** What was written is looked at once more, as if by another audit. */
-async function settle(
+async function readBack(
 	report: Report,
 	path: string,
 	why: string | null,

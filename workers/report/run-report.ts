@@ -1,7 +1,7 @@
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
 import type { JudgedFindings } from "../../pipelines/expect/judge-findings.js";
 import { rejectedFile, tableFile } from "../../pipelines/lake/paths.js";
-import { settleLake } from "../../pipelines/lake/publish.js";
+import { finishClaimedSnapshots } from "../../pipelines/lake/publish.js";
 import { readReceipts, sumFindings } from "../../pipelines/lake/receipt.js";
 import type { StoredSnapshot } from "../../pipelines/lake/snapshot.js";
 import type { Receipt } from "../../schemas/records.js";
@@ -41,7 +41,7 @@ export async function closing(
 	{ store, expecting }: Ended,
 	spent: Spent,
 ): Promise<CommandResult> {
-	const newest = outcome.published ?? (outcome.failure ? null : await settleLake(store));
+	const newest = outcome.published ?? (outcome.failure ? null : await finishClaimedSnapshots(store));
 	const failed = outcome.shards.filter(({ code }) => code !== null);
 	const exit = outcome.failure ? outcome.failure.exit : failed.length > 0 ? 3 : 0;
 	const state = outcome.failure ? "failed" : outcome.published ? "published" : "up_to_date";
