@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
+import { each } from "../each.js";
 import { rejectedFile, tableFile, vacuumFile } from "../lake/paths.js";
 import { damagedRecords, orDamage, readFirstKept } from "../lake/vacuum-records.js";
 import type { ImagePool } from "../ports/images.js";
@@ -179,13 +180,9 @@ async function checkObjects(
 	report: Report,
 	signal: AbortSignal,
 ): Promise<void> {
-	const rows = objects.values();
-	async function work(): Promise<void> {
-		for (const row of rows) {
-			signal.throwIfAborted();
-			await checkObject(row, tools, report, signal);
-			tools.onObject(row.bytes);
-		}
-	}
-	await Promise.all(Array.from({ length: AT_ONCE }, () => work()));
+	const check = async (row: ObjectRow, stop: AbortSignal): Promise<void> => {
+		await checkObject(row, tools, report, stop);
+		tools.onObject(row.bytes);
+	};
+	await each(objects.values(), AT_ONCE, check, signal);
 }

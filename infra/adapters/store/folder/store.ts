@@ -2,11 +2,12 @@ import { readFileSync, renameSync } from "node:fs";
 import { copyFile, link, open, readdir, readFile, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
+import { each } from "../../../../pipelines/each.js";
 import { objectFile, PRIVATE, privateFile } from "../../../../pipelines/lake/paths.js";
 import type { LakeFile, Store } from "../../../../pipelines/ports/store.js";
 import { ownerId, ownerState } from "../../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
-import { DurableFolders, eachOf, SYNC_WIDTH, syncFile, syncFolder, writeSynced } from "./durable.js";
+import { DurableFolders, SYNC_WIDTH, syncFile, syncFolder, writeSynced } from "./durable.js";
 import { inFolder, isAbsent, storeError } from "./paths.js";
 
 const { asideFolder: ASIDE, stagedFolders: STAGED } = privateFile;
@@ -141,8 +142,8 @@ class Folder implements FolderStore {
 			const files = new Map(staged.map((key) => [key, inFolder(this.#root, key)]));
 			const folders = new Set([...files.values()].map((file) => dirname(file)));
 			await this.#folders.ensure(folders);
-			await eachOf(files, SYNC_WIDTH, ([key, file]) => this.#guard(key, () => this.#publishObject(key, file)));
-			await eachOf(folders, SYNC_WIDTH, syncFolder);
+			await each(files, SYNC_WIDTH, ([key, file]) => this.#guard(key, () => this.#publishObject(key, file)));
+			await each(folders, SYNC_WIDTH, syncFolder);
 		});
 	}
 
@@ -166,7 +167,7 @@ class Folder implements FolderStore {
 		);
 		const folders = new Set(files.map(([, file]) => dirname(file)));
 		await this.#guard(paths[0] ?? "", () =>
-			eachOf(folders, SYNC_WIDTH, (folder) => syncFolder(folder).catch(ignoreAbsent)),
+			each(folders, SYNC_WIDTH, (folder) => syncFolder(folder).catch(ignoreAbsent)),
 		);
 		for (const result of removed) if (result.status === "rejected") throw result.reason;
 	}

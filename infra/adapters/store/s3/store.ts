@@ -2,13 +2,13 @@ import { statSync, unlinkSync } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Readable } from "node:stream";
+import { each } from "../../../../pipelines/each.js";
 import { LATEST, objectFile, PRIVATE } from "../../../../pipelines/lake/paths.js";
 import type { Clock, Progress } from "../../../../pipelines/ports/run.js";
 import type { LakeFile, Store } from "../../../../pipelines/ports/store.js";
 import type { RetryPolicy } from "../../../../pipelines/retry.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
-import { eachOf } from "../folder/durable.js";
 import { checkPath } from "../folder/paths.js";
 import { dropLeftOver, namesIn } from "../folder/store.js";
 import { Bucket, checksumOf, type Encryption } from "./bucket.js";
@@ -183,7 +183,7 @@ class InBucket implements S3Store {
 			await this.#conditional();
 			this.#index ??= this.#listObjects();
 			const index = await this.#index;
-			await eachOf(new Set(staged), OBJECTS_AT_ONCE, (key) =>
+			await each(new Set(staged), OBJECTS_AT_ONCE, (key) =>
 				this.#calls.guard(key, () => this.#publishObject(key, index)),
 			);
 		});
