@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { access, readdir, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
+import { LATEST, PRIVATE } from "../pipelines/lake/paths.js";
 import type { MirrorPlan } from "../pipelines/mirror/plan/plan-mirror.js";
 import type { Progress } from "../pipelines/ports/run.js";
 import type { TableFiles } from "../pipelines/ports/tables.js";
@@ -18,7 +19,7 @@ export async function requireLake(store: LakeStore): Promise<void> {
 	const path = store.name;
 	try {
 		const names = await readdir(path);
-		if (names.length === 0 || names.includes(".irlake") || names.includes("latest.json")) return;
+		if (names.length === 0 || names.includes(PRIVATE) || names.includes(LATEST)) return;
 		const some = names.slice(0, 3).join(", ");
 		throw new LakeError("LAKE_NOT_A_LAKE", `${path} holds other files and is no lake: ${some}`, { path });
 	} catch (cause) {

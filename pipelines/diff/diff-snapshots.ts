@@ -1,12 +1,11 @@
 import { join } from "node:path";
-import { LakeError } from "../../schemas/errors.js";
-import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
+import type { Receipt, TableFile } from "../../schemas/records.js";
 import { TABLE_NAMES, TABLES, type TableName } from "../../schemas/tables.js";
 import { type Dataset, inDatasetOrder } from "../dataset.js";
 import { localTable } from "../lake/local-table.js";
+import { inputSha256, snapshotReceipts, sumFindings } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
-import { changesOf, inputSha256 } from "../mirror/plan/decide.js";
-import { receiptsOf } from "../mirror/plan/plan-mirror.js";
+import { changesOf } from "../mirror/plan/decide.js";
 import type { Store } from "../ports/store.js";
 import type { PlainRow, RowDifference, TableFiles } from "../ports/tables.js";
 import { type Diff, type ImageBytes, noChanges, note, type ShardChange, type Side, valueChanges } from "./changes.js";
@@ -32,20 +31,6 @@ const KEYS: Record<TableName, string[]> = {
 	quarantine: TABLES.quarantine.map(({ name }) => name),
 };
 
-/** Receipts of a snapshot's shards, by shard. Throws LAKE_DAMAGED where one is missing. */
-export async function shardReceipts(store: Store, snapshot: Snapshot): Promise<Map<string, Receipt>> {
-	const found = await receiptsOf(
-		store,
-		snapshot.shards.map(({ receipt }) => receipt),
-	);
-	const receipts = snapshot.shards.map(({ shard, work_id, receipt: path }) => {
-		const receipt = found.get(work_id);
-		if (receipt) return [shard, receipt] as const;
-		throw new LakeError("LAKE_DAMAGED", `${path} is missing in ${store.name}`, { path });
-	});
-	return new Map(receipts);
-}
-
 export function snapshotSide({ path, snapshot }: StoredSnapshot): Side {
 	const { uri, revision, commit, committed_at } = snapshot.source;
 	const skipped = snapshot.skipped.map(({ shard }) => shard);
@@ -62,8 +47,8 @@ export async function diffSnapshots(
 	tools: DiffTools,
 	signal: AbortSignal,
 ): Promise<Diff> {
-	const old = await shardReceipts(tools.store, before.snapshot);
-	const now = await shardReceipts(tools.store, after.snapshot);
+	const old = await snapshotReceipts(tools.store, before.snapshot);
+	const now = await snapshotReceipts(tools.store, after.snapshot);
 	const rows = Object.fromEntries(TABLE_NAMES.map((table) => [table, noChanges()])) as Diff["rows"];
 	const shards = shardChanges(tools.dataset, old, now);
 	const diff: Diff = {
@@ -75,7 +60,9 @@ export async function diffSnapshots(
 		rows,
 		images: noChanges(),
 		counts: valueChanges(before.snapshot.counts, after.snapshot.counts),
-		findings: valueChanges(findingsOf(old), findingsOf(now)).sort((a, b) => (a.name < b.name ? -1 : 1)),
+		findings: valueChanges(sumFindings(findingsOf(old)), sumFindings(findingsOf(now))).sort((a, b) =>
+			a.name < b.name ? -1 : 1,
+		),
 		unknown: [],
 	};
 	tools.onShards(shards.length);
@@ -103,12 +90,8 @@ function shardChanges(dataset: Dataset, old: Map<string, Receipt>, now: Map<stri
 	});
 }
 
-function findingsOf(receipts: Map<string, Receipt>): Record<string, number> {
-	const sums: Record<string, number> = {};
-	for (const { findings } of receipts.values()) {
-		for (const [code, count] of Object.entries(findings)) sums[code] = (sums[code] ?? 0) + (count ?? 0);
-	}
-	return sums;
+function findingsOf(receipts: Map<string, Receipt>): Receipt["findings"][] {
+	return [...receipts.values()].map(({ findings }) => findings);
 }
 
 async function compareTable(

@@ -1,13 +1,14 @@
 import type { Receipt } from "../../schemas/records.js";
 import { shardParts } from "../dataset.js";
+import { inputSha256, snapshotReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
-import { changesOf, inputSha256, knownRows, planShards, requireListed, type ShardPlan } from "../mirror/plan/decide.js";
+import { changesOf, knownRows, planShards, requireListed, type ShardPlan } from "../mirror/plan/decide.js";
 import { readShardMetadata, type SplitMetadata } from "../mirror/plan/metadata.js";
 import { commitDatesOf, type MetadataTools, readMetadata, splitsOf } from "../mirror/plan/plan-mirror.js";
 import type { ArchiveReader } from "../ports/archive.js";
 import type { Listing } from "../ports/source.js";
 import { type Diff, noChanges, type ShardChange, type Side } from "./changes.js";
-import { type DiffTools, shardReceipts, snapshotSide } from "./diff-snapshots.js";
+import { type DiffTools, snapshotSide } from "./diff-snapshots.js";
 import { compareMetadata, type LakeShard, readLakeShard } from "./metadata-rows.js";
 import { comparePictures, sourcePictures } from "./pictures.js";
 
@@ -26,7 +27,7 @@ export async function diffSource(
 ): Promise<Diff> {
 	const { dataset, source, store } = tools;
 	const { snapshot } = stored;
-	const receipts = await shardReceipts(store, snapshot);
+	const receipts = await snapshotReceipts(store, snapshot);
 	const listing = await source.list({ shards: wanted, splits: splitsOf(dataset, wanted) }, signal);
 	const listed = wanted.filter((shard) => listing.shards.has(shard));
 	const splits = splitsOf(dataset, listed);

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
 import { ROW_COLUMNS } from "../../schemas/row.js";
-import { shardParts } from "../dataset.js";
 import { localTable } from "../lake/local-table.js";
+import { tableFile } from "../lake/paths.js";
 import { sha256Of } from "../lake/snapshot.js";
 import type { Store } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
@@ -22,11 +22,9 @@ export async function readShardRows(
 	tables: TableFiles,
 	work: string,
 ): Promise<ImageRow[]> {
-	const { split, number } = shardParts(shard);
-	const folder = `tables/images/split=${split}/shard=${number}/`;
 	const rows: ImageRow[] = [];
 	for (const file of snapshot.tables.images?.files ?? []) {
-		if (!file.path.startsWith(folder)) continue;
+		if (tableFile.parse(file.path)?.shard !== shard) continue;
 		const local = await localTable(file, store, join(work, "images.parquet"));
 		for await (const batch of tables.read(local, COLUMNS)) {
 			rows.push(...(batch as unknown as ImageRow[])); // these columns, of a file whose hash was just checked

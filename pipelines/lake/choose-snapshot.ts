@@ -1,6 +1,7 @@
 import { LakeError } from "../../schemas/errors.js";
 import { type Dataset, inDatasetOrder } from "../dataset.js";
 import type { Store } from "../ports/store.js";
+import { snapshotFile } from "./paths.js";
 import { claimedSnapshot } from "./publish.js";
 import { readLatestSnapshot, type StoredSnapshot } from "./snapshot.js";
 import { readFirstKept } from "./vacuum-records.js";
@@ -14,7 +15,7 @@ export async function chooseSnapshot(store: Store, wanted: string, asked = "--sn
 	if (!latest) throw new LakeError("LAKE_NOT_FOUND", `there is no lake in ${store.name}`, { path: store.name });
 	if (wanted === "latest") return latest;
 	const path = wanted.replace(/^\.\//, "");
-	const number = /^([1-9]\d{0,8})$/.exec(path)?.[1] ?? /^snapshots\/0*(\d+)-[0-9a-f]{12}\.json$/.exec(path)?.[1];
+	const number = /^([1-9]\d{0,8})$/.exec(path)?.[1] ?? snapshotFile.parse(path)?.number;
 	if (number === undefined) {
 		throw new LakeError("USAGE", `${asked} cannot be ${JSON.stringify(wanted)}`, {
 			hint: "Give a number, a path such as snapshots/000001-0123456789ab.json, or latest.",

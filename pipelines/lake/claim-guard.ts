@@ -1,10 +1,11 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
-import { shardParts } from "../dataset.js";
+import { each } from "../each.js";
 import type { Store } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { objectsNamed, rejectedNamed } from "./named-files.js";
+import { objectFile, tableFile } from "./paths.js";
 import { STALE_SECONDS, type SweepTools, takeOver } from "./sweep.js";
 import {
 	decideMarks,
@@ -45,7 +46,7 @@ const WAIT_SECONDS = 2;
 const AT_ONCE = 32;
 
 /** Throws LAKE_SWEPT where something is gone; receipts that promise it are marked, so that the next plan does them anew. */
-export async function requireStillThere(
+export async function guardClaim(
 	store: Store,
 	base: Snapshot | null,
 	next: Snapshot,
@@ -61,7 +62,7 @@ export async function requireStillThere(
 		const own = new Set(
 			shards.flatMap(({ receipt, files, objects, rejected }) => [receipt, ...paths(files), ...objects, ...rejected]),
 		);
-		await keep(store, records, own, tools);
+		await keepFromVacuum(store, records, own, tools);
 		// Anything may have gone until now; from now on nothing does.
 		missing = new Set([...(await missingFiles(store, shards)), ...(await missingObjects(store, shards))]);
 	}
@@ -89,10 +90,8 @@ function newShards(base: Snapshot | null, next: Snapshot): NewShard[] {
 	return next.shards
 		.filter(({ receipt }) => !known.has(receipt))
 		.map(({ shard, receipt }) => {
-			const { split, number } = shardParts(shard);
-			const folder = `/split=${split}/shard=${number}/`;
 			const files = TABLE_NAMES.flatMap((table) => {
-				const own = (next.tables[table]?.files ?? []).filter(({ path }) => path.includes(folder));
+				const own = (next.tables[table]?.files ?? []).filter(({ path }) => tableFile.parse(path)?.shard === shard);
 				return own.map((file) => ({ ...file, table }));
 			});
 			return { shard, receipt, files, objects: [], rejected: [] };
@@ -103,11 +102,9 @@ function newShards(base: Snapshot | null, next: Snapshot): NewShard[] {
 async function missingFiles(store: Store, shards: NewShard[]): Promise<Set<string>> {
 	const asked = shards.flatMap(({ receipt, files }) => [receipt, ...paths(files)]);
 	const missing = new Set<string>();
-	const queue = asked.values();
-	const lane = async (): Promise<void> => {
-		for (const path of queue) if ((await store.stat(path)) === null) missing.add(path);
-	};
-	await Promise.all(Array.from({ length: AT_ONCE }, lane));
+	await each(asked, AT_ONCE, async (path) => {
+		if ((await store.stat(path)) === null) missing.add(path);
+	});
 	return missing;
 }
 
@@ -126,7 +123,7 @@ async function readObjects(shards: NewShard[], store: Store, { tables, work }: C
 }
 
 /** Sees to it that no vacuum deletes any of these files after this. */
-async function keep(
+async function keepFromVacuum(
 	store: Store,
 	{ marks, decided }: VacuumRecords,
 	own: Set<string>,
@@ -149,6 +146,6 @@ async function keep(
 async function missingObjects(store: Store, shards: NewShard[]): Promise<Set<string>> {
 	const missing = new Set(shards.flatMap(({ objects }) => objects));
 	if (missing.size === 0) return missing;
-	for await (const { path } of store.list("objects")) missing.delete(path);
+	for await (const { path } of store.list(objectFile.folder)) missing.delete(path);
 	return missing;
 }

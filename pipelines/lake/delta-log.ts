@@ -1,15 +1,13 @@
 import { createHash } from "node:crypto";
+import { LakeError } from "../../schemas/errors.js";
 import { canonicalJson, type Snapshot, type TableFile } from "../../schemas/records.js";
 import { type Column, PARTITION_COLUMNS, PROMPT_IMAGE_FIELDS, TABLES, type TableName } from "../../schemas/tables.js";
+import { tableFile } from "./paths.js";
 
 /**
  * Delta Lake commits, written by hand (PROTOCOL.md, reader 1, writer 2). Pure: the same two snapshots
  * give the same bytes. One file a version, never overwritten; statistics hold exact row counts only.
  */
-
-export function logPath(table: TableName, version: number): string {
-	return `tables/${table}/_delta_log/${String(version).padStart(20, "0")}.json`;
-}
 
 /** The commit that takes `table` from `base` to `next`. Its version is `next.number - 1`. */
 export function deltaCommit(table: TableName, base: Snapshot | null, next: Snapshot, snapshotPath: string): Buffer {
@@ -52,23 +50,19 @@ export function snapshotOfCommit(commit: Buffer): string | null {
 
 /** Path as Delta knows it: relative to the table. The names hold nothing that a URI would encode. */
 function inTable(table: TableName, file: TableFile): string {
-	return file.path.slice(`tables/${table}/`.length);
+	return file.path.slice(`${tableFile.tableFolder(table)}/`.length);
 }
 
-function partitionValues(path: string): Record<string, string> {
-	const found: Record<string, string> = {};
-	for (const segment of path.split("/")) {
-		const at = segment.indexOf("=");
-		if (at > 0) found[segment.slice(0, at)] = segment.slice(at + 1);
-	}
-	return found;
+function partitionValues({ path }: TableFile): Record<string, string> {
+	const parts = tableFile.parse(path);
+	if (!parts) throw new LakeError("LAKE_DAMAGED", `${path} is not the path of a file of a table.`, { path });
+	return { split: parts.split, shard: String(parts.number) };
 }
 
 function add(table: TableName, file: TableFile, time: number): object {
-	const path = inTable(table, file);
 	return {
-		path,
-		partitionValues: partitionValues(path),
+		path: inTable(table, file),
+		partitionValues: partitionValues(file),
 		size: file.bytes,
 		modificationTime: time,
 		dataChange: true,
@@ -77,13 +71,12 @@ function add(table: TableName, file: TableFile, time: number): object {
 }
 
 function remove(table: TableName, file: TableFile, time: number): object {
-	const path = inTable(table, file);
 	return {
-		path,
+		path: inTable(table, file),
 		deletionTimestamp: time,
 		dataChange: true,
 		extendedFileMetadata: true,
-		partitionValues: partitionValues(path),
+		partitionValues: partitionValues(file),
 		size: file.bytes,
 	};
 }

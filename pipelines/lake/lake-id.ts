@@ -3,11 +3,12 @@ import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT } from "../../schemas/records.js";
 import { LakeIdentity } from "../../schemas/writer-records.js";
 import type { Store } from "../ports/store.js";
+import { privateFile } from "./paths.js";
 import { recordBytes } from "./snapshot.js";
 
 /** A lake's id, by which two paths are known to be one lake, or one path to be another lake than before. */
 
-const PATH = ".irlake/lake.json";
+const PATH = privateFile.lakeId;
 
 /** Null of a lake that has none yet. Throws LAKE_DAMAGED for a record that cannot be read. */
 export async function readLakeId(store: Store): Promise<string | null> {

@@ -1,16 +1,10 @@
 import { LakeError } from "../../schemas/errors.js";
-import {
-	type Counts,
-	LAKE_FORMAT,
-	type Receipt,
-	type Snapshot,
-	type Split,
-	type TableFile,
-} from "../../schemas/records.js";
+import { LAKE_FORMAT, type Receipt, type Snapshot, type Split, type TableFile } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
 import { type Dataset, inDatasetOrder, shardParts, subsetOf } from "../dataset.js";
-import { receiptPath } from "../mirror/plan/work-id.js";
+import { receiptFile } from "./paths.js";
+import { sumCounts } from "./receipt.js";
 
 /** What one run brings to a snapshot. Plain data. */
 export interface RunResult {
@@ -48,7 +42,7 @@ export function nextSnapshot(
 		shards.set(receipt.shard, {
 			shard: receipt.shard,
 			work_id: receipt.work_id,
-			receipt: receiptPath(receipt.shard, receipt.work_id),
+			receipt: receiptFile.path(receipt.shard, receipt.work_id),
 			commit: run.source.commit,
 		});
 	}
@@ -122,26 +116,4 @@ function tableFiles(receipts: Receipt[], number: number): Snapshot["tables"] {
 	}
 	const tables = TABLE_NAMES.map((table) => [table, { delta_version: number - 1, files: files[table] }]);
 	return Object.fromEntries(tables) as Snapshot["tables"];
-}
-
-/** Sums the receipts' keys; one that a receipt lacks counts as zero there. */
-export function sumCounts(receipts: Receipt[]): Counts {
-	const sum: Record<string, number> = {
-		rows_in: 0,
-		rows_published: 0,
-		rows_rejected: 0,
-		members_in: 0,
-		members_published: 0,
-		members_rejected: 0,
-		orphans: 0,
-		prompts: 0,
-		pairs: 0,
-		ties: 0,
-		objects_bytes: 0,
-	};
-	for (const { counts } of receipts) {
-		for (const [key, value] of Object.entries(counts)) sum[key] = (sum[key] ?? 0) + (value ?? 0);
-	}
-	// Every key of Counts is set above; zod checked the receipts' own.
-	return sum as Counts;
 }

@@ -2,8 +2,9 @@ import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT, type Snapshot } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
 import type { Store } from "../ports/store.js";
-import { deltaCommit, logPath, snapshotOfCommit } from "./delta-log.js";
-import { readLatest, readSnapshot, recordBytes, type StoredSnapshot, snapshotPath } from "./snapshot.js";
+import { deltaCommit, snapshotOfCommit } from "./delta-log.js";
+import { LATEST, logFile, snapshotFile } from "./paths.js";
+import { readLatest, readSnapshot, recordBytes, type StoredSnapshot, sha256Of } from "./snapshot.js";
 
 /**
  * Publishing: snapshot file → one commit to each table's log → `latest.json`. The put-if-absent of the
@@ -17,25 +18,25 @@ const LAST = TABLE_NAMES[TABLE_NAMES.length - 1] ?? CLAIM;
 /**
  * Publishes what `plan` makes of the newest snapshot; null from `plan` means that nothing is left to do.
  * A claim lost to another publisher is planned again on top of the winner's snapshot.
- * @param stillThere called when the snapshot's file, the intent, is there, right before the claim; throws where a file
- * that the snapshot names and its base does not is gone
+ * @param guard called when the snapshot's file, the intent, is there, right before the claim; throws where a file that
+ * the snapshot names and its base does not is gone
  * @returns the published snapshot, or null when up to date
  * @throws LAKE_CONFLICT after the fifth lost claim
  */
 export async function publish(
 	store: Store,
 	plan: (base: StoredSnapshot | null) => Promise<Snapshot | null>,
-	stillThere: (base: Snapshot | null, next: Snapshot) => Promise<void>,
+	guard: (base: Snapshot | null, next: Snapshot) => Promise<void>,
 ): Promise<StoredSnapshot | null> {
 	for (let attempt = 0; attempt <= ATTEMPTS; attempt++) {
-		const base = await settleLake(store);
+		const base = await finishClaimedSnapshots(store);
 		const next = await plan(base);
 		if (!next) return null;
 		const content = recordBytes(next);
-		const path = snapshotPath(next.number, content);
+		const path = snapshotFile.path(next.number, sha256Of(content));
 		await store.putIfAbsent(path, content);
-		await stillThere(base?.snapshot ?? null, next);
-		if (!(await claim(store, base?.snapshot ?? null, next, path))) continue;
+		await guard(base?.snapshot ?? null, next);
+		if (!(await commitTable(store, CLAIM, base?.snapshot ?? null, next, path))) continue;
 		const stored = await readSnapshot(store, path);
 		await finish(store, base?.snapshot ?? null, stored);
 		return stored;
@@ -44,7 +45,7 @@ export async function publish(
 }
 
 /** Finishes every snapshot that was claimed and not completed, and returns the newest; null of an empty lake. */
-export async function settleLake(store: Store): Promise<StoredSnapshot | null> {
+export async function finishClaimedSnapshots(store: Store): Promise<StoredSnapshot | null> {
 	const latest = await readLatest(store);
 	let newest = latest ? await readSnapshot(store, latest.latest.snapshot, latest.latest.sha256) : null;
 	for (;;) {
@@ -57,7 +58,7 @@ export async function settleLake(store: Store): Promise<StoredSnapshot | null> {
 
 /** The snapshot that holds a number, by the log of `images`; null while nobody claimed it. */
 export async function claimedSnapshot(store: Store, number: number): Promise<StoredSnapshot | null> {
-	const log = logPath(CLAIM, number - 1);
+	const log = logFile.path(CLAIM, number - 1);
 	const commit = await store.get(log);
 	if (!commit) return null;
 	const path = snapshotOfCommit(commit);
@@ -65,11 +66,7 @@ export async function claimedSnapshot(store: Store, number: number): Promise<Sto
 	return readSnapshot(store, path);
 }
 
-/** True when the number is this snapshot's, be it by an earlier attempt with equal bytes. */
-async function claim(store: Store, base: Snapshot | null, next: Snapshot, path: string): Promise<boolean> {
-	return commitTable(store, CLAIM, base, next, path);
-}
-
+/** True when the version is this snapshot's, be it by an earlier attempt with equal bytes. */
 async function commitTable(
 	store: Store,
 	table: TableName,
@@ -77,7 +74,7 @@ async function commitTable(
 	next: Snapshot,
 	path: string,
 ): Promise<boolean> {
-	const log = logPath(table, next.number - 1);
+	const log = logFile.path(table, next.number - 1);
 	if (await store.putIfAbsent(log, deltaCommit(table, base, next, path))) return true;
 	const present = await store.get(log);
 	// Another release may have written the same snapshot's commit in other words: it is the same version.
@@ -88,7 +85,7 @@ async function commitTable(
 async function finish(store: Store, base: Snapshot | null, { path, sha256, snapshot }: StoredSnapshot): Promise<void> {
 	for (const table of TABLE_NAMES) {
 		if (await commitTable(store, table, base, snapshot, path)) continue;
-		const log = logPath(table, snapshot.number - 1);
+		const log = logFile.path(table, snapshot.number - 1);
 		throw new LakeError("LAKE_DAMAGED", `${log} in ${store.name} belongs to another snapshot than ${path}`, {
 			path: log,
 		});
@@ -109,15 +106,15 @@ async function moveLatest(store: Store, from: StoredSnapshot): Promise<void> {
 		const present = await readLatest(store);
 		if (present && present.latest.number >= snapshot.number) return;
 		const content = recordBytes({ format: LAKE_FORMAT, number: snapshot.number, snapshot: path, sha256 });
-		const written = await store.replace("latest.json", content, present?.content ?? null);
-		if (written && (await store.get(logPath(LAST, snapshot.number))) === null) return;
+		const written = await store.replace(LATEST, content, present?.content ?? null);
+		if (written && (await store.get(logFile.path(LAST, snapshot.number))) === null) return;
 	}
 }
 
 /** The newest snapshot whose every table has its commit, starting from one that has. */
 async function newestComplete(store: Store, from: StoredSnapshot): Promise<StoredSnapshot> {
 	let newest = from;
-	while ((await store.get(logPath(LAST, newest.snapshot.number))) !== null) {
+	while ((await store.get(logFile.path(LAST, newest.snapshot.number))) !== null) {
 		const next = await claimedSnapshot(store, newest.snapshot.number + 1);
 		if (!next) break;
 		newest = next;

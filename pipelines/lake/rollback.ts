@@ -2,7 +2,7 @@ import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
 import { TABLE_NAMES } from "../../schemas/tables.js";
 import type { Store } from "../ports/store.js";
-import { type ClaimTools, requireStillThere } from "./claim-guard.js";
+import { type ClaimTools, guardClaim } from "./claim-guard.js";
 import { claimedSnapshot, publish } from "./publish.js";
 import type { StoredSnapshot } from "./snapshot.js";
 import { readFirstKept } from "./vacuum-records.js";
@@ -23,7 +23,7 @@ export async function rollback(store: Store, number: number, tools: ClaimTools):
 		return renumbered(target.snapshot, base.snapshot.number + 1);
 	};
 	try {
-		return await publish(store, plans, (base, next) => requireStillThere(store, base, next, tools));
+		return await publish(store, plans, (base, next) => guardClaim(store, base, next, tools));
 	} catch (error) {
 		if (error instanceof LakeError && error.code === "LAKE_SWEPT") throw vacuumed(store, number, error.path);
 		throw error;

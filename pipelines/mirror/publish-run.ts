@@ -1,12 +1,13 @@
 import type { Receipt, Snapshot } from "../../schemas/records.js";
-import { type ClaimTools, requireStillThere } from "../lake/claim-guard.js";
+import { type ClaimTools, guardClaim } from "../lake/claim-guard.js";
 import { nextSnapshot, type RunResult } from "../lake/next-snapshot.js";
 import { publish } from "../lake/publish.js";
+import { readReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
 import type { Listing } from "../ports/source.js";
 import type { Store } from "../ports/store.js";
 import { isLater } from "./plan/decide.js";
-import { commitDatesOf, type MirrorPlan, type MirrorRequest, receiptsOf, requireCovered } from "./plan/plan-mirror.js";
+import { commitDatesOf, type MirrorPlan, type MirrorRequest, requireCovered } from "./plan/plan-mirror.js";
 
 /** What the shards of a run came to. */
 export interface ShardResults {
@@ -42,15 +43,15 @@ export async function publishRun(
 		prune: request.prune,
 		...results,
 	};
-	const stillThere = (base: Snapshot | null, next: Snapshot) => requireStillThere(store, base, next, tools);
+	const guard = (base: Snapshot | null, next: Snapshot) => guardClaim(store, base, next, tools);
 	const plans = async (base: StoredSnapshot | null): Promise<Snapshot | null> => {
 		requireCovered(request, settings, base?.snapshot ?? null);
-		const receipts = await receiptsOf(store, base?.snapshot.shards.map(({ receipt }) => receipt) ?? []);
+		const receipts = await readReceipts(store, base?.snapshot.shards.map(({ receipt }) => receipt) ?? []);
 		for (const receipt of results.receipts) receipts.set(receipt.work_id, receipt);
 		const keep = await laterShards(store, base?.snapshot ?? null, listing);
 		return nextSnapshot(base?.snapshot ?? null, run, receipts, keep);
 	};
-	return publish(store, plans, stillThere);
+	return publish(store, plans, guard);
 }
 
 async function laterShards(store: Store, base: Snapshot | null, listing: Listing): Promise<Set<string>> {

@@ -2,6 +2,7 @@ import { LakeError, systemCode } from "../../schemas/errors.js";
 import type { Receipt } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import type { Dataset } from "../dataset.js";
+import { storeReceipt } from "../lake/receipt.js";
 import type { Store } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { scratchError } from "../scratch/errors.js";
@@ -13,13 +14,13 @@ import { judgeRatio, settle } from "./check/reconcile.js";
 import type { Finding } from "./check/verdict.js";
 import { fetchShard } from "./content/fetch-shard.js";
 import type { ContentTools, ShardContent } from "./content/shard-content.js";
-import { requireNoDoubt, withoutDoubt } from "./content/whole-zip-fallback.js";
+import { planOfWholeZip, requirePartsSuffice } from "./content/whole-zip-fallback.js";
 import type { ShardPlan } from "./plan/decide.js";
 import { readShardMetadata, type SplitMetadata } from "./plan/metadata.js";
 import { forgetFailed, keepFailed } from "./write/keep-failed.js";
 import { keepRejected } from "./write/keep-rejected.js";
 import { tableRows } from "./write/table-rows.js";
-import { countFindings, makeReceipt, writeReceipt } from "./write/write-receipt.js";
+import { countFindings, makeReceipt } from "./write/write-receipt.js";
 import { writeTables } from "./write/write-tables.js";
 
 /** The world, as far as a shard needs it. `scratch` is the folder for downloads and temporary files, outside the lake. */
@@ -65,7 +66,7 @@ export async function processShard(
 		return await processOnce(plan, metadata, settings, tools, signal);
 	} catch (error) {
 		if (!(error instanceof ShardFailed)) throw error;
-		const whole = withoutDoubt(plan, error);
+		const whole = planOfWholeZip(plan, error);
 		if (whole === null) throw error;
 		const { shard, code, path } = error;
 		tools.progress.note("warn", "parts of a zip are wrong; the whole zip is fetched to be sure", { shard, code, path });
@@ -98,7 +99,7 @@ async function processOnce(
 		await content.bring(tasks.map(({ member }) => member));
 		const images = await checkImages(archive.members, tasks, content, signal, () => progress.imageDone(shard));
 		const settled = settle(rows, images, settings);
-		requireNoDoubt(plan, settled.findings);
+		requirePartsSuffice(plan, settled.findings);
 		findings = settled.findings;
 		judgeRatio(shard, settled.defective, settled.counts.rows_in, tools.maxRejectRatio);
 		const tables = tableRows(settled);
@@ -108,7 +109,7 @@ async function processOnce(
 		if (tools.keepRejected) await keepRejected(settled.findings, images.members, tools, work, signal);
 		const files = await writeTables(shard, tables, tools.tables, store, work);
 		signal.throwIfAborted();
-		const receipt = await writeReceipt(store, makeReceipt(plan, settings, settled, tables, files));
+		const receipt = await storeReceipt(store, makeReceipt(plan, settings, settled, tables, files));
 		await content.release();
 		await forgetFailed(tools.scratch, plan);
 		return receipt;

@@ -1,13 +1,14 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
+import { folderOf, KINDS, type Kind, kindOf } from "../lake/kinds.js";
 import { objectsNamed, rejectedNamed, type TableTools } from "../lake/named-files.js";
 import { claimedSnapshot } from "../lake/publish.js";
-import { readLatestSnapshot, readReceipt, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake/snapshot.js";
+import { readReceipt } from "../lake/receipt.js";
+import { readLatestSnapshot, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake/snapshot.js";
 import { readFirstKept } from "../lake/vacuum-records.js";
 import type { LakeFile, Store } from "../ports/store.js";
 import { goingFiles, goingReceipts, type Holdings, type May, oldestKept, type Retention } from "./decide.js";
-import { folderOf, KINDS, type Kind, kindOf } from "./kinds.js";
 
 type NamedFile = TableFile & { table: TableName };
 
@@ -31,7 +32,7 @@ export async function survey(store: Store, retention: Retention, now: number): P
 	for (;;) {
 		const firstKept = await readFirstKept(store);
 		try {
-			return await look(store, retention, now, firstKept);
+			return await surveyOnce(store, retention, now, firstKept);
 		} catch (error) {
 			// Another vacuum, that keeps less, may have deleted meanwhile.
 			if ((await readFirstKept(store)) === firstKept) throw error;
@@ -39,7 +40,7 @@ export async function survey(store: Store, retention: Retention, now: number): P
 	}
 }
 
-async function look(store: Store, retention: Retention, now: number, firstKept: number): Promise<Survey | null> {
+async function surveyOnce(store: Store, retention: Retention, now: number, firstKept: number): Promise<Survey | null> {
 	const latest = await readLatestSnapshot(store);
 	if (!latest) return null;
 	const claimed = await claimedSnapshots(store, latest.snapshot.number);

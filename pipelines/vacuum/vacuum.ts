@@ -1,3 +1,4 @@
+import { KINDS, type Kind, kindOf } from "../lake/kinds.js";
 import { readLatest } from "../lake/snapshot.js";
 import { STALE_SECONDS, type SweepTools, sweepMarks, takeOver } from "../lake/sweep.js";
 import {
@@ -13,7 +14,6 @@ import {
 import type { LakeFile, Store } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { markable, type Retention, sweepable } from "./decide.js";
-import { KINDS, type Kind, kindOf } from "./kinds.js";
 import { going, listFiles, type Survey, survey } from "./survey.js";
 
 /** Deleting what no retained snapshot needs: look, mark; later look again, sweep. docs/decisions/0009-vacuum.md */

@@ -1,10 +1,11 @@
 import { LakeError } from "../../schemas/errors.js";
 import { type Counts, canonicalJson, type Receipt, type Snapshot } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
-import { deltaCommit, logPath, snapshotOfCommit } from "../lake/delta-log.js";
-import { sumCounts } from "../lake/next-snapshot.js";
+import { deltaCommit, snapshotOfCommit } from "../lake/delta-log.js";
+import { LATEST, logFile } from "../lake/paths.js";
 import { claimedSnapshot } from "../lake/publish.js";
-import { readLatestSnapshot, readReceipt, type StoredSnapshot } from "../lake/snapshot.js";
+import { readReceipt, sumCounts } from "../lake/receipt.js";
+import { readLatestSnapshot, type StoredSnapshot } from "../lake/snapshot.js";
 import type { Store } from "../ports/store.js";
 import type { Report } from "./report.js";
 
@@ -21,9 +22,9 @@ export async function checkRecords(store: Store, report: Report): Promise<Checke
 	if (latest === undefined) return { snapshots: [], receipts: new Map() };
 	if (latest === null) {
 		// All tables have their first commit: either a publish is at its last step, or the record was lost.
-		const logs = await Promise.all(TABLE_NAMES.map((table) => store.stat(logPath(table, 0))));
+		const logs = await Promise.all(TABLE_NAMES.map((table) => store.stat(logFile.path(table, 0))));
 		if (!logs.every(Boolean)) return null;
-		report.add("RECORD_INVALID", "latest.json", "it is missing, though a snapshot was published");
+		report.add("RECORD_INVALID", LATEST, "it is missing, though a snapshot was published");
 		return { snapshots: [], receipts: new Map() };
 	}
 	const snapshots = await checkHistory(store, latest, report);
@@ -34,12 +35,12 @@ export async function checkRecords(store: Store, report: Report): Promise<Checke
 
 /** Versions of a table beyond the newest snapshot: at most the one that is being published, and no other writer's. */
 async function checkVersions(store: Store, table: TableName, number: number, report: Report): Promise<void> {
-	for await (const { path } of store.list(`tables/${table}/_delta_log/`)) {
-		const match = /\/(\d{20})\.json$/.exec(path);
-		if (!match || Number(match[1]) < number) continue;
+	for await (const { path } of store.list(logFile.folder(table))) {
+		const commit = logFile.parse(path);
+		if (!commit || commit.version < number) continue;
 		const content = await store.get(path);
 		const known = content !== null && snapshotOfCommit(content) !== null;
-		if (known && Number(match[1]) === number) continue;
+		if (known && commit.version === number) continue;
 		report.add("LOG_MISMATCH", path, `no snapshot stands behind it; the newest one is ${number}`);
 	}
 }
@@ -50,8 +51,8 @@ async function noting<T>(report: Report, read: () => Promise<T>): Promise<T | un
 		return await read();
 	} catch (error) {
 		if (!(error instanceof LakeError) || error.code !== "LAKE_DAMAGED") throw error;
-		const path = error.path ?? "latest.json";
-		report.add(path.includes("/_delta_log/") ? "LOG_MISMATCH" : "RECORD_INVALID", path, error.message);
+		const path = error.path ?? LATEST;
+		report.add(logFile.parse(path) ? "LOG_MISMATCH" : "RECORD_INVALID", path, error.message);
 		return undefined;
 	}
 }
@@ -61,7 +62,7 @@ async function checkHistory(store: Store, latest: StoredSnapshot, report: Report
 	let base: Snapshot | null = null;
 	for (let number = 1; number <= latest.snapshot.number; number++) {
 		const stored = await noting(report, () => claimedSnapshot(store, number));
-		if (stored === null) report.add("LOG_MISMATCH", logPath("images", number - 1), "the commit is missing");
+		if (stored === null) report.add("LOG_MISMATCH", logFile.path("images", number - 1), "the commit is missing");
 		const known: StoredSnapshot | null = stored ?? (number === latest.snapshot.number ? latest : null);
 		if (known) {
 			report.checked.snapshots++;
@@ -80,7 +81,7 @@ async function checkHistory(store: Store, latest: StoredSnapshot, report: Report
 /** Each table's commit must be the one that leads from the snapshot before to this one. */
 async function checkLogs(store: Store, base: Snapshot | null, stored: StoredSnapshot, report: Report): Promise<void> {
 	for (const table of TABLE_NAMES) {
-		const path = logPath(table, stored.snapshot.number - 1);
+		const path = logFile.path(table, stored.snapshot.number - 1);
 		const content = await store.get(path);
 		if (!content) {
 			if (table !== "images") report.add("LOG_MISMATCH", path, "the commit is missing");

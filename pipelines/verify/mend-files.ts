@@ -2,15 +2,17 @@ import { rm } from "node:fs/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
 import { shardParts } from "../dataset.js";
-import { inputSha256, planFetch, type ShardPlan } from "../mirror/plan/decide.js";
+import { tableFile } from "../lake/paths.js";
+import { inputSha256 } from "../lake/receipt.js";
+import { planFetch, type ShardPlan } from "../mirror/plan/decide.js";
 import type { SplitMetadata } from "../mirror/plan/metadata.js";
 import { readMetadata, remoteShards } from "../mirror/plan/plan-mirror.js";
 import { processShard } from "../mirror/shard.js";
 import type { Source } from "../ports/source.js";
 import type { Store } from "../ports/store.js";
 import { hashFile } from "../scratch/hash-file.js";
-import type { MendTools } from "./mend.js";
-import { type ShardOrigin, shardOfFile, shardOrigin, soundReceipt } from "./origins.js";
+import type { MendTools } from "./mend-tools.js";
+import { type ShardOrigin, shardOrigin, soundReceipt } from "./origins.js";
 import type { Ended } from "./verify.js";
 
 /** Tables, made again from their whole shard, and taken only where they have the very bytes that are recorded. */
@@ -50,7 +52,7 @@ function fileOrigin({ path }: TableFile, snapshots: Snapshot[]): ShardOrigin | n
 	const snapshot = snapshots.findLast(({ tables }) => {
 		return Object.values(tables).some(({ files }) => files.some((file) => file.path === path));
 	});
-	return snapshot ? shardOrigin(snapshot, shardOfFile(path), snapshots) : null;
+	return snapshot ? shardOrigin(snapshot, tableFile.parse(path)?.shard, snapshots) : null;
 }
 
 /** Processes the shard anew, beside the lake; returns which files came out as recorded, and are in their place. */

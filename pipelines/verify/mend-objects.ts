@@ -3,13 +3,13 @@ import { basename, join } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../schemas/settings.js";
+import { inputSha256 } from "../lake/receipt.js";
 import { openMembers, type ShardMembers } from "../mirror/content/members.js";
-import { inputSha256 } from "../mirror/plan/decide.js";
 import type { MemberRef } from "../ports/archive.js";
 import type { ImagePool } from "../ports/images.js";
 import type { ShardInput } from "../ports/source.js";
 import type { ObjectRow } from "./check-object.js";
-import type { MendTools } from "./mend.js";
+import type { MendTools } from "./mend-tools.js";
 import { type ImageOrigin, imageOrigins, type ShardOrigin, soundReceipt } from "./origins.js";
 import type { Ended } from "./verify.js";
 

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
+import { each } from "../each.js";
+import { rejectedFile, tableFile, vacuumFile } from "../lake/paths.js";
 import { damagedRecords, orDamage, readFirstKept } from "../lake/vacuum-records.js";
 import type { ImagePool } from "../ports/images.js";
 import type { Store } from "../ports/store.js";
@@ -71,7 +73,7 @@ export async function verifyLake(
 		await mender?.files(damagedFiles, snapshots, async (path, why) => {
 			const file = files.get(path);
 			const check = (again: Report) => file && checkFile(file, tools, again, objects, current.has(path));
-			await settle(report, path, why, check);
+			await readBack(report, path, why, check);
 		});
 		tools.onObjects(objects.size);
 		await checkRejected(tools.store, report, signal);
@@ -79,7 +81,7 @@ export async function verifyLake(
 		const damagedObjects = [...objects.values()].filter(({ object_key }) => report.damaged.has(object_key));
 		await mender?.objects(damagedObjects, snapshots, async (path, why) => {
 			const row = objects.get(path);
-			await settle(report, path, why, (again) => row && checkObject(row, tools, again, signal));
+			await readBack(report, path, why, (again) => row && checkObject(row, tools, again, signal));
 		});
 		if (mender) report.unmendable(unmendable);
 		report.sort();
@@ -101,14 +103,14 @@ async function checkVacuum(store: Store, report: Report, newest: number): Promis
 }
 
 function unmendable({ code, path }: Problem): string {
-	if (path.startsWith("rejected/")) return "delete it; mirror --keep-rejected brings it again";
-	if (path.startsWith(".irlake/vacuum/")) return "it is for you to delete";
+	if (path.startsWith(`${rejectedFile.folder}/`)) return "delete it; mirror --keep-rejected brings it again";
+	if (path.startsWith(`${vacuumFile.folder}/`)) return "it is for you to delete";
 	if (code.startsWith("OBJECT_")) return "its bytes are those recorded; the table or the decoder is wrong";
 	return "a record is never made by guess; restore it from a copy of the lake, or mirror into a new one";
 }
 
 /** What was written is looked at once more, as if by another audit. */
-async function settle(
+async function readBack(
 	report: Report,
 	path: string,
 	why: string | null,
@@ -144,10 +146,11 @@ async function checkFile(
 	const sha256 = hash.digest("hex");
 	if (sha256 !== file.sha256)
 		return report.damage("FILE_HASH", file.path, `its SHA-256 is ${sha256}, not ${file.sha256}`);
-	const isImages = file.path.startsWith("tables/images/");
+	const table = tableFile.parse(file.path)?.table;
+	const isImages = table === "images";
 	let rows = 0;
 	const columns = isImages ? OBJECT_COLUMNS : ["code"];
-	if (!isImages && !file.path.startsWith("tables/quarantine/")) columns[0] = "prompt_id";
+	if (!isImages && table !== "quarantine") columns[0] = "prompt_id";
 	for await (const batch of tables.read(copy, columns)) {
 		rows += batch.length;
 		if (!isImages) continue;
@@ -177,13 +180,9 @@ async function checkObjects(
 	report: Report,
 	signal: AbortSignal,
 ): Promise<void> {
-	const rows = objects.values();
-	async function work(): Promise<void> {
-		for (const row of rows) {
-			signal.throwIfAborted();
-			await checkObject(row, tools, report, signal);
-			tools.onObject(row.bytes);
-		}
-	}
-	await Promise.all(Array.from({ length: AT_ONCE }, () => work()));
+	const check = async (row: ObjectRow, stop: AbortSignal): Promise<void> => {
+		await checkObject(row, tools, report, stop);
+		tools.onObject(row.bytes);
+	};
+	await each(objects.values(), AT_ONCE, check, signal);
 }

@@ -1,6 +1,6 @@
+import { receiptFile } from "../../pipelines/lake/paths.js";
 import { checkRows } from "../../pipelines/mirror/check/check-rows.js";
 import type { CheckedRows, ShardMetadata } from "../../pipelines/mirror/check/verdict.js";
-import { receiptPath } from "../../pipelines/mirror/plan/work-id.js";
 import type { ImageResult } from "../../pipelines/ports/images.js";
 import type { Listing, ShardInput } from "../../pipelines/ports/source.js";
 import type { FindingCode } from "../../schemas/codes.js";
@@ -147,7 +147,12 @@ export function snapshot(number: number, commit: string | null, receipts: Receip
 		subset: "custom",
 		source: { uri: "hf://zai-org/ImageRewardDB", revision: "main", commit, committed_at: null, metadata: [] },
 		settings: DEFAULT_SETTINGS,
-		shards: receipts.map(({ shard, work_id }) => ({ shard, work_id, receipt: receiptPath(shard, work_id), commit })),
+		shards: receipts.map(({ shard, work_id }) => ({
+			shard,
+			work_id,
+			receipt: receiptFile.path(shard, work_id),
+			commit,
+		})),
 		skipped: [],
 		tables: Object.fromEntries(tables) as Snapshot["tables"],
 		counts: { ...sum, shards: receipts.length, metadata_stray_rows: 0 },

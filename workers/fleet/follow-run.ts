@@ -1,6 +1,7 @@
+import { receiptFile } from "../../pipelines/lake/paths.js";
+import { readReceipts } from "../../pipelines/lake/receipt.js";
 import { readSnapshot, type StoredSnapshot } from "../../pipelines/lake/snapshot.js";
-import { type MirrorPlan, receiptsOf } from "../../pipelines/mirror/plan/plan-mirror.js";
-import { receiptPath } from "../../pipelines/mirror/plan/work-id.js";
+import type { MirrorPlan } from "../../pipelines/mirror/plan/plan-mirror.js";
 import type { Store } from "../../pipelines/ports/store.js";
 import type { RunRequest } from "../../schemas/jobs.js";
 import { abortable, pause } from "../abortable.js";
@@ -100,9 +101,9 @@ export async function outcomeOf(
 		else if (state === "done") ends.outcomes.set(shard, outcome(shard, result?.state === "done" ? "done" : "reused"));
 	}
 	const shards = plan.shards.flatMap(({ shard }) => ends.outcomes.get(shard) ?? []);
-	const receipts = await receiptsOf(
+	const receipts = await readReceipts(
 		store,
-		plan.shards.map(({ shard, workId }) => receiptPath(shard, workId)),
+		plan.shards.map(({ shard, workId }) => receiptFile.path(shard, workId)),
 	);
 	const told = { shards, receipts: [...receipts.values()] };
 	if (entry.publish === "done") return { ...told, published: await publishedBy(entry, store), failure: null };

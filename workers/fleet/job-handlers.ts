@@ -1,8 +1,10 @@
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
 import { readLakeId } from "../../pipelines/lake/lake-id.js";
+import { receiptFile } from "../../pipelines/lake/paths.js";
+import { unmarkedReceipts } from "../../pipelines/lake/receipt.js";
 import { UNKEPT } from "../../pipelines/mirror/plan/decide.js";
-import { type MirrorPlan, planMirror, unmarkedReceipts } from "../../pipelines/mirror/plan/plan-mirror.js";
-import { PIPELINE_VERSION, receiptPath } from "../../pipelines/mirror/plan/work-id.js";
+import { type MirrorPlan, planMirror } from "../../pipelines/mirror/plan/plan-mirror.js";
+import { PIPELINE_VERSION } from "../../pipelines/mirror/plan/work-id.js";
 import { processShard } from "../../pipelines/mirror/shard.js";
 import type { ImagePool } from "../../pipelines/ports/images.js";
 import type { Progress } from "../../pipelines/ports/run.js";
@@ -272,7 +274,7 @@ export class Work {
 
 /** A marked receipt counts as absent. */
 async function hasReceipt(store: LakeStore, { shard, work_id }: ShardJob): Promise<boolean> {
-	return (await unmarkedReceipts(store, [receiptPath(shard, work_id)])).size > 0;
+	return (await unmarkedReceipts(store, [receiptFile.path(shard, work_id)])).size > 0;
 }
 
 function changed(shard: string, { source }: RunRequest): LakeError {

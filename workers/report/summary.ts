@@ -1,20 +1,9 @@
 import { type Dataset, shardParts } from "../../pipelines/dataset.js";
-import { sumCounts } from "../../pipelines/lake/next-snapshot.js";
+import { sumCounts } from "../../pipelines/lake/receipt.js";
 import { aboutCode, FINDINGS, type FindingCode } from "../../schemas/codes.js";
 import type { Receipt, Snapshot } from "../../schemas/records.js";
 import type { ShardOutcome } from "../run-mirror.js";
 import { countedText, countText, tableText, wrapText } from "./format.js";
-
-/** Findings of several shards, added up by code. */
-export function sumFindings(all: Receipt["findings"][]): Receipt["findings"] {
-	const sum: Receipt["findings"] = {};
-	for (const findings of all) {
-		for (const [code, count] of Object.entries(findings) as [FindingCode, number][]) {
-			sum[code] = (sum[code] ?? 0) + count;
-		}
-	}
-	return sum;
-}
 
 /** What was counted in the run's shards, per split, beside what the dataset's card says. */
 export function splitsText(dataset: Dataset, receipts: Receipt[]): string {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { privateFile } from "../../../pipelines/lake/paths.js";
 import type { ExportTarget } from "../../../pipelines/ports/exports.js";
 import type { Store, StoredFile } from "../../../pipelines/ports/store.js";
 import { ownerAlive, ownerId } from "../../../pipelines/scratch/owner.js";
@@ -9,7 +10,7 @@ import type { ExportedFile } from "../../../schemas/export.js";
 import { finished, note, nullIfAbsent, VOUCHING } from "./journal.js";
 
 /** Says what is being exported to a prefix; hidden from its listing, like a lake's own files. */
-const KEY = ".irlake/export-key";
+const KEY = privateFile.exportKey;
 
 /**
  * An export in a bucket. Files go to their names as they are finished, those that vouch for the rest at the very end. A

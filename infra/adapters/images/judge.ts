@@ -1,9 +1,10 @@
 /** One image from its member to its verdict, and to the bytes that are stored. */
 
 import { createHash } from "node:crypto";
+import { objectFile } from "../../../pipelines/lake/paths.js";
 import type { ImageFinding, ImageResult, ImageTask, StoredImage } from "../../../pipelines/ports/images.js";
 import type { Settings } from "../../../schemas/settings.js";
-import { EXTENSION, type StoredFormat } from "../../../schemas/stored-format.js";
+import type { StoredFormat } from "../../../schemas/stored-format.js";
 import { isLarge, MemberReader } from "../archive/member.js";
 import { type Decoded, type Decoder, decodesWhole, isKept, storedHeader } from "./decode.js";
 import { examine, type Structure } from "./formats/webp.js";
@@ -211,7 +212,7 @@ function good(
 ): Judged {
 	const { sha256, format } = stored;
 	const image: StoredImage = {
-		object_key: `objects/sha256/${sha256.slice(0, 2)}/${sha256}.${EXTENSION[format]}`,
+		object_key: objectFile.path(sha256, format),
 		sha256,
 		bytes: stored.content.length,
 		format,

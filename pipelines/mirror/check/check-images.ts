@@ -1,12 +1,16 @@
 import type { Member } from "../../ports/archive.js";
 import type { ImageResult, ImageTask } from "../../ports/images.js";
-import type { ShardContent } from "../content/shard-content.js";
 import type { CheckedImages, CheckedRow } from "./verdict.js";
 
 /** A member that is to be read, and how. */
 export interface MemberTask {
 	member: Member;
 	task: ImageTask;
+}
+
+/** Where the verdict on an image comes from. */
+interface ImageJudge {
+	judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult>;
 }
 
 /**
@@ -40,7 +44,7 @@ function isRead(rows: CheckedRow[]): (member: Member) => boolean {
 export async function checkImages(
 	members: Member[],
 	tasks: MemberTask[],
-	content: Pick<ShardContent, "judge">,
+	judge: ImageJudge,
 	signal: AbortSignal,
 	onImage: () => void,
 ): Promise<CheckedImages> {
@@ -49,7 +53,7 @@ export async function checkImages(
 	const stop = AbortSignal.any([signal, failed.signal]);
 	// All at once: the pool takes them in turn, so that one shard's come before the next one's, which downloads meanwhile.
 	const runs = tasks.map(async ({ member, task }) => {
-		results.set(member.name, await content.judge(task, stop));
+		results.set(member.name, await judge.judge(task, stop));
 		onImage();
 	});
 	try {

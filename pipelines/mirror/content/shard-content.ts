@@ -7,7 +7,7 @@ import type { Clock, Progress } from "../../ports/run.js";
 import type { Source } from "../../ports/source.js";
 import { type RetryPolicy, tellRetries } from "../../retry.js";
 import type { ShardPlan } from "../plan/decide.js";
-import type { EarlyImages } from "./speculative-images.js";
+import type { SpeculativeImages } from "./speculative-images.js";
 
 /** What a shard's content is fetched and read with. */
 export interface ContentTools {
@@ -45,7 +45,7 @@ export class WholeContent implements ShardContent {
 		private readonly plan: ShardPlan,
 		private readonly settings: Settings,
 		private readonly tools: ContentTools,
-		private readonly early: EarlyImages,
+		private readonly early: SpeculativeImages,
 		private readonly signal: AbortSignal,
 		private readonly fetched: { zip: string | null; downloaded: boolean; release(): Promise<void> },
 	) {}

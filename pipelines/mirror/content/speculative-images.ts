@@ -11,7 +11,7 @@ const STEP = 1 << 20;
  * decided here: the zip's hash is not known yet, nor its directory. A verdict counts only where the whole zip, found
  * right, gives the very same task; a rejection never does, and is judged again then.
  */
-export class EarlyImages {
+export class SpeculativeImages {
 	readonly #archives: ArchiveReader;
 	readonly #pool: ImagePool;
 	readonly #settings: Settings;

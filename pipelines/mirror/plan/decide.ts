@@ -3,6 +3,7 @@ import type { Receipt, Snapshot, Split } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
 import { type Dataset, shardParts } from "../../dataset.js";
 import { endBytes } from "../../fetch/ranged-zip.js";
+import { inputSha256 } from "../../lake/receipt.js";
 import type { Listing, ShardInput } from "../../ports/source.js";
 import type { Selection } from "./selection.js";
 import { workId } from "./work-id.js";
@@ -150,11 +151,6 @@ export function changesOf(
 	if (old.inputs.metadata_rows_sha256 !== now.metadataRowsSha256) changes.push("metadata changed");
 	if (keys.some((key) => old.settings[key] !== settings[key])) changes.push("settings changed");
 	return changes.length > 0 ? changes : ["pipeline changed"];
-}
-
-/** Of the zip, or of an unpacked shard's files. */
-export function inputSha256({ inputs }: Receipt): string {
-	return inputs.zip_sha256 ?? inputs.files_sha256 ?? "";
 }
 
 /**

@@ -1,12 +1,13 @@
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError } from "../../../schemas/errors.js";
-import type { Receipt, Snapshot, Split } from "../../../schemas/records.js";
+import type { Snapshot, Split } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
 import { type Dataset, shardParts } from "../../dataset.js";
 import { download } from "../../fetch/download.js";
-import { readLatestSnapshot, readReceipt, readSnapshot, snapshotPaths } from "../../lake/snapshot.js";
-import { markedReceipts } from "../../lake/vacuum-records.js";
+import { receiptFile } from "../../lake/paths.js";
+import { readReceipts, unmarkedReceipts } from "../../lake/receipt.js";
+import { readLatestSnapshot, readSnapshot, snapshotPaths } from "../../lake/snapshot.js";
 import type { Clock } from "../../ports/run.js";
 import type { Listing, Source, SourceFile } from "../../ports/source.js";
 import type { Store } from "../../ports/store.js";
@@ -18,7 +19,6 @@ import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
 import { Selecting, type Selection } from "./selection.js";
 import { type AskedSettings, chooseSettings } from "./settings.js";
 import { planUnkept } from "./unkept.js";
-import { receiptPath } from "./work-id.js";
 
 /** What a mirror is asked to do. */
 export interface MirrorRequest {
@@ -79,7 +79,7 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	const listing = await tools.source.list({ shards: wanted, splits: present }, signal);
 	requireListed(listing, wanted, asked, dataset);
 
-	const receipts = await receiptsOf(store, base?.shards.map(({ receipt }) => receipt) ?? []);
+	const receipts = await readReceipts(store, base?.shards.map(({ receipt }) => receipt) ?? []);
 	const commitDates = await commitDatesOf(store, base, listing);
 	const remote = remoteShards(tools.source, listing);
 	const given = { dataset, wanted, listing, settings, base, receipts, commitDates, remote };
@@ -99,7 +99,7 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	const selections = new Map([...metadata.values()].flatMap((split) => [...(split.selections ?? [])]));
 	const first = planShards({ ...given, rowsSha256, selections });
 	const unpublished = first.filter(({ action }) => action === "process");
-	const paths = unpublished.map(({ shard, workId }) => receiptPath(shard, workId));
+	const paths = unpublished.map(({ shard, workId }) => receiptFile.path(shard, workId));
 	for (const [id, receipt] of await unmarkedReceipts(store, paths)) receipts.set(id, receipt);
 	const shards = await plan(rowsSha256, selections);
 	requireCodec(shards, settings, codec);
@@ -149,21 +149,6 @@ function requireCodec(shards: ShardPlan[], settings: Settings, codec: string): v
 	throw new LakeError("SETTINGS_DIFFER", `the lake was re-encoded by ${settings.codec}; this release has ${codec}`, {
 		hint: "Add --new-settings to encode every shard anew.",
 	});
-}
-
-/** Of receipts that no snapshot may name, those that vacuum has not marked: what is marked counts as absent. */
-export async function unmarkedReceipts(store: Store, paths: string[]): Promise<Map<string, Receipt>> {
-	const present = await receiptsOf(store, paths);
-	const found = new Set([...present.values()].map(({ shard, work_id }) => receiptPath(shard, work_id)));
-	const marked = await markedReceipts(store, [...found]);
-	for (const [id, { shard }] of present) if (marked.has(receiptPath(shard, id))) present.delete(id);
-	return present;
-}
-
-/** Receipts at the paths, by work id; those that are not there are left out. */
-export async function receiptsOf(store: Store, paths: string[]): Promise<Map<string, Receipt>> {
-	const found = await Promise.all(paths.map((path) => readReceipt(store, path)));
-	return new Map(found.flatMap((receipt) => (receipt ? [[receipt.work_id, receipt]] : [])));
 }
 
 /** `committed_at` of each commit that the base's shards were read at, from the snapshots that recorded them. */

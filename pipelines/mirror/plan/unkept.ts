@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { FINDINGS, type FindingCode } from "../../../schemas/codes.js";
 import type { Receipt } from "../../../schemas/records.js";
 import { localTable } from "../../lake/local-table.js";
+import { keptPath } from "../../lake/named-files.js";
+import { rejectedFile } from "../../lake/paths.js";
 import type { Store } from "../../ports/store.js";
 import type { TableFiles } from "../../ports/tables.js";
 import { workFolder } from "../../scratch/work-folder.js";
-import { keptPath } from "../write/keep-rejected.js";
 import { type ShardPlan, UNKEPT } from "./decide.js";
 
 /** `--keep-rejected` on a lake that was made without it. */
@@ -23,7 +24,7 @@ interface UnkeptTools {
  */
 export async function planUnkept(shards: ShardPlan[], tools: UnkeptTools): Promise<ShardPlan[]> {
 	const kept = new Map<string, number>();
-	for await (const { path, bytes } of tools.store.list("rejected")) kept.set(path, bytes);
+	for await (const { path, bytes } of tools.store.list(rejectedFile.folder)) kept.set(path, bytes);
 	const planned: ShardPlan[] = [];
 	const work = await workFolder(tools.scratch, "unkept");
 	try {

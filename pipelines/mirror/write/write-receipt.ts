@@ -1,10 +1,7 @@
 import { LAKE_FORMAT, type Receipt } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
-import { readReceipt, recordBytes } from "../../lake/snapshot.js";
-import type { Store } from "../../ports/store.js";
 import type { Finding, Settled, ShardTables } from "../check/verdict.js";
 import type { ShardPlan } from "../plan/decide.js";
-import { receiptPath } from "../plan/work-id.js";
 
 /** The record that one shard is done. Pure. */
 export function makeReceipt(
@@ -46,20 +43,4 @@ export function countFindings(findings: Finding[]): Receipt["findings"] {
 	const counts: Receipt["findings"] = {};
 	for (const { code } of findings) counts[code] = (counts[code] ?? 0) + 1;
 	return counts;
-}
-
-/**
- * Stores a receipt, last of all. Where another release or process was first, its receipt is adopted, unless vacuum took
- * files that it names. It is then written again as it is: what vacuum marked before that no longer counts as marked.
- */
-export async function writeReceipt(store: Store, receipt: Receipt): Promise<Receipt> {
-	const path = receiptPath(receipt.shard, receipt.work_id);
-	for (;;) {
-		if (await store.putIfAbsent(path, recordBytes(receipt))) return receipt;
-		const first = await readReceipt(store, path);
-		if (!first) continue;
-		const there = await Promise.all(first.files.map((file) => store.stat(file.path)));
-		const stays = there.every(Boolean) ? first : receipt;
-		if (await store.replace(path, recordBytes(stays), recordBytes(first))) return stays;
-	}
 }

@@ -2,7 +2,7 @@ import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Receipt } from "../../../schemas/records.js";
 import { TABLE_NAMES } from "../../../schemas/tables.js";
-import { shardParts } from "../../dataset.js";
+import { tableFile } from "../../lake/paths.js";
 import type { Store } from "../../ports/store.js";
 import type { TableFiles } from "../../ports/tables.js";
 import { hashFile } from "../../scratch/hash-file.js";
@@ -19,7 +19,6 @@ export async function writeTables(
 	store: Store,
 	folder: string,
 ): Promise<Receipt["files"]> {
-	const { split, number } = shardParts(shard);
 	const files: Receipt["files"] = [];
 	await mkdir(folder, { recursive: true });
 	try {
@@ -29,7 +28,7 @@ export async function writeTables(
 			await tables.write(table, rows[table], local);
 			const sha256 = await hashFile(local);
 			const { size: bytes } = await stat(local);
-			const path = `tables/${table}/split=${split}/shard=${number}/${sha256.slice(0, 16)}.parquet`;
+			const path = tableFile.path(table, shard, sha256);
 			await store.putFile(path, local);
 			files.push({ table, path, bytes, sha256, rows: rows[table].length });
 		}

@@ -5,6 +5,7 @@ import type { HubReply } from "../../../pipelines/doctor/access.js";
 import { bounded } from "../../../pipelines/doctor/check.js";
 import { type SourceSurvey, surveyOfListing, type Wanted } from "../../../pipelines/doctor/source.js";
 import { surveyFolder } from "../../../pipelines/doctor/survey-folder.js";
+import { LATEST } from "../../../pipelines/lake/paths.js";
 import { readLatestSnapshot, type StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
 import type { Clock } from "../../../pipelines/ports/run.js";
 import type { TryRoom } from "../../../pipelines/ports/store.js";
@@ -56,7 +57,7 @@ export class DoctorFacts {
 		this.options = options;
 		this.env = env;
 		this.wanted = { shards, splits };
-		this.lakeFolder = store.localPath("latest.json") === null ? null : store.name;
+		this.lakeFolder = store.localPath(LATEST) === null ? null : store.name;
 		this.survey = within((stop) => surveySource(this, stop));
 		const ask = within((stop) => askHub({ ...options, ...QUICKLY }, QUIETLY, env, stop));
 		this.reply = () => ask().catch(noReply);

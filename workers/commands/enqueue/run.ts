@@ -1,7 +1,7 @@
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
 import type { Expectations } from "../../../pipelines/expect/expectations.js";
 import { readLakeId } from "../../../pipelines/lake/lake-id.js";
-import { settleLake } from "../../../pipelines/lake/publish.js";
+import { finishClaimedSnapshots } from "../../../pipelines/lake/publish.js";
 import { readLatest } from "../../../pipelines/lake/snapshot.js";
 import { type MirrorPlan, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import type { Source } from "../../../pipelines/ports/source.js";
@@ -118,7 +118,7 @@ class Enqueuer {
 				{ clock: systemClock, note },
 				env,
 			);
-			if (await readLatest(store)) await settleLake(store);
+			if (await readLatest(store)) await finishClaimedSnapshots(store);
 			const onFetched = (bytes: number): void => {
 				this.#metadataBytes += bytes;
 			};

@@ -7,6 +7,7 @@ import type { Exported, ExportJob } from "../../../pipelines/export/job.js";
 import { runExport } from "../../../pipelines/export/run-export.js";
 import { exportWebDataset } from "../../../pipelines/export/webdataset.js";
 import { chooseShards, chooseSnapshot } from "../../../pipelines/lake/choose-snapshot.js";
+import { tableFile } from "../../../pipelines/lake/paths.js";
 import type { StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
 import type { ExportFiles } from "../../../pipelines/ports/exports.js";
 import { workFolder } from "../../../pipelines/scratch/work-folder.js";
@@ -90,8 +91,7 @@ function requireFormat(text: string): ExportFormat {
 }
 
 function imagesOf({ snapshot }: StoredSnapshot, shards: string[]): number {
-	const folders = shards.map((shard) => `tables/images/split=${shard.replace(/_(\d+)$/, "/shard=$1/")}`);
-	const own = snapshot.tables.images?.files.filter(({ path }) => folders.some((folder) => path.startsWith(folder)));
+	const own = snapshot.tables.images?.files.filter(({ path }) => shards.includes(tableFile.parse(path)?.shard ?? ""));
 	return (own ?? []).reduce((sum, { rows }) => sum + rows, 0);
 }
 

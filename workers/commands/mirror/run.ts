@@ -1,6 +1,6 @@
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
 import { ensureLakeId } from "../../../pipelines/lake/lake-id.js";
-import { settleLake } from "../../../pipelines/lake/publish.js";
+import { finishClaimedSnapshots } from "../../../pipelines/lake/publish.js";
 import { readLatest } from "../../../pipelines/lake/snapshot.js";
 import { type MirrorPlan, type MirrorRequest, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import type { ImagePool } from "../../../pipelines/ports/images.js";
@@ -72,7 +72,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	const clock = systemClock;
 	try {
 		// A new lake has work in any case: the image host starts while the plan is made.
-		if (await readLatest(store)) await settleLake(store);
+		if (await readLatest(store)) await finishClaimedSnapshots(store);
 		else images = await openImages(store, note);
 		const onFetched = (bytes: number): void => {
 			metadataBytes += bytes;

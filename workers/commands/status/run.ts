@@ -1,9 +1,10 @@
 import { allShards } from "../../../pipelines/dataset.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { tableFile } from "../../../pipelines/lake/paths.js";
 import { claimedSnapshot } from "../../../pipelines/lake/publish.js";
+import { readReceipts } from "../../../pipelines/lake/receipt.js";
 import { readLatestSnapshot } from "../../../pipelines/lake/snapshot.js";
 import { orDamage, readFirstKept } from "../../../pipelines/lake/vacuum-records.js";
-import { receiptsOf } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import { wholeSnapshots } from "../../../pipelines/vacuum/survey.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Receipt, Snapshot } from "../../../schemas/records.js";
@@ -92,7 +93,7 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 	const receipts = await selectedReceipts(store, latest.snapshot);
 	const selection = selectionText(latest.snapshot, receipts);
 	if (selection) say(selection);
-	const where = counts.rows_rejected > 0 ? `: see ${placeText(options.lake, "tables/quarantine")}` : "";
+	const where = counts.rows_rejected > 0 ? `: see ${placeText(options.lake, tableFile.tableFolder("quarantine"))}` : "";
 	say(`${countedText(counts.rows_rejected, "row")} rejected${where}\n`);
 	const rows = snapshots.map(({ snapshot }) => [
 		`${snapshot.number}`,
@@ -151,5 +152,5 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 async function selectedReceipts(store: LakeStore, { settings, shards }: Snapshot): Promise<Receipt[]> {
 	if (settings.where === null) return [];
 	const paths = shards.map(({ receipt }) => receipt);
-	return [...(await receiptsOf(store, paths)).values()];
+	return [...(await readReceipts(store, paths)).values()];
 }

@@ -1,5 +1,6 @@
 import { mkdir, open, readdir, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { PRIVATE, privateFile } from "../../../../pipelines/lake/paths.js";
 import type { TryRoom } from "../../../../pipelines/ports/store.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { systemCode } from "../../../../schemas/errors.js";
@@ -15,7 +16,7 @@ export async function openFolderRoom(lake: string): Promise<TryRoom> {
 	try {
 		const parent = await nearestFolder(root);
 		const folder =
-			parent === root ? join(root, ".irlake/tmp", `${ownerId()}.0`) : join(parent, `.irlake-doctor-${ownerId()}`);
+			parent === root ? join(root, privateFile.aside(ownerId(), 0)) : join(parent, `${PRIVATE}-doctor-${ownerId()}`);
 		const first = await mkdir(folder, { recursive: true });
 		return {
 			folder,
@@ -24,7 +25,7 @@ export async function openFolderRoom(lake: string): Promise<TryRoom> {
 			remove: () => remove(folder, first ?? folder),
 		};
 	} catch (error) {
-		throw storeError(error, root, ".irlake");
+		throw storeError(error, root, PRIVATE);
 	}
 }
 

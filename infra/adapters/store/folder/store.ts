@@ -2,15 +2,15 @@ import { readFileSync, renameSync } from "node:fs";
 import { copyFile, link, open, readdir, readFile, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
+import { each } from "../../../../pipelines/each.js";
+import { objectFile, PRIVATE, privateFile } from "../../../../pipelines/lake/paths.js";
 import type { LakeFile, Store } from "../../../../pipelines/ports/store.js";
 import { ownerId, ownerState } from "../../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
-import { DurableFolders, eachOf, SYNC_WIDTH, syncFile, syncFolder, writeSynced } from "./durable.js";
+import { DurableFolders, SYNC_WIDTH, syncFile, syncFolder, writeSynced } from "./durable.js";
 import { inFolder, isAbsent, storeError } from "./paths.js";
 
-const PRIVATE = ".irlake";
-const ASIDE = `${PRIVATE}/tmp`;
-const STAGED = `${PRIVATE}/staged`;
+const { asideFolder: ASIDE, stagedFolders: STAGED } = privateFile;
 /** Files of another machine's process are left alone for this long after they last changed. */
 const ELSEWHERE_MS = 7 * 24 * 3600 * 1000;
 /** What link() answers where hard links cannot be had. */
@@ -46,7 +46,7 @@ class Folder implements FolderStore {
 		this.name = folder;
 		this.#root = resolve(folder);
 		this.#folders = new DurableFolders(this.#root);
-		this.stageFolder = join(this.#root, STAGED, ownerId());
+		this.stageFolder = join(this.#root, privateFile.stagedFolder(ownerId()));
 	}
 
 	get(path: string): Promise<Buffer | null> {
@@ -138,12 +138,12 @@ class Folder implements FolderStore {
 	 * synced. Throws LAKE_DAMAGED where an object is neither staged nor in place.
 	 */
 	async publishObjects(staged: string[]): Promise<void> {
-		await this.#guard("objects", async () => {
+		await this.#guard(objectFile.folder, async () => {
 			const files = new Map(staged.map((key) => [key, inFolder(this.#root, key)]));
 			const folders = new Set([...files.values()].map((file) => dirname(file)));
 			await this.#folders.ensure(folders);
-			await eachOf(files, SYNC_WIDTH, ([key, file]) => this.#guard(key, () => this.#publishObject(key, file)));
-			await eachOf(folders, SYNC_WIDTH, syncFolder);
+			await each(files, SYNC_WIDTH, ([key, file]) => this.#guard(key, () => this.#publishObject(key, file)));
+			await each(folders, SYNC_WIDTH, syncFolder);
 		});
 	}
 
@@ -154,7 +154,7 @@ class Folder implements FolderStore {
 				await dropLeftOver(join(this.#root, STAGED, name), name);
 			}
 			for (const name of await namesIn(join(this.#root, ASIDE))) {
-				await dropLeftOver(join(this.#root, ASIDE, name), name.replace(/\.\d+$/, ""));
+				await dropLeftOver(join(this.#root, ASIDE, name), privateFile.asideOwner(name));
 			}
 		});
 	}
@@ -167,7 +167,7 @@ class Folder implements FolderStore {
 		);
 		const folders = new Set(files.map(([, file]) => dirname(file)));
 		await this.#guard(paths[0] ?? "", () =>
-			eachOf(folders, SYNC_WIDTH, (folder) => syncFolder(folder).catch(ignoreAbsent)),
+			each(folders, SYNC_WIDTH, (folder) => syncFolder(folder).catch(ignoreAbsent)),
 		);
 		for (const result of removed) if (result.status === "rejected") throw result.reason;
 	}
@@ -223,7 +223,7 @@ class Folder implements FolderStore {
 	/** `make` fills a path that nobody else has, then `use` takes it; what is left there is removed. */
 	async #withAside<T>(make: (aside: string) => Promise<void>, use: (aside: string) => Promise<T>): Promise<T> {
 		asideCount += 1;
-		const aside = join(this.#root, ASIDE, `${ownerId()}.${asideCount}`);
+		const aside = join(this.#root, privateFile.aside(ownerId(), asideCount));
 		try {
 			await this.#intoFolder(aside, () => make(aside));
 			return await use(aside);

@@ -2,12 +2,13 @@ import { statSync, unlinkSync } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Readable } from "node:stream";
+import { each } from "../../../../pipelines/each.js";
+import { LATEST, objectFile, PRIVATE } from "../../../../pipelines/lake/paths.js";
 import type { Clock, Progress } from "../../../../pipelines/ports/run.js";
 import type { LakeFile, Store } from "../../../../pipelines/ports/store.js";
 import type { RetryPolicy } from "../../../../pipelines/retry.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
-import { eachOf } from "../folder/durable.js";
 import { checkPath } from "../folder/paths.js";
 import { dropLeftOver, namesIn } from "../folder/store.js";
 import { Bucket, checksumOf, type Encryption } from "./bucket.js";
@@ -19,7 +20,6 @@ import { readObject } from "./read.js";
 import { Calls } from "./requests.js";
 import { PART_BYTES, Uploads } from "./uploads.js";
 
-const PRIVATE = ".irlake/";
 /** Objects under way at once, for each shard being published. */
 const OBJECTS_AT_ONCE = 32;
 /** As many as S3 takes. */
@@ -97,8 +97,8 @@ class InBucket implements S3Store {
 
 	async requireLake(): Promise<void> {
 		await this.#calls.guard("", async () => {
-			if ((await this.#bucket.get("latest.json")) !== null) return;
-			if (!(await this.#hasAny("")) || (await this.#hasAny(".irlake"))) return;
+			if ((await this.#bucket.get(LATEST)) !== null) return;
+			if (!(await this.#hasAny("")) || (await this.#hasAny(PRIVATE))) return;
 			const hint = "Give --lake an empty or new prefix.";
 			throw new LakeError("LAKE_NOT_A_LAKE", `${this.name} holds other files and is no lake.`, {
 				path: this.name,
@@ -134,7 +134,7 @@ class InBucket implements S3Store {
 		for (;;) {
 			const page = await this.#calls.guard(folder, () => pages.next());
 			if (page.done) return;
-			for (const file of page.value) if (folder !== "" || !file.path.startsWith(PRIVATE)) yield file;
+			for (const file of page.value) if (folder !== "" || !file.path.startsWith(`${PRIVATE}/`)) yield file;
 		}
 	}
 
@@ -179,11 +179,11 @@ class InBucket implements S3Store {
 
 	async publishObjects(staged: string[]): Promise<void> {
 		for (const key of staged) checkPath(key);
-		await this.#calls.guard("objects", async () => {
+		await this.#calls.guard(objectFile.folder, async () => {
 			await this.#conditional();
 			this.#index ??= this.#listObjects();
 			const index = await this.#index;
-			await eachOf(new Set(staged), OBJECTS_AT_ONCE, (key) =>
+			await each(new Set(staged), OBJECTS_AT_ONCE, (key) =>
 				this.#calls.guard(key, () => this.#publishObject(key, index)),
 			);
 		});
@@ -237,7 +237,8 @@ class InBucket implements S3Store {
 
 	async #listObjects(): Promise<ObjectIndex> {
 		const index = new ObjectIndex();
-		for await (const page of this.#bucket.list("objects")) for (const { path, bytes } of page) index.add(path, bytes);
+		for await (const page of this.#bucket.list(objectFile.folder))
+			for (const { path, bytes } of page) index.add(path, bytes);
 		return index;
 	}
 

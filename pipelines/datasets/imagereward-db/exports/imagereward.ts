@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import type { Split } from "../../../../schemas/records.js";
 import { shardParts } from "../../../dataset.js";
+import { each } from "../../../each.js";
 import { type Exported, type ExportJob, fileNameOf, type ImageRow, type Prompt } from "../../../export/job.js";
 import { countShard } from "./prompts.js";
 
@@ -48,13 +49,9 @@ function generationOf(image: ImageRow): string {
 
 /** Gives every image a file of its own. */
 export async function imageFiles(job: ExportJob, rows: ImageRow[], pathOf: (image: ImageRow) => string): Promise<void> {
-	const waiting = rows.values();
-	const work = async (): Promise<void> => {
-		for (const image of waiting) {
-			job.signal.throwIfAborted();
-			await job.imageFile(pathOf(image), image);
-			job.onImages(1);
-		}
+	const link = async (image: ImageRow): Promise<void> => {
+		await job.imageFile(pathOf(image), image);
+		job.onImages(1);
 	};
-	await Promise.all(Array.from({ length: AT_ONCE }, work));
+	await each(rows, AT_ONCE, link, job.signal);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { deltaCommit, logPath, snapshotOfCommit } from "../../../../pipelines/lake/delta-log.js";
+import { deltaCommit, snapshotOfCommit } from "../../../../pipelines/lake/delta-log.js";
+import { logFile } from "../../../../pipelines/lake/paths.js";
 import type { Receipt, Snapshot } from "../../../../schemas/records.js";
 import { PARTITION_COLUMNS, TABLE_NAMES, TABLES } from "../../../../schemas/tables.js";
 import { hex, receipt, snapshot } from "../../../support/values.js";
@@ -33,7 +34,7 @@ const changed = receipt("train_1", "changed");
 const other = receipt("test_2", "other");
 
 test("a version's file has twenty digits", () => {
-	expect(logPath("pairs", 7)).toBe("tables/pairs/_delta_log/00000000000000000007.json");
+	expect(logFile.path("pairs", 7)).toBe("tables/pairs/_delta_log/00000000000000000007.json");
 });
 
 describe("the first commit", () => {
