@@ -5,6 +5,7 @@ import { Expectations } from "../pipelines/expect/expectations.js";
 import { type FoundShard, type JudgedFindings, judgeFindings } from "../pipelines/expect/judge-findings.js";
 import { parseExpected } from "../pipelines/expect/parse-expected.js";
 import { keptRows, quarantineRows } from "../pipelines/expect/quarantine-rows.js";
+import type { MirrorOutcome, ShardOutcome } from "../pipelines/mirror/outcome.js";
 import type { Store } from "../pipelines/ports/store.js";
 import type { TableFiles } from "../pipelines/ports/tables.js";
 import { workFolder } from "../pipelines/scratch/work-folder.js";
@@ -16,7 +17,6 @@ import type { Receipt } from "../schemas/records.js";
 import { countedText, countText, tableText, wrapText } from "./report/format.js";
 import { gravestFirst } from "./report/summary.js";
 import type { CommandContext } from "./run-command.js";
-import type { MirrorOutcome, ShardOutcome } from "./run-mirror.js";
 
 /** `--expect FILE`: read before anything else, judged by at the run's end; nothing that is written depends on it. */
 

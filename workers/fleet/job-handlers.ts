@@ -1,8 +1,10 @@
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
 import { readLakeId } from "../../pipelines/lake/lake-id.js";
+import { concernsShardOnly, earlierOutcomes, failedOutcome } from "../../pipelines/mirror/outcome.js";
 import { UNKEPT } from "../../pipelines/mirror/plan/decide.js";
 import { type MirrorPlan, planMirror, unmarkedReceipts } from "../../pipelines/mirror/plan/plan-mirror.js";
 import { PIPELINE_VERSION, receiptPath } from "../../pipelines/mirror/plan/work-id.js";
+import { publishOutcomes } from "../../pipelines/mirror/publish-run.js";
 import { processShard } from "../../pipelines/mirror/shard.js";
 import type { ImagePool } from "../../pipelines/ports/images.js";
 import type { Progress } from "../../pipelines/ports/run.js";
@@ -25,7 +27,7 @@ import { canonicalJson } from "../../schemas/records.js";
 import { abortable } from "../abortable.js";
 import { systemClock } from "../clock.js";
 import { lazyTables } from "../preflight.js";
-import { concernsShardOnly, earlierEnds, failedOutcome, metadataOf, publishEnds } from "../run-mirror.js";
+import { metadataOf } from "../run-mirror.js";
 import {
 	archives,
 	type LakeStore,
@@ -124,22 +126,23 @@ export class Work {
 	/** Plans again: what is done is what the lake's receipts say, whatever the queue has. */
 	async publish(job: PublishJob, failures: Map<string, JobFailure>, lock: JobLock): Promise<PublishResult> {
 		const { request } = job;
-		const options = { onShardFailure: request.on_shard_failure };
+		const onShardFailure = request.on_shard_failure;
 		return this.#with(job, async ({ store }, run) => {
 			const fenced = new FencedStore(store, () => lock.stillMine());
 			const fetchedBefore = run.fetched;
 			const plan = await planMirror(toMirrorRequest(request), this.#planTools(store, run), lock.signal);
-			const ends = earlierEnds(plan, request.max_reject_ratio, options);
+			const found = earlierOutcomes(plan, { maxRejectRatio: request.max_reject_ratio, onShardFailure });
 			for (const { shard, action } of plan.shards) {
 				if (action !== "process") continue;
 				const failure = failures.get(shard);
 				if (!failure) throw incomplete(shard);
 				if (!concernsShardOnly(failure)) throw errorOf(failure);
-				ends.outcomes.set(shard, failedOutcome(shard, shardErrorOf(shard, failure), options));
+				found.outcomes.set(shard, failedOutcome(shard, shardErrorOf(shard, failure), onShardFailure));
 			}
 			const { scratch } = this.#options;
 			const tools = { store: fenced, dataset, tables: this.#tables, scratch, clock: systemClock };
-			const outcome = await publishEnds(plan, toMirrorRequest(request), tools, ends, options, lock.signal);
+			const ended = { plan, request: toMirrorRequest(request), onShardFailure };
+			const outcome = await publishOutcomes(ended, found, tools, lock.signal);
 			if (outcome.failure) throw outcome.failure;
 			return {
 				state: outcome.published ? "published" : "up_to_date",

@@ -3,7 +3,7 @@ import type { MirrorRequest } from "../../pipelines/mirror/plan/plan-mirror.js";
 import type { Listing, SourcePin } from "../../pipelines/ports/source.js";
 import type { Options } from "../../schemas/config.js";
 import { type RunJob, RunRequest } from "../../schemas/jobs.js";
-import { mirrorRequest } from "../commands/mirror/run.js";
+import { mirrorRequest } from "../mirror-steps.js";
 import { parseLake, parseSource } from "../options.js";
 import { codecVersion } from "../wire.js";
 

@@ -2,11 +2,11 @@ import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js
 import type { JudgedFindings } from "../../pipelines/expect/judge-findings.js";
 import { settleLake } from "../../pipelines/lake/publish.js";
 import type { StoredSnapshot } from "../../pipelines/lake/snapshot.js";
+import type { MirrorOutcome } from "../../pipelines/mirror/outcome.js";
 import { receiptsOf } from "../../pipelines/mirror/plan/plan-mirror.js";
 import type { Receipt } from "../../schemas/records.js";
 import { type Expecting, judgedDocument, judgedText, judgeRun } from "../expect.js";
 import { type CommandContext, type CommandResult, errorDocument, FAILED } from "../run-command.js";
-import type { MirrorOutcome } from "../run-mirror.js";
 import type { LakeStore } from "../wire.js";
 import { durationText, placeText, sizeText } from "./format.js";
 import { failuresText, findingsText, selectionText, shardsText, splitsText, sumFindings } from "./summary.js";

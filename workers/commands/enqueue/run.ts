@@ -3,7 +3,9 @@ import type { Expectations } from "../../../pipelines/expect/expectations.js";
 import { readLakeId } from "../../../pipelines/lake/lake-id.js";
 import { settleLake } from "../../../pipelines/lake/publish.js";
 import { readLatest } from "../../../pipelines/lake/snapshot.js";
+import { earlierOutcomes } from "../../../pipelines/mirror/outcome.js";
 import { type MirrorPlan, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
+import { publishOutcomes } from "../../../pipelines/mirror/publish-run.js";
 import type { Source } from "../../../pipelines/ports/source.js";
 import type { TableFiles } from "../../../pipelines/ports/tables.js";
 import { tellRetries } from "../../../pipelines/retry.js";
@@ -19,14 +21,13 @@ import { runRequest, toMirrorRequest } from "../../fleet/request.js";
 import { type Fleet, type RunKey, runUnderWay, startRun } from "../../fleet/start-run.js";
 import { Registry } from "../../fleet/worker-registry.js";
 import { Interrupted } from "../../interrupt.js";
+import { claimLake, tellPlan } from "../../mirror-steps.js";
 import { lazyTables, requireLake, requirePredicate, requireScratch } from "../../preflight.js";
 import { countedText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { closing, type Ended, emptyDocument } from "../../report/run-report.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
-import { earlierEnds, publishEnds } from "../../run-mirror.js";
 import { type LakeStore, openPredicate, openQueue, openSource, openStore, retryPolicy } from "../../wire.js";
-import { claimLake, tellPlan } from "../mirror/run.js";
 
 const dataset = imageRewardDb;
 
@@ -134,10 +135,10 @@ class Enqueuer {
 	/** As `mirror` ends when nothing is left to do; no job is made. */
 	async #nothingToDo(plan: MirrorPlan): Promise<CommandResult> {
 		const { request, store, scratch } = this.#place;
-		const options = { onShardFailure: request.on_shard_failure };
-		const ends = earlierEnds(plan, request.max_reject_ratio, options);
+		const onShardFailure = request.on_shard_failure;
+		const found = earlierOutcomes(plan, { maxRejectRatio: request.max_reject_ratio, onShardFailure });
 		const tools = { store, dataset, tables: this.#tables, scratch, clock: systemClock };
-		const outcome = await publishEnds(plan, request, tools, ends, options, this.#context.signal);
+		const outcome = await publishOutcomes({ plan, request, onShardFailure }, found, tools, this.#context.signal);
 		return closing(this.#context, outcome, this.#ended(), this.#spent(null));
 	}
 

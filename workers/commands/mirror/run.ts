@@ -1,53 +1,26 @@
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
-import { ensureLakeId } from "../../../pipelines/lake/lake-id.js";
 import { settleLake } from "../../../pipelines/lake/publish.js";
 import { readLatest } from "../../../pipelines/lake/snapshot.js";
-import { type MirrorPlan, type MirrorRequest, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
+import type { MirrorOutcome } from "../../../pipelines/mirror/outcome.js";
+import { planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import type { ImagePool } from "../../../pipelines/ports/images.js";
 import { tellRetries } from "../../../pipelines/retry.js";
 import { scratchError } from "../../../pipelines/scratch/errors.js";
 import { sweepParts } from "../../../pipelines/scratch/part-owner.js";
-import type { Options } from "../../../schemas/config.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { systemClock } from "../../clock.js";
 import { readExpected } from "../../expect.js";
 import { Interrupted } from "../../interrupt.js";
-import { wantedShards } from "../../options.js";
+import { claimLake, mirrorRequest, tellPlan } from "../../mirror-steps.js";
 import { lazyTables, requireLake, requirePredicate, requireScratch, requireSpace } from "../../preflight.js";
-import { countedText, durationText, sizeText } from "../../report/format.js";
+import { durationText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { closing, emptyDocument, type Spent } from "../../report/run-report.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
-import { type MirrorOutcome, runMirror, whileSwept } from "../../run-mirror.js";
-import {
-	archives,
-	codecVersion,
-	type LakeStore,
-	openImages,
-	openPredicate,
-	openSource,
-	openStore,
-	retryPolicy,
-} from "../../wire.js";
+import { runMirror, whileSwept } from "../../run-mirror.js";
+import { archives, openImages, openPredicate, openSource, openStore, retryPolicy } from "../../wire.js";
 
 const dataset = imageRewardDb;
-
-/** What the flags ask for. Throws USAGE. */
-export function mirrorRequest(options: Options): MirrorRequest {
-	if (options.prune && options.shards !== undefined) {
-		throw new LakeError("USAGE", "--prune cannot stand beside --shards", {
-			hint: "Use --subset or --split to say what the lake shall hold.",
-		});
-	}
-	return {
-		wanted: wantedShards(dataset, options),
-		settings: options,
-		newSettings: options.new_settings,
-		prune: options.prune,
-		keepRejected: options.keep_rejected,
-		codec: codecVersion,
-	};
-}
 
 /** `irlake mirror`: plan, process every shard, publish. */
 export async function mirror(context: CommandContext): Promise<CommandResult> {
@@ -94,7 +67,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 				...{ ...planTools, archives, images: images ?? noImages, progress },
 				...{ maxRejectRatio: options.max_reject_ratio, keepRejected: options.keep_rejected },
 			};
-			return runMirror(plan, request, tools, run, signal).finally(() => progress.close());
+			return runMirror({ plan, request, ...run }, tools, signal).finally(() => progress.close());
 		};
 		const outcome = await whileSwept(attempt, { store, clock, note, signal });
 		await sweepParts(scratch);
@@ -121,27 +94,6 @@ const noImages: ImagePool = {
 	run: () => Promise.reject(new LakeError("INTERNAL", "no shard was planned, but an image came")),
 	close: async () => {},
 };
-
-/** Gives a new lake its id. A store that cannot be written to safely is refused here, before anything is fetched. */
-export async function claimLake(store: LakeStore): Promise<string> {
-	if (store.kind === "s3") await store.prepareWrites();
-	return ensureLakeId(store);
-}
-
-export function tellPlan({ listing, shards }: MirrorPlan, { log }: CommandContext): void {
-	const todo = shards.filter(({ action }) => action === "process");
-	const bytes = todo.reduce((sum, { fetchBytes }) => sum + fetchBytes, 0);
-	for (const path of listing.unknownZips) log.warn({ path }, `${path} is no known shard: ignored`);
-	for (const { shard, reason, action } of shards) if (action === "keep") log.warn({ shard }, `${shard}: ${reason}`);
-	if (listing.explicitCommit)
-		log.info({ commit: listing.commit }, "an explicit commit: it may replace shards read at a later one");
-	log.info(
-		{ source: listing.uri, commit: listing.commit, shards: shards.length, to_do: todo.length, bytes },
-		todo.length === 0
-			? "no shard to do"
-			: `${todo.length} of ${countedText(shards.length, "shard")} to do, ${sizeText(bytes)}`,
-	);
-}
 
 function interrupted({ say }: CommandContext, error: Interrupted, spent: Spent): CommandResult {
 	const hint = "Run the same command again: finished shards and downloaded bytes are kept.";

@@ -6,11 +6,11 @@ import type { ShardPlan } from "../../../pipelines/mirror/plan/decide.js";
 import { type MirrorPlan, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import { systemClock } from "../../clock.js";
 import { readExpected } from "../../expect.js";
+import { mirrorRequest } from "../../mirror-steps.js";
 import { freeBytes, lazyTables, requireLake, requirePredicate, requireScratch } from "../../preflight.js";
 import { countedText, countText, durationText, sizeText, tableText } from "../../report/format.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
 import { openPredicate, openSource, openStore, retryPolicy } from "../../wire.js";
-import { mirrorRequest } from "../mirror/run.js";
 
 /** Images a second that two cores check, at 0.4 MB each; the time of a plan without a better figure. */
 const MEASURED_BYTES_PER_SECOND = 80e6;

@@ -1,10 +1,10 @@
 import { rollback as rollBack } from "../../../pipelines/lake/rollback.js";
 import { readLatestSnapshot } from "../../../pipelines/lake/snapshot.js";
+import { claimTools } from "../../../pipelines/mirror/publish-run.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { systemClock } from "../../clock.js";
 import { lazyTables, requireScratch } from "../../preflight.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
-import { claimTools } from "../../run-mirror.js";
 import { openStore } from "../../wire.js";
 
 /** `irlake rollback N`: a new snapshot with the content of snapshot N. */

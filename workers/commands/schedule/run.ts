@@ -3,10 +3,10 @@ import { JOB_FORMAT, TickJob } from "../../../schemas/jobs.js";
 import { scheduleDocument, schedulesText } from "../../fleet/fleet-status.js";
 import { FleetQueue, requireCron } from "../../fleet/queue.js";
 import { runRequest } from "../../fleet/request.js";
+import { claimLake } from "../../mirror-steps.js";
 import { requireLake, requirePredicate } from "../../preflight.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
 import { openQueue, openStore } from "../../wire.js";
-import { claimLake } from "../mirror/run.js";
 
 /** `irlake schedule set NAME`: a mirror at recurring times. Set twice, it stays as it is. */
 export async function scheduleSet(context: CommandContext, name: string): Promise<CommandResult> {
