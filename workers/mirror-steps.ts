@@ -1,4 +1,4 @@
-import { imageRewardDb } from "../pipelines/datasets/imagereward-db/layout.js";
+import type { Dataset } from "../pipelines/dataset.js";
 import { ensureLakeId } from "../pipelines/lake/lake-id.js";
 import type { MirrorPlan, MirrorRequest } from "../pipelines/mirror/plan/plan-mirror.js";
 import type { Options } from "../schemas/config.js";
@@ -10,12 +10,10 @@ import { codecVersion, type LakeStore } from "./wire.js";
 
 /** What a mirror begins with, in this process or on the queue. */
 
-const dataset = imageRewardDb;
-
 /** What the flags ask for. Throws USAGE. */
-export function mirrorRequest(options: Options): MirrorRequest {
+export function mirrorRequest(options: Options, dataset: Dataset): MirrorRequest {
 	if (options.prune && options.shards !== undefined) {
-		throw new LakeError("USAGE", "--prune cannot stand beside --shards", {
+		throw new LakeError("USAGE", "--prune cannot stand beside --shards.", {
 			hint: "Use --subset or --split to say what the lake shall hold.",
 		});
 	}
@@ -35,7 +33,7 @@ export async function claimLake(store: LakeStore): Promise<string> {
 	return ensureLakeId(store);
 }
 
-export function tellPlan({ listing, shards }: MirrorPlan, { log }: CommandContext): void {
+export function tellPlan({ listing, shards }: MirrorPlan, { log }: Pick<CommandContext, "log">): void {
 	const todo = shards.filter(({ action }) => action === "process");
 	const bytes = todo.reduce((sum, { fetchBytes }) => sum + fetchBytes, 0);
 	for (const path of listing.unknownZips) log.warn({ path }, `${path} is no known shard: ignored`);
