@@ -64,7 +64,8 @@ export const S3_ENCRYPTIONS = ["AES256", "aws:kms", "aws:kms:dsse"] as const;
 
 /** Where from, where to, and how: the options that the commands share. Absent ones are undefined. */
 export const Options = z.object({
-	source: nonEmpty.default("hf://zai-org/ImageRewardDB@main"),
+	/** Absent: the dataset's own repository. */
+	source: nonEmpty.optional(),
 	lake: nonEmpty.default("./lake"),
 	subset: z.enum(["1k", "2k", "4k", "8k"]).optional(),
 	split: z.array(z.enum(SPLITS)).optional(),

@@ -5,8 +5,7 @@ import { Expectations } from "../pipelines/expect/expectations.js";
 import { type FoundShard, type JudgedFindings, judgeFindings } from "../pipelines/expect/judge-findings.js";
 import { parseExpected } from "../pipelines/expect/parse-expected.js";
 import { keptRows, quarantineRows } from "../pipelines/expect/quarantine-rows.js";
-import type { Store } from "../pipelines/ports/store.js";
-import type { TableFiles } from "../pipelines/ports/tables.js";
+import type { MirrorOutcome, ShardOutcome } from "../pipelines/mirror/outcome.js";
 import { workFolder } from "../pipelines/scratch/work-folder.js";
 import { shown } from "../pipelines/text.js";
 import { FINDINGS, type FindingCode } from "../schemas/codes.js";
@@ -16,7 +15,7 @@ import type { Receipt } from "../schemas/records.js";
 import { countedText, countText, tableText, wrapText } from "./report/format.js";
 import { gravestFirst } from "./report/summary.js";
 import type { CommandContext } from "./run-command.js";
-import type { MirrorOutcome, ShardOutcome } from "./run-mirror.js";
+import type { Session } from "./session.js";
 
 /** `--expect FILE`: read before anything else, judged by at the run's end; nothing that is written depends on it. */
 
@@ -50,20 +49,16 @@ async function readWhole(path: string): Promise<Buffer> {
 	throw new LakeError("USAGE", `--expect cannot be read: ${path}: it is over 64 MiB`, { path, hint });
 }
 
-/** What findings are judged with. */
-export interface Expecting {
-	expectations: Expectations;
-	tables: TableFiles;
-	scratch: string;
-}
-
 /** Judges the findings of the run's shards, those of good ones by the lake's quarantine. */
 export async function judgeRun(
-	{ expectations, tables, scratch }: Expecting,
-	{ outcome, receipts, store }: { outcome: MirrorOutcome; receipts: Receipt[]; store: Store },
+	expectations: Expectations,
+	{ outcome, receipts }: { outcome: MirrorOutcome; receipts: Receipt[] },
+	session: Session,
 	{ log }: CommandContext,
 ): Promise<JudgedFindings> {
-	const work = await workFolder(scratch, "expect");
+	const { store } = session;
+	const tables = await session.tables();
+	const work = await workFolder(await session.scratch(), "expect");
 	const rowsOf = (receipt: Receipt) => quarantineRows(receipt, store, tables, join(work, "quarantine.parquet"));
 	const good = receipts.map((receipt): FoundShard => {
 		const { shard, findings } = receipt;

@@ -134,7 +134,7 @@ function withoutCredentials(text: string): string {
 }
 
 /** `--scratch`, else `irlake` in the user's cache folder. */
-export function scratchFolder(options: Pick<Options, "scratch">, env: NodeJS.ProcessEnv): string {
+export function scratchFolder(options: Partial<Pick<Options, "scratch">>, env: NodeJS.ProcessEnv): string {
 	if (options.scratch !== undefined) return resolve(options.scratch);
 	return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "irlake");
 }

@@ -4,12 +4,11 @@ import { dirname } from "node:path";
 import { LATEST, PRIVATE } from "../pipelines/lake/paths.js";
 import type { MirrorPlan } from "../pipelines/mirror/plan/plan-mirror.js";
 import type { Progress } from "../pipelines/ports/run.js";
-import type { TableFiles } from "../pipelines/ports/tables.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError, systemCode } from "../schemas/errors.js";
 import { scratchFolder } from "./options.js";
 import { sizeText } from "./report/format.js";
-import { type LakeStore, openPredicate, openTables } from "./wire.js";
+import { type LakeStore, openPredicate } from "./wire.js";
 
 /** What commands look at before they begin. Nothing is made here: wrong usage leaves no trace. */
 
@@ -37,7 +36,10 @@ export async function requirePredicate({ where }: Pick<Options, "where">): Promi
 }
 
 /** The scratch folder, which may not exist yet. Throws USAGE where it could not be made or written to. */
-export async function requireScratch(options: Pick<Options, "scratch">, env: NodeJS.ProcessEnv): Promise<string> {
+export async function requireScratch(
+	options: Partial<Pick<Options, "scratch">>,
+	env: NodeJS.ProcessEnv,
+): Promise<string> {
 	const folder = scratchFolder(options, env);
 	try {
 		const existing = await nearestFolder(folder);
@@ -102,29 +104,4 @@ export async function freeBytes(folder: string): Promise<number> {
 			if (at === dirname(at)) throw error;
 		}
 	}
-}
-
-/** DuckDB, opened when it is first needed: a run with nothing to do does without. */
-export function lazyTables(scratch: string): TableFiles {
-	let opened: Promise<TableFiles> | null = null;
-	const get = (): Promise<TableFiles> => {
-		opened ??= openTables(scratch);
-		return opened;
-	};
-	return {
-		columns: async (file) => (await get()).columns(file),
-		async *metadataRows(file, prefix) {
-			yield* (await get()).metadataRows(file, prefix);
-		},
-		async *read(file, columns) {
-			yield* (await get()).read(file, columns);
-		},
-		async *differences(table, key, before, after) {
-			yield* (await get()).differences(table, key, before, after);
-		},
-		write: async (table, rows, file) => (await get()).write(table, rows, file),
-		close: async () => {
-			if (opened) await (await opened).close();
-		},
-	};
 }

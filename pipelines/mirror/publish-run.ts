@@ -6,8 +6,11 @@ import { readReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
 import type { Listing } from "../ports/source.js";
 import type { Store } from "../ports/store.js";
+import { workFolder } from "../scratch/work-folder.js";
+import { type MirrorOutcome, type OnShardFailure, type ShardOutcomes, whyNotPublish } from "./outcome.js";
 import { isLater } from "./plan/decide.js";
 import { commitDatesOf, type MirrorPlan, type MirrorRequest, requireCovered } from "./plan/plan-mirror.js";
+import type { ShardTools } from "./shard.js";
 
 /** What the shards of a run came to. */
 export interface ShardResults {
@@ -58,4 +61,46 @@ async function laterShards(store: Store, base: Snapshot | null, listing: Listing
 	const dates = await commitDatesOf(store, base, listing);
 	const later = base?.shards.filter(({ commit }) => isLater(commit, listing, dates)) ?? [];
 	return new Set(later.map(({ shard }) => shard));
+}
+
+/** A planned run whose shards are over. */
+export interface EndedRun {
+	plan: MirrorPlan;
+	request: Pick<MirrorRequest, "wanted" | "prune">;
+	onShardFailure: OnShardFailure;
+}
+
+type PublishTools = Pick<ShardTools, "store" | "dataset" | "tables" | "scratch" | "clock">;
+
+/** The run's last step: publishes what its shards made, or says why not. */
+export async function publishOutcomes(
+	{ plan, request, onShardFailure }: EndedRun,
+	{ outcomes, receipts }: ShardOutcomes,
+	tools: PublishTools,
+	signal: AbortSignal,
+): Promise<MirrorOutcome> {
+	const shards = plan.shards.flatMap(({ shard }) => outcomes.get(shard) ?? []);
+	const bad = shards.filter(({ state }) => state === "failed" || state === "skipped");
+	const nothingLeft = plan.base === null && receipts.length === 0;
+	const failure = whyNotPublish(bad, request, onShardFailure, nothingLeft);
+	if (failure) return { published: null, shards, receipts, failure };
+	const skipped = bad.map(({ shard, code, detail }) => ({ shard, code: code ?? "", detail: detail ?? "" }));
+	const { store, dataset } = tools;
+	const published = await publishRun(
+		store,
+		request,
+		plan,
+		{ receipts, skipped },
+		dataset,
+		await claimTools(tools, signal),
+	);
+	return { published, shards, receipts, failure: null };
+}
+
+/** What a publish looks at its files with, before its claim. */
+export async function claimTools(
+	{ tables, scratch, clock }: Pick<PublishTools, "tables" | "scratch" | "clock">,
+	signal: AbortSignal,
+): Promise<ClaimTools> {
+	return { tables, clock, signal, work: await workFolder(scratch, "publish") };
 }

@@ -101,7 +101,8 @@ async function processOnce(
 		const settled = settle(rows, images, settings);
 		requirePartsSuffice(plan, settled.findings);
 		findings = settled.findings;
-		judgeRatio(shard, settled.defective, settled.counts.rows_in, tools.maxRejectRatio);
+		const tooMany = judgeRatio(shard, settled.defective, settled.counts.rows_in, tools.maxRejectRatio);
+		if (tooMany) throw tooMany;
 		const tables = tableRows(settled);
 		signal.throwIfAborted();
 		await store.publishObjects([...new Set(settled.good.map(({ image }) => image.object_key))]);

@@ -6,12 +6,13 @@ import { claimedSnapshot } from "../../pipelines/lake/publish.js";
 import { rollback } from "../../pipelines/lake/rollback.js";
 import { readLatestSnapshot, type StoredSnapshot, sha256Of } from "../../pipelines/lake/snapshot.js";
 import { planMirror } from "../../pipelines/mirror/plan/plan-mirror.js";
+import { claimTools } from "../../pipelines/mirror/publish-run.js";
 import type { ImagePool } from "../../pipelines/ports/images.js";
 import type { Clock, Progress } from "../../pipelines/ports/run.js";
 import type { Store } from "../../pipelines/ports/store.js";
 import type { TableFiles } from "../../pipelines/ports/tables.js";
 import { runVacuum, type VacuumReport } from "../../pipelines/vacuum/vacuum.js";
-import { claimTools, runMirror, whileSwept } from "../../workers/run-mirror.js";
+import { runMirror, whileSwept } from "../../workers/run-mirror.js";
 import { archives, openImages, openPredicate, openTables } from "../../workers/wire.js";
 import { makeSample } from "../tools/sample/make.js";
 import { tempDir } from "./root.js";
@@ -99,7 +100,7 @@ export class Variants {
 		};
 		const attempt = async () => {
 			const plan = await planMirror(request, planTools, never);
-			return runMirror(plan, request, tools, { concurrency: 2, onShardFailure: "fail" }, never);
+			return runMirror({ plan, request, concurrency: 2, onShardFailure: "fail" }, tools, never);
 		};
 		const note = (): void => {
 			this.sweptRuns += 1;

@@ -1,8 +1,8 @@
 import { type Dataset, shardParts } from "../../pipelines/dataset.js";
 import { sumCounts } from "../../pipelines/lake/receipt.js";
+import type { ShardOutcome } from "../../pipelines/mirror/outcome.js";
 import { aboutCode, FINDINGS, type FindingCode } from "../../schemas/codes.js";
 import type { Receipt, Snapshot } from "../../schemas/records.js";
-import type { ShardOutcome } from "../run-mirror.js";
 import { countedText, countText, tableText, wrapText } from "./format.js";
 
 /** What was counted in the run's shards, per split, beside what the dataset's card says. */

@@ -30,12 +30,19 @@ const SPILL_PREFIX = "duckdb-";
 /** Numbers this process's instances. */
 let instances = 0;
 
-/** Reads metadata parquet and writes the tables' files, with one DuckDB instance in memory. Loads the native module. */
+/**
+ * Reads metadata parquet and writes the tables' files, with one DuckDB instance in memory. It is opened, and its native
+ * module loaded, at the first use: a run with nothing to do does without.
+ */
 export async function openTableFiles(options: TableFilesOptions): Promise<TableFiles> {
-	const { DuckDBInstance } = await import("@duckdb/node-api");
 	instances += 1;
 	const spill = join(resolve(options.spill), `${SPILL_PREFIX}${ownerId()}.${instances}`);
-	const instance = await DuckDBInstance.create(":memory:", {
+	return new DuckDBFiles(() => openInstance(options, spill), spill);
+}
+
+async function openInstance(options: TableFilesOptions, spill: string): Promise<DuckDBInstance> {
+	const { DuckDBInstance } = await import("@duckdb/node-api");
+	return DuckDBInstance.create(":memory:", {
 		memory_limit: `${options.memoryMb ?? 256}MB`,
 		temp_directory: spill,
 		...(options.threads === undefined ? {} : { threads: String(options.threads) }),
@@ -43,16 +50,16 @@ export async function openTableFiles(options: TableFilesOptions): Promise<TableF
 		autoload_known_extensions: "false",
 		lock_configuration: "true",
 	});
-	return new DuckDBFiles(instance, spill);
 }
 
 class DuckDBFiles implements TableFiles {
-	readonly #instance: DuckDBInstance;
+	readonly #open: () => Promise<DuckDBInstance>;
+	#instance: Promise<DuckDBInstance> | null = null;
 	readonly #spill: string;
 	#spillReady: Promise<void> | null = null;
 
-	constructor(instance: DuckDBInstance, spill: string) {
-		this.#instance = instance;
+	constructor(open: () => Promise<DuckDBInstance>, spill: string) {
+		this.#open = open;
 		this.#spill = spill;
 	}
 
@@ -130,7 +137,8 @@ class DuckDBFiles implements TableFiles {
 	}
 
 	async close(): Promise<void> {
-		this.#instance.closeSync();
+		if (this.#instance === null) return;
+		(await this.#instance).closeSync();
 		await rm(this.#spill, { recursive: true, force: true });
 	}
 
@@ -149,7 +157,7 @@ class DuckDBFiles implements TableFiles {
 	async *#rows(from: string, texts: readonly string[], integers: readonly string[]): AsyncIterable<PlainRow[]> {
 		const asText = texts.map((name) => `${quoted(name)}::VARCHAR`).join(", ");
 		const columns = [`to_json([${asText}])`, ...integers.map(quoted)].join(", ");
-		const connection = await this.#instance.connect();
+		const connection = await this.#connect();
 		try {
 			const result = await connection.stream(`SELECT ${columns} FROM ${from}`);
 			for (;;) {
@@ -164,12 +172,17 @@ class DuckDBFiles implements TableFiles {
 
 	/** Temporary tables live and die with their connection, so calls under way at once do not meet. */
 	async #connected<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-		const connection = await this.#instance.connect();
+		const connection = await this.#connect();
 		try {
 			return await work(connection);
 		} finally {
 			connection.closeSync();
 		}
+	}
+
+	async #connect(): Promise<DuckDBConnection> {
+		this.#instance ??= this.#open();
+		return (await this.#instance).connect();
 	}
 
 	#readySpill(): Promise<void> {

@@ -43,12 +43,16 @@ export function settle(checked: CheckedRows, images: CheckedImages, settings: Se
 	};
 }
 
-/** Throws REJECT_RATIO_EXCEEDED. Rows dropped for their group's sake do not count as defective; of `rows` are all, chosen or not. */
-export function judgeRatio(shard: string, defective: number, rows: number, maximum: number): void {
+/**
+ * REJECT_RATIO_EXCEEDED, or null where the shard has few enough bad rows.
+ * @param defective rejected rows, without those dropped for their group's sake
+ * @param rows all rows of the shard, chosen or not
+ */
+export function judgeRatio(shard: string, defective: number, rows: number, maximum: number): LakeError | null {
 	const ratio = rows === 0 ? 0 : defective / rows;
-	if (ratio <= maximum) return;
+	if (ratio <= maximum) return null;
 	const percent = (value: number): string => `${(100 * value).toFixed(2)}%`;
-	throw new LakeError(
+	return new LakeError(
 		"REJECT_RATIO_EXCEEDED",
 		`${shard}: ${defective} of ${rows} rows were rejected (${percent(ratio)}), more than ${percent(maximum)}`,
 		{ path: shard },

@@ -46,13 +46,13 @@ export function doctorChecks(facts: DoctorFacts): Check[] {
 	];
 }
 
-async function checkToken({ options, env, reply }: DoctorFacts): Promise<Verdict> {
-	const found = await wire.findToken(options, env);
+async function checkToken({ sourceUri, env, reply }: DoctorFacts): Promise<Verdict> {
+	const found = await wire.findToken(sourceUri, env);
 	return found === null ? skipped("the source is a folder") : tokenVerdict(found, await reply());
 }
 
-async function checkSourceClock({ options, env, reply }: DoctorFacts): Promise<Verdict> {
-	if ((await wire.findToken(options, env)) === null) return skipped("the source is a folder");
+async function checkSourceClock({ sourceUri, env, reply }: DoctorFacts): Promise<Verdict> {
+	if ((await wire.findToken(sourceUri, env)) === null) return skipped("the source is a folder");
 	const { date, at, error } = await reply();
 	return error === null ? clockVerdict("the Hub", date, at) : skipped("the Hub gave no good answer");
 }
@@ -100,10 +100,10 @@ async function tryClock(room: TryRoom): Promise<Verdict> {
 
 /** Sizes are the source's own where it could be asked, else those of the dataset at large. */
 async function checkDisk(facts: DoctorFacts, what: "lake" | "scratch"): Promise<Verdict> {
-	const { options, env, wanted } = facts;
+	const { options, env, sourceUri, wanted } = facts;
 	const [survey, latest] = await Promise.all([facts.survey().catch(() => null), facts.snapshot().catch(() => null)]);
 	const present = new Set(latest?.snapshot.shards.map(({ shard }) => shard));
-	const zips = parseSource(options.source).kind === "folder" ? 0 : options.concurrency + DOWNLOADED_AHEAD;
+	const zips = parseSource(sourceUri).kind === "folder" ? 0 : options.concurrency + DOWNLOADED_AHEAD;
 	const need = diskNeed(survey, wanted, present, zips);
 	const folders = { lake: facts.lakeFolder, scratch: scratchFolder(options, env) };
 	const folder = folders[what];

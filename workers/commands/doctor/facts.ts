@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { shardParts } from "../../../pipelines/dataset.js";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { type Dataset, shardParts } from "../../../pipelines/dataset.js";
 import type { HubReply } from "../../../pipelines/doctor/access.js";
 import { bounded } from "../../../pipelines/doctor/check.js";
 import { type SourceSurvey, surveyOfListing, type Wanted } from "../../../pipelines/doctor/source.js";
@@ -14,7 +13,9 @@ import { LakeError } from "../../../schemas/errors.js";
 import { systemClock } from "../../clock.js";
 import { parseSource, wantedShards } from "../../options.js";
 import { requireLake } from "../../preflight.js";
-import { askHub, findToken, type LakeStore, openSource, openStore, openTryRoom, type StoreTools } from "../../wire.js";
+import type { CommandContext } from "../../run-command.js";
+import { Session } from "../../session.js";
+import { askHub, findToken, type LakeStore, openSource, openTryRoom } from "../../wire.js";
 
 /** Longest wait for source and lake; shorter than a whole check's, so that what builds on them can do without. */
 const ANSWER_SECONDS = 10;
@@ -30,6 +31,9 @@ const HASTY: Clock = { now: systemClock.now, sleep: (seconds, signal) => systemC
 export class DoctorFacts {
 	readonly options: Options;
 	readonly env: NodeJS.ProcessEnv;
+	readonly dataset: Dataset;
+	/** The address of the source. */
+	readonly sourceUri: string;
 	readonly wanted: Wanted;
 	/** Null where the lake is no folder of this machine's. */
 	readonly lakeFolder: string | null;
@@ -45,21 +49,23 @@ export class DoctorFacts {
 	/** Writes under way, which go on when a check is given up. */
 	readonly #writes: Promise<unknown>[] = [];
 
-	readonly #tools: Pick<StoreTools, "signal" | "env" | "clock">;
+	readonly #context: CommandContext;
 
-	private constructor(options: Options, store: LakeStore, tools: Pick<StoreTools, "signal" | "env" | "clock">) {
-		const { env, signal } = tools;
-		this.#tools = tools;
+	private constructor(context: CommandContext, { store, dataset, sourceUri }: Session) {
+		const { options, env, signal } = context;
+		this.#context = context;
 		const within = <T>(work: (stop: AbortSignal) => Promise<T>): (() => Promise<T>) =>
 			once(() => bounded(work, ANSWER_SECONDS, signal));
-		const shards = wantedShards(imageRewardDb, options);
-		const splits = imageRewardDb.splits.filter((split) => shards.some((shard) => shardParts(shard).split === split));
+		const shards = wantedShards(dataset, options);
+		const splits = dataset.splits.filter((split) => shards.some((shard) => shardParts(shard).split === split));
 		this.options = options;
 		this.env = env;
+		this.dataset = dataset;
+		this.sourceUri = sourceUri;
 		this.wanted = { shards, splits };
 		this.lakeFolder = store.localPath(LATEST) === null ? null : store.name;
 		this.survey = within((stop) => surveySource(this, stop));
-		const ask = within((stop) => askHub({ ...options, ...QUICKLY }, QUIETLY, env, stop));
+		const ask = within((stop) => askHub({ ...options, ...QUICKLY, source: sourceUri }, QUIETLY, env, stop));
 		this.reply = () => ask().catch(noReply);
 		this.snapshot = within(async () => {
 			await requireLake(store);
@@ -69,10 +75,10 @@ export class DoctorFacts {
 	}
 
 	/** Throws USAGE and LAKE_UNSUPPORTED: what was asked for is no source, no lake. */
-	static async of(options: Options, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<DoctorFacts> {
-		const tools = { signal, env, clock: HASTY };
-		const facts = new DoctorFacts(options, await openStore(options, tools), tools);
-		await findToken(options, env);
+	static async of(context: CommandContext): Promise<DoctorFacts> {
+		await using session = await Session.open({ ...context, note: () => {}, clock: HASTY });
+		const facts = new DoctorFacts(context, session);
+		await findToken(session.sourceUri, context.env);
 		return facts;
 	}
 
@@ -93,7 +99,7 @@ export class DoctorFacts {
 
 	async #openRoom(store: LakeStore): Promise<TryRoom> {
 		await requireLake(store);
-		const room = await openTryRoom(this.options, this.#tools);
+		const room = await openTryRoom(this.options, { ...this.#context, note: () => {}, clock: HASTY });
 		this.#rooms.push(room);
 		return room;
 	}
@@ -112,10 +118,11 @@ function noReply(error: unknown): HubReply {
 	return { date: null, at: new Date(), error };
 }
 
-async function surveySource({ options, env, wanted }: DoctorFacts, signal: AbortSignal): Promise<SourceSurvey> {
-	const address = parseSource(options.source);
-	if (address.kind === "folder") return surveyFolder(address.folder, imageRewardDb, wanted, signal);
-	const source = await openSource({ ...options, ...QUICKLY }, imageRewardDb, "", QUIETLY, env);
+async function surveySource(facts: DoctorFacts, signal: AbortSignal): Promise<SourceSurvey> {
+	const { options, env, dataset, sourceUri, wanted } = facts;
+	const address = parseSource(sourceUri);
+	if (address.kind === "folder") return surveyFolder(address.folder, dataset, wanted, signal);
+	const source = await openSource({ ...options, ...QUICKLY, source: sourceUri }, dataset, "", QUIETLY, env);
 	try {
 		return surveyOfListing(await source.list(wanted, signal));
 	} finally {

@@ -1,7 +1,6 @@
 import type { Dataset } from "../../../pipelines/dataset.js";
 import { exportHf } from "../../../pipelines/datasets/imagereward-db/exports/hf.js";
 import { exportImageReward } from "../../../pipelines/datasets/imagereward-db/exports/imagereward.js";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
 import { exportFiles } from "../../../pipelines/export/files.js";
 import type { Exported, ExportJob } from "../../../pipelines/export/job.js";
 import { runExport } from "../../../pipelines/export/run-export.js";
@@ -9,32 +8,29 @@ import { exportWebDataset } from "../../../pipelines/export/webdataset.js";
 import { chooseShards, chooseSnapshot } from "../../../pipelines/lake/choose-snapshot.js";
 import { tableFile } from "../../../pipelines/lake/paths.js";
 import type { StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
-import type { ExportFiles } from "../../../pipelines/ports/exports.js";
 import { workFolder } from "../../../pipelines/scratch/work-folder.js";
 import type { Options } from "../../../schemas/config.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { EXPORT_FORMATS, type ExportFormat, type ExportKey } from "../../../schemas/export.js";
 import { wantedShards } from "../../options.js";
-import { lazyTables, requireScratch } from "../../preflight.js";
 import { countedText, sizeText } from "../../report/format.js";
 import { openProgress } from "../../report/progress.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
-import { openExportFiles, openStore, openTarget } from "../../wire.js";
+import { Session } from "../../session.js";
+import { openTarget } from "../../wire.js";
 
 /** `irlake export FORMAT`: a snapshot, written for other tools. */
 export async function exportLake(context: CommandContext, argument: string): Promise<CommandResult> {
-	const { options, env, note, signal, say } = context;
+	const { options, signal, say } = context;
 	const format = requireFormat(argument);
-	if (options.out === undefined) throw new LakeError("USAGE", "--out is missing: say where the export goes");
-	const wanted = wantedShards(imageRewardDb, options);
-	const tools = { signal, note, env };
-	const store = await openStore(options, tools);
-	const scratch = await requireScratch(options, env);
-	const target = await openTarget(options, options.out, tools);
+	if (options.out === undefined) throw new LakeError("USAGE", "--out is missing: say where the export goes.");
+	await using session = await Session.open(context);
+	const { store, dataset } = session;
+	const wanted = wantedShards(dataset, options);
+	const scratch = await session.scratch();
+	const target = await openTarget(options, options.out, context);
 	const chosen = await chooseSnapshot(store, options.snapshot);
-	const shards = chooseShards(imageRewardDb, chosen, wanted, options.shards !== undefined);
-	const tables = lazyTables(scratch);
-	const files = lazyExportFiles(scratch);
+	const shards = chooseShards(dataset, chosen, wanted, options.shards !== undefined);
 	const progress = openProgress(context, context.drawn, 1);
 	progress.shardStarted(format, 0);
 	progress.imagesFound(format, imagesOf(chosen, shards));
@@ -42,7 +38,7 @@ export async function exportLake(context: CommandContext, argument: string): Pro
 		const { state, record } = await runExport(
 			{
 				store,
-				tables,
+				tables: await session.tables(),
 				target,
 				work: await workFolder(scratch, "export"),
 				onImages: (count) => {
@@ -51,9 +47,9 @@ export async function exportLake(context: CommandContext, argument: string): Pro
 			},
 			{
 				snapshot: chosen.snapshot,
-				key: keyOf(format, chosen, shards, options),
+				key: keyOf(format, chosen, shards, options, dataset),
 				overwrite: options.overwrite,
-				write: (job) => write(format, job, files, options, imageRewardDb, chosen),
+				write: (job) => write(format, job, session, options, chosen),
 			},
 			signal,
 		);
@@ -79,8 +75,6 @@ export async function exportLake(context: CommandContext, argument: string): Pro
 		};
 	} finally {
 		progress.close();
-		await files.close();
-		await tables.close();
 	}
 }
 
@@ -101,11 +95,12 @@ function keyOf(
 	{ snapshot, path, sha256 }: StoredSnapshot,
 	shards: string[],
 	options: Options,
+	dataset: Dataset,
 ): ExportKey {
 	const own: ExportKey["options"] = {};
 	if (format === "hf") {
 		own.pairs = options.pairs;
-		own.sizes = sizesOf(imageRewardDb, options).join(",");
+		own.sizes = sizesOf(dataset, options).join(",");
 	}
 	if (format === "webdataset") own.shard_size = options.shard_size;
 	return { export: format, snapshot: { number: snapshot.number, path, sha256 }, shards, options: own };
@@ -117,38 +112,27 @@ function sizesOf(dataset: Dataset, { subset = "8k" }: Options): string[] {
 	return Object.keys(dataset.subsets).filter((size) => (dataset.subsets[size] ?? 0) <= largest);
 }
 
-function write(
+async function write(
 	format: ExportFormat,
 	job: ExportJob,
-	files: ExportFiles,
+	session: Session,
 	options: Options,
-	dataset: Dataset,
 	{ snapshot }: StoredSnapshot,
 ): Promise<Exported> {
+	const { dataset } = session;
 	switch (format) {
 		case "hf":
-			return exportHf(job, files, { dataset, snapshot, pairs: options.pairs, sizes: sizesOf(dataset, options) });
+			return exportHf(job, await session.exportFiles(), {
+				dataset,
+				snapshot,
+				pairs: options.pairs,
+				sizes: sizesOf(dataset, options),
+			});
 		case "webdataset":
 			return exportWebDataset(job, options.shard_size);
 		case "imagereward":
 			return exportImageReward(job);
 		case "files":
-			return exportFiles(job, files, dataset);
+			return exportFiles(job, await session.exportFiles(), dataset);
 	}
-}
-
-/** DuckDB, opened when it is first needed. */
-function lazyExportFiles(scratch: string): ExportFiles {
-	let opened: Promise<ExportFiles> | null = null;
-	const get = (): Promise<ExportFiles> => {
-		opened ??= openExportFiles(scratch);
-		return opened;
-	};
-	return {
-		writePart: async (columns, rows, file) => (await get()).writePart(columns, rows, file),
-		join: async (parts, file, metadata) => (await get()).join(parts, file, metadata),
-		close: async () => {
-			if (opened) await (await opened).close();
-		},
-	};
 }

@@ -1,5 +1,4 @@
 import { allShards } from "../../../pipelines/dataset.js";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
 import { tableFile } from "../../../pipelines/lake/paths.js";
 import { claimedSnapshot } from "../../../pipelines/lake/publish.js";
 import { readReceipts } from "../../../pipelines/lake/receipt.js";
@@ -14,7 +13,8 @@ import { Interrupted } from "../../interrupt.js";
 import { countedText, placeText, sizeText, tableText, wrapText } from "../../report/format.js";
 import { selectionText, uncheckedZips } from "../../report/summary.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
-import { type LakeStore, openStore } from "../../wire.js";
+import { Session } from "../../session.js";
+import type { LakeStore } from "../../wire.js";
 
 const WATCH_MS = 2000;
 /** Cursor to the top, screen cleared. */
@@ -57,10 +57,12 @@ function isWhole(snapshots: Snapshot[], newest: number, firstKept: number | Lake
 	return (number) => whole.has(number) || (damaged ? null : false);
 }
 
-async function readLake({ options, env, signal }: CommandContext): Promise<LakeStatus> {
+async function readLake(context: CommandContext): Promise<LakeStatus> {
 	const lines: string[] = [];
 	const say = (line: string): void => void lines.push(line);
-	const store = await openStore(options, { signal, env });
+	const { options } = context;
+	await using session = await Session.open(context);
+	const { store, dataset } = session;
 	const latest = await readLatestSnapshot(store);
 	if (!latest) {
 		say(`${options.lake}: no lake here yet`);
@@ -83,7 +85,7 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 	);
 	const unfinished = await claimedSnapshot(store, latest.snapshot.number + 1);
 	const present = new Set(latest.snapshot.shards.map(({ shard }) => shard));
-	const missing = allShards(imageRewardDb).filter((shard) => !present.has(shard));
+	const missing = allShards(dataset).filter((shard) => !present.has(shard));
 	const { counts } = latest.snapshot;
 	say(`${options.lake}: snapshot ${latest.snapshot.number}, subset ${latest.snapshot.subset}`);
 	say(

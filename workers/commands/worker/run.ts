@@ -37,7 +37,16 @@ export async function worker(context: CommandContext): Promise<CommandResult> {
 	const note = notes(context, queue);
 	const id = `${hostname()}-${process.pid}-${Date.now().toString(36)}`;
 	const stopped = new AbortController();
-	const work = new Work({ worker: id, scratch, env, note, meter, network: options, signal: stopped.signal });
+	const work = new Work({
+		worker: id,
+		scratch,
+		datasets: context.datasets,
+		env,
+		note,
+		meter,
+		network: options,
+		signal: stopped.signal,
+	});
 	const told = tellOthers({ id, concurrency: options.concurrency, registry, meter });
 	const consumer = new Consumer({
 		connection,
