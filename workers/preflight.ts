@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { access, readdir, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
+import { type Dataset, metadataColumns } from "../pipelines/dataset.js";
 import { LATEST, PRIVATE } from "../pipelines/lake/paths.js";
 import type { MirrorPlan } from "../pipelines/mirror/plan/plan-mirror.js";
 import type { Progress } from "../pipelines/ports/run.js";
@@ -31,8 +32,8 @@ export async function requireLake(store: LakeStore): Promise<void> {
 }
 
 /** Reads the predicate asked for, so that a wrong one is refused before anything is begun. Throws USAGE. */
-export async function requirePredicate({ where }: Pick<Options, "where">): Promise<void> {
-	if (where) await (await openPredicate(where)).close();
+export async function requirePredicate({ where }: Pick<Options, "where">, dataset: Dataset): Promise<void> {
+	if (where) await (await openPredicate(where, metadataColumns(dataset))).close();
 }
 
 /** The scratch folder, which may not exist yet. Throws USAGE where it could not be made or written to. */

@@ -19,7 +19,7 @@ import type { ImagePool } from "../pipelines/ports/images.js";
 import type { Clock, Progress } from "../pipelines/ports/run.js";
 import type { Source, SourcePin } from "../pipelines/ports/source.js";
 import type { TryRoom } from "../pipelines/ports/store.js";
-import type { Predicate, TableFiles } from "../pipelines/ports/tables.js";
+import type { MetadataColumn, Predicate, TableFiles } from "../pipelines/ports/tables.js";
 import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
@@ -221,9 +221,9 @@ export async function openTables(scratch: string): Promise<TableFiles> {
 }
 
 /** Throws USAGE for a predicate that is refused. */
-export async function openPredicate(where: string): Promise<Predicate> {
+export async function openPredicate(where: string, columns: readonly MetadataColumn[]): Promise<Predicate> {
 	const { openPredicate: open } = await import("../infra/adapters/duckdb/predicate.js");
-	return open(where);
+	return open(where, columns);
 }
 
 export async function openExportFiles(scratch: string): Promise<ExportFiles> {

@@ -1,10 +1,12 @@
 import { join } from "node:path";
-import type { Receipt, TableFile } from "../../schemas/records.js";
-import { TABLE_NAMES, TABLES, type TableName } from "../../schemas/tables.js";
+import { LakeError } from "../../schemas/errors.js";
+import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
+import type { Table } from "../../schemas/tables.js";
 import { type Dataset, inDatasetOrder } from "../dataset.js";
 import { localTable } from "../lake/local-table.js";
 import { inputSha256, snapshotReceipts, sumFindings } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
+import { IMAGES, tablesOf } from "../lake/tables.js";
 import { changesOf } from "../mirror/plan/decide.js";
 import type { Store } from "../ports/store.js";
 import type { PlainRow, RowDifference, TableFiles } from "../ports/tables.js";
@@ -22,14 +24,6 @@ export interface DiffTools {
 	onShards(count: number): void;
 	onShard(): void;
 }
-
-/** What tells one row of a table from the others of its shard. */
-const KEYS: Record<TableName, string[]> = {
-	images: ["image_path"],
-	prompts: ["prompt_id"],
-	pairs: ["better_image_path", "worse_image_path"],
-	quarantine: TABLES.quarantine.map(({ name }) => name),
-};
 
 export function snapshotSide({ path, snapshot }: StoredSnapshot): Side {
 	const { uri, revision, commit, committed_at } = snapshot.source;
@@ -49,7 +43,8 @@ export async function diffSnapshots(
 ): Promise<Diff> {
 	const old = await snapshotReceipts(tools.store, before.snapshot);
 	const now = await snapshotReceipts(tools.store, after.snapshot);
-	const rows = Object.fromEntries(TABLE_NAMES.map((table) => [table, noChanges()])) as Diff["rows"];
+	const allTables = tablesOf(tools.dataset);
+	const rows: Diff["rows"] = Object.fromEntries(allTables.map(({ name }) => [name, noChanges()]));
 	const shards = shardChanges(tools.dataset, old, now);
 	const diff: Diff = {
 		equal: false,
@@ -67,7 +62,7 @@ export async function diffSnapshots(
 	};
 	tools.onShards(shards.length);
 	for (const { shard } of shards) {
-		for (const table of TABLE_NAMES) {
+		for (const table of allTables) {
 			signal.throwIfAborted();
 			await compareTable(diff, { shard, table }, old.get(shard), now.get(shard), tools);
 		}
@@ -96,30 +91,30 @@ function findingsOf(receipts: Map<string, Receipt>): Receipt["findings"][] {
 
 async function compareTable(
 	diff: Diff,
-	{ shard, table }: { shard: string; table: TableName },
+	{ shard, table }: { shard: string; table: Table },
 	before: Receipt | undefined,
 	after: Receipt | undefined,
 	{ tables, store, work, limit }: DiffTools,
 ): Promise<void> {
-	const [old, now] = [before, after].map((receipt) => receipt?.files.find((file) => file.table === table));
+	const [old, now] = [before, after].map((receipt) => receipt?.files.find((file) => file.table === table.name));
 	if (old?.sha256 === now?.sha256) return;
 	const local = (file: TableFile | undefined, name: string): Promise<string> | null =>
 		file ? localTable(file, store, join(work, `${name}.parquet`)) : null;
 	const [from, to] = [await local(old, "before"), await local(now, "after")];
-	for await (const batch of tables.differences(table, KEYS[table], from, to)) {
+	for await (const batch of tables.differences(table, from, to)) {
 		for (const row of batch) {
 			noteRow(diff, shard, table, row, limit);
-			if (table === "images") noteImage(diff, row, limit);
+			if (table.name === IMAGES) noteImage(diff, row, limit);
 		}
 	}
 }
 
-function noteRow(diff: Diff, shard: string, table: TableName, { before, after }: RowDifference, limit: number): void {
+function noteRow(diff: Diff, shard: string, table: Table, { before, after }: RowDifference, limit: number): void {
 	const change = !before ? "added" : !after ? "removed" : "changed";
 	const row = after ?? before ?? {};
-	const key = Object.fromEntries(KEYS[table].map((column) => [column, row[column] ?? null]));
+	const key = Object.fromEntries(table.key.map((column) => [column, row[column] ?? null]));
 	const columns = before && after ? valueChanges(before, after) : [];
-	const changes = diff.rows[table];
+	const changes = diff.rows[table.name];
 	if (changes) note(changes[change], { shard, key, columns }, limit);
 }
 

@@ -1,10 +1,10 @@
 import type { Receipt } from "../../schemas/records.js";
-import { shardParts } from "../dataset.js";
+import { shardParts, splitsOf } from "../dataset.js";
 import { inputSha256, snapshotReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
 import { changesOf, knownRows, planShards, requireListed, type ShardPlan } from "../mirror/plan/decide.js";
 import { readShardMetadata, type SplitMetadata } from "../mirror/plan/metadata.js";
-import { commitDatesOf, type MetadataTools, readMetadata, splitsOf } from "../mirror/plan/plan-mirror.js";
+import { commitDatesOf, type MetadataTools, readMetadata } from "../mirror/plan/plan-mirror.js";
 import type { ArchiveReader } from "../ports/archive.js";
 import type { Listing } from "../ports/source.js";
 import { type Diff, noChanges, type ShardChange, type Side } from "./changes.js";
@@ -87,7 +87,7 @@ async function compareShard(
 	tools: DiffSourceTools,
 	signal: AbortSignal,
 ): Promise<void> {
-	const prefix = tools.dataset.rowPrefix(shard);
+	const prefix = tools.dataset.layout.rowPrefix(shard);
 	const lake = old ? await readLakeShard(old, prefix, tools) : { rows: new Map(), members: new Map() };
 	if (plan?.metadataRowsSha256 !== old?.inputs.metadata_rows_sha256) {
 		await compareRows(diff, shard, lake, plan ? metadata : new Map(), tools);
@@ -119,7 +119,7 @@ async function compareRows(
 	const before = total(diff);
 	const found = split ? await readShardMetadata(tables, dataset, split, shard) : null;
 	const rows = [...(found?.rows ?? [])].filter(([path]) => found?.chosen?.has(path) !== false);
-	const untold = compareMetadata(shard, known, new Map(rows), changes, limit);
+	const untold = compareMetadata(shard, known, new Map(rows), changes, { dataset, limit });
 	if (untold > 0) {
 		const why = "rows in quarantine; what the metadata said of them is not recorded";
 		diff.unknown.push({ shard, what: "rows", count: untold, why });

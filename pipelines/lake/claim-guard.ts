@@ -1,6 +1,5 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
-import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
 import { each } from "../each.js";
 import type { Store } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
@@ -33,7 +32,7 @@ export interface ClaimTools extends Pick<SweepTools, "clock" | "signal"> {
 interface NewShard {
 	shard: string;
 	receipt: string;
-	files: (TableFile & { table: TableName })[];
+	files: (TableFile & { table: string })[];
 	/** What its images table names; read only where vacuum has been at work. */
 	objects: string[];
 	/** Where bytes that its quarantine names would be; no record says which of them were kept. */
@@ -90,8 +89,8 @@ function newShards(base: Snapshot | null, next: Snapshot): NewShard[] {
 	return next.shards
 		.filter(({ receipt }) => !known.has(receipt))
 		.map(({ shard, receipt }) => {
-			const files = TABLE_NAMES.flatMap((table) => {
-				const own = (next.tables[table]?.files ?? []).filter(({ path }) => tableFile.parse(path)?.shard === shard);
+			const files = Object.entries(next.tables).flatMap(([table, { files: all }]) => {
+				const own = all.filter(({ path }) => tableFile.parse(path)?.shard === shard);
 				return own.map((file) => ({ ...file, table }));
 			});
 			return { shard, receipt, files, objects: [], rejected: [] };

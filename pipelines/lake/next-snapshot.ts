@@ -1,17 +1,24 @@
 import { LakeError } from "../../schemas/errors.js";
-import { LAKE_FORMAT, type Receipt, type Snapshot, type Split, type TableFile } from "../../schemas/records.js";
+import {
+	type Counts,
+	LAKE_FORMAT,
+	type Receipt,
+	type Snapshot,
+	type Split,
+	type TableFile,
+} from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
-import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
-import { type Dataset, inDatasetOrder, shardParts, subsetOf } from "../dataset.js";
+import { type Dataset, inDatasetOrder, shardParts, splitsOf, subsetOf } from "../dataset.js";
 import { receiptFile } from "./paths.js";
 import { sumCounts } from "./receipt.js";
+import { tablesOf } from "./tables.js";
 
 /** What one run brings to a snapshot. Plain data. */
 export interface RunResult {
 	dataset: Dataset;
 	source: Omit<Snapshot["source"], "metadata">;
 	/** Metadata read in this run, of any split, with what lay in no shard. */
-	metadata: { split: Split; path: string; sha256: string; bytes: number; strayRows: number }[];
+	metadata: { split: string; path: string; sha256: string; bytes: number; strayRows: number }[];
 	settings: Settings;
 	/** Shards found or made in this run. */
 	receipts: Receipt[];
@@ -60,7 +67,7 @@ export function nextSnapshot(
 		settings: run.settings,
 		shards: entries,
 		skipped: skippedShards(base, run),
-		tables: tableFiles(present, number),
+		tables: tableFiles(run.dataset, present, number),
 		counts: {
 			...sumCounts(present),
 			shards: entries.length,
@@ -87,14 +94,11 @@ function sameWork(base: Snapshot | null, shards: Map<string, Snapshot["shards"][
 
 /** Of every split present: as read in this run, else as the base has it. */
 function metadataFiles(base: Snapshot | null, run: RunResult, shards: string[]): Snapshot["source"]["metadata"] {
-	const present = new Set(shards.map((shard) => shardParts(shard).split));
-	return run.dataset.splits
-		.filter((split) => present.has(split))
-		.flatMap((split) => {
-			const read = run.metadata.find((file) => file.split === split);
-			if (read) return { split, path: read.path, sha256: read.sha256, bytes: read.bytes };
-			return base?.source.metadata.find((file) => file.split === split) ?? [];
-		});
+	return splitsOf(run.dataset, shards).flatMap((split) => {
+		const read = run.metadata.find((file) => file.split === split);
+		if (read) return { split, path: read.path, sha256: read.sha256, bytes: read.bytes };
+		return base?.source.metadata.find((file) => file.split === split) ?? [];
+	});
 }
 
 /** What this run skipped, and what an earlier one did where this one did not look. */
@@ -106,14 +110,11 @@ function skippedShards(base: Snapshot | null, run: RunResult): Snapshot["skipped
 	return inDatasetOrder(run.dataset, skipped.keys()).flatMap((shard) => skipped.get(shard) ?? []);
 }
 
-function tableFiles(receipts: Receipt[], number: number): Snapshot["tables"] {
-	const files = Object.fromEntries(TABLE_NAMES.map((table) => [table, [] as TableFile[]])) as Record<
-		TableName,
-		TableFile[]
-	>;
+function tableFiles(dataset: Dataset, receipts: Receipt[], number: number): Snapshot["tables"] {
+	const files = new Map<string, TableFile[]>(tablesOf(dataset).map(({ name }) => [name, []]));
 	for (const receipt of receipts) {
-		for (const { table, ...file } of receipt.files) files[table].push(file);
+		for (const { table, ...file } of receipt.files) files.get(table)?.push(file);
 	}
-	const tables = TABLE_NAMES.map((table) => [table, { delta_version: number - 1, files: files[table] }]);
-	return Object.fromEntries(tables) as Snapshot["tables"];
+	const tables = [...files].map(([table, own]) => [table, { delta_version: number - 1, files: own }] as const);
+	return Object.fromEntries(tables);
 }

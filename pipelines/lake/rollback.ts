@@ -1,10 +1,11 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
-import { TABLE_NAMES } from "../../schemas/tables.js";
+import type { Dataset } from "../dataset.js";
 import type { Store } from "../ports/store.js";
 import { type ClaimTools, guardClaim } from "./claim-guard.js";
 import { claimedSnapshot, publish } from "./publish.js";
 import type { StoredSnapshot } from "./snapshot.js";
+import { tablesOf } from "./tables.js";
 import { readFirstKept } from "./vacuum-records.js";
 
 /**
@@ -12,7 +13,12 @@ import { readFirstKept } from "./vacuum-records.js";
  * @returns null when the newest snapshot has that content already
  * @throws SNAPSHOT_NOT_FOUND, also where a file of it is missing; SNAPSHOT_VACUUMED where vacuum took that
  */
-export async function rollback(store: Store, number: number, tools: ClaimTools): Promise<StoredSnapshot | null> {
+export async function rollback(
+	store: Store,
+	dataset: Dataset,
+	number: number,
+	tools: ClaimTools,
+): Promise<StoredSnapshot | null> {
 	const plans = async (base: StoredSnapshot | null): Promise<Snapshot | null> => {
 		const target = await claimedSnapshot(store, number);
 		if (!base || !target || number > base.snapshot.number) {
@@ -23,7 +29,7 @@ export async function rollback(store: Store, number: number, tools: ClaimTools):
 		return renumbered(target.snapshot, base.snapshot.number + 1);
 	};
 	try {
-		return await publish(store, plans, (base, next) => guardClaim(store, base, next, tools));
+		return await publish(store, tablesOf(dataset), plans, (base, next) => guardClaim(store, base, next, tools));
 	} catch (error) {
 		if (error instanceof LakeError && error.code === "LAKE_SWEPT") throw vacuumed(store, number, error.path);
 		throw error;
@@ -53,9 +59,8 @@ function vacuumed(store: Store, number: number, path: string | null): LakeError 
 }
 
 function renumbered(snapshot: Snapshot, number: number): Snapshot {
-	const tables = TABLE_NAMES.map((table) => [
-		table,
-		{ delta_version: number - 1, files: snapshot.tables[table]?.files ?? [] },
-	]);
-	return { ...snapshot, number, tables: Object.fromEntries(tables) as Snapshot["tables"] };
+	const tables = Object.entries(snapshot.tables).map(([table, { files }]) => {
+		return [table, { delta_version: number - 1, files }] as const;
+	});
+	return { ...snapshot, number, tables: Object.fromEntries(tables) };
 }

@@ -4,6 +4,7 @@ import { nextSnapshot, type RunResult } from "../lake/next-snapshot.js";
 import { publish } from "../lake/publish.js";
 import { readReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
+import { tablesOf } from "../lake/tables.js";
 import type { Listing } from "../ports/source.js";
 import type { Store } from "../ports/store.js";
 import { workFolder } from "../scratch/work-folder.js";
@@ -54,7 +55,7 @@ export async function publishRun(
 		const keep = await laterShards(store, base?.snapshot ?? null, listing);
 		return nextSnapshot(base?.snapshot ?? null, run, receipts, keep);
 	};
-	return publish(store, plans, guard);
+	return publish(store, tablesOf(dataset), plans, guard);
 }
 
 async function laterShards(store: Store, base: Snapshot | null, listing: Listing): Promise<Set<string>> {

@@ -10,7 +10,7 @@ import { workFolder } from "../scratch/work-folder.js";
 import { checkImages, memberTasks } from "./check/check-images.js";
 import { checkRows } from "./check/check-rows.js";
 import { parseRows } from "./check/parse-json.js";
-import { judgeRatio, settle } from "./check/reconcile.js";
+import { judgeRatio, reconcile } from "./check/reconcile.js";
 import type { Finding } from "./check/verdict.js";
 import { fetchShard } from "./content/fetch-shard.js";
 import type { ContentTools, ShardContent } from "./content/shard-content.js";
@@ -19,7 +19,7 @@ import type { ShardPlan } from "./plan/decide.js";
 import { readShardMetadata, type SplitMetadata } from "./plan/metadata.js";
 import { forgetFailed, keepFailed } from "./write/keep-failed.js";
 import { keepRejected } from "./write/keep-rejected.js";
-import { tableRows } from "./write/table-rows.js";
+import { findingRow, tableRows } from "./write/table-rows.js";
 import { countFindings, makeReceipt } from "./write/write-receipt.js";
 import { writeTables } from "./write/write-tables.js";
 
@@ -88,29 +88,29 @@ async function processOnce(
 	try {
 		content = await fetchShard(plan, settings, tools, signal);
 		const archive = await content.open();
-		const jsonPath = `${dataset.folderPath(shard)}/${dataset.jsonName(shard)}`;
-		if (!archive.json)
-			throw new LakeError("JSON_MISSING", `${shard} has no ${dataset.jsonName(shard)}`, { path: jsonPath });
-		const values = parseRows(await content.readJson(archive.json), jsonPath);
+		const { json, format } = plan.files;
+		const jsonPath = `${dataset.layout.folderPath(shard)}/${json}`;
+		if (!archive.json) throw new LakeError("JSON_MISSING", `${shard} has no ${json}`, { path: jsonPath });
+		const values = parseRows(await content.readJson(archive.json), jsonPath, dataset.layout.json);
 		const known = await readShardMetadata(tools.tables, dataset, metadata, shard);
-		const rows = checkRows(values, dataset.rowPrefix(shard), known);
-		const tasks = memberTasks(archive.members, rows.rows, settings.where !== null);
+		const rows = checkRows(values, dataset, shard, known);
+		const tasks = memberTasks(archive.members, rows.rows, format, settings.where !== null);
 		progress.imagesFound(shard, tasks.length);
 		await content.bring(tasks.map(({ member }) => member));
 		const images = await checkImages(archive.members, tasks, content, signal, () => progress.imageDone(shard));
-		const settled = settle(rows, images, settings);
-		requirePartsSuffice(plan, settled.findings);
-		findings = settled.findings;
-		const tooMany = judgeRatio(shard, settled.defective, settled.counts.rows_in, tools.maxRejectRatio);
+		const verdict = reconcile(rows, images, settings);
+		requirePartsSuffice(plan, verdict.findings);
+		findings = verdict.findings;
+		const tooMany = judgeRatio(shard, verdict.defective, verdict.counts.rows_in, tools.maxRejectRatio);
 		if (tooMany) throw tooMany;
-		const tables = tableRows(settled);
+		const tables = tableRows(dataset, verdict);
 		signal.throwIfAborted();
-		await store.publishObjects([...new Set(settled.good.map(({ image }) => image.object_key))]);
+		await store.publishObjects([...new Set(verdict.good.map(({ image }) => image.object_key))]);
 		const work = await workFolder(tools.scratch, "mirror");
-		if (tools.keepRejected) await keepRejected(settled.findings, images.members, tools, work, signal);
-		const files = await writeTables(shard, tables, tools.tables, store, work);
+		if (tools.keepRejected) await keepRejected(verdict.findings, images.members, tools, work, signal);
+		const files = await writeTables(shard, tables, tools, work);
 		signal.throwIfAborted();
-		const receipt = await storeReceipt(store, makeReceipt(plan, settings, settled, tables, files));
+		const receipt = await storeReceipt(store, makeReceipt(plan, settings, verdict, { ...tables, files }));
 		await content.release();
 		await forgetFailed(tools.scratch, plan);
 		return receipt;
@@ -133,13 +133,14 @@ function knownError(error: unknown, shard: string, scratch: string): LakeError {
 /** Keeps what a failed shard leaves. Where that cannot be written either, the shard's own error is the one to tell. */
 async function keep(
 	plan: ShardPlan,
-	{ scratch, progress }: ShardTools,
+	{ dataset, scratch, progress }: ShardTools,
 	error: LakeError,
 	findings: Finding[],
 	zip: string | null,
 ): Promise<string | null> {
 	try {
-		return await keepFailed(scratch, plan, error, findings, zip);
+		const told = findings.map((finding) => findingRow(finding, dataset.group));
+		return await keepFailed(scratch, plan, error, told, zip);
 	} catch (cause) {
 		progress.note("warn", "what the shard left could not be kept", { shard: plan.shard, reason: systemCode(cause) });
 		return null;

@@ -1,5 +1,3 @@
-import type { Split } from "../../schemas/records.js";
-
 /** Where the dataset is read from. Adapters under `infra/` implement these. */
 
 /** One file of the source, as listed. */
@@ -41,8 +39,8 @@ export interface Listing {
 	explicitCommit: boolean;
 	/** By the shard's name. Shards that were not asked for may be absent. */
 	shards: Map<string, ShardInput>;
-	metadata: Map<Split, SourceFile>;
-	/** Zips below `images/` that are no known shard. */
+	metadata: Map<string, SourceFile>;
+	/** Zips below the dataset's folders of zips that are no known shard. */
 	unknownZips: string[];
 }
 
@@ -59,7 +57,7 @@ export interface Source {
 	/** How a person would write it; for messages. */
 	readonly name: string;
 	/** Resolves the revision once, and lists. Throws before any side effect when the source cannot be had. */
-	list(wanted: { shards: string[]; splits: Split[] }, signal: AbortSignal): Promise<Listing>;
+	list(wanted: { shards: string[]; splits: string[] }, signal: AbortSignal): Promise<Listing>;
 	/** Where the file lies on this machine already, or null when it must be downloaded. */
 	localPath(file: SourceFile): string | null;
 	/**

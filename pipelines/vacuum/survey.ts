@@ -1,6 +1,5 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
-import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
 import { folderOf, KINDS, type Kind, kindOf } from "../lake/kinds.js";
 import { objectsNamed, rejectedNamed, type TableTools } from "../lake/named-files.js";
 import { claimedSnapshot } from "../lake/publish.js";
@@ -10,7 +9,7 @@ import { readFirstKept } from "../lake/vacuum-records.js";
 import type { LakeFile, Store } from "../ports/store.js";
 import { goingFiles, goingReceipts, type Holdings, type May, oldestKept, type Retention } from "./decide.js";
 
-type NamedFile = TableFile & { table: TableName };
+type NamedFile = TableFile & { table: string };
 
 /** What there is in the lake, and what of it snapshots name. */
 export interface Survey extends Holdings {
@@ -83,7 +82,7 @@ async function claimedSnapshots(store: Store, latest: number): Promise<StoredSna
 }
 
 function tableFilesOf({ tables }: Pick<Snapshot, "tables">): NamedFile[] {
-	return TABLE_NAMES.flatMap((table) => (tables[table]?.files ?? []).map((file) => ({ ...file, table })));
+	return Object.entries(tables).flatMap(([table, { files }]) => files.map((file) => ({ ...file, table })));
 }
 
 /** Paths of a snapshot's receipts and table files. */

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
-import { shardParts } from "../dataset.js";
+import { metadataPath, shardFiles, shardParts } from "../dataset.js";
 import { tableFile } from "../lake/paths.js";
 import { inputSha256 } from "../lake/receipt.js";
 import { planFetch, type ShardPlan } from "../mirror/plan/decide.js";
@@ -97,7 +97,7 @@ async function planAgain(
 	const metadata = (await readMetadata([split], listing, receipt.settings, wanted, signal, new Set([split]))).get(
 		split,
 	);
-	if (!metadata) throw new LakeError("METADATA_MISSING", `${source.name} lacks ${tools.dataset.metadataPath(split)}`);
+	if (!metadata) throw new LakeError("METADATA_MISSING", `${source.name} lacks ${metadataPath(tools.dataset, split)}`);
 	const metadataRowsSha256 = metadata.rowsSha256.get(shard) ?? "";
 	const same = metadataRowsSha256 === receipt.inputs.metadata_rows_sha256;
 	if (input.sha256 !== inputSha256(receipt) || !same) {
@@ -114,6 +114,7 @@ async function planAgain(
 	const fetching = { selections: metadata.selections ?? new Map(), remote: remoteShards(source, listing) };
 	const plan: ShardPlan = {
 		...{ shard, action: "process", reason: "new", workId, input, metadataRowsSha256, receipt: null },
+		files: shardFiles(tools.dataset, shard),
 		...planFetch(shard, input.bytes, fetching),
 	};
 	return { plan, metadata };

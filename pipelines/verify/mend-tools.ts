@@ -1,10 +1,11 @@
 import type { Dataset } from "../dataset.js";
+import type { MetadataTools } from "../mirror/plan/plan-mirror.js";
 import type { ArchiveReader } from "../ports/archive.js";
 import type { ImagePool } from "../ports/images.js";
 import type { Clock, Progress } from "../ports/run.js";
 import type { Source } from "../ports/source.js";
 import type { Store } from "../ports/store.js";
-import type { Predicate, TableFiles } from "../ports/tables.js";
+import type { TableFiles } from "../ports/tables.js";
 import type { RetryPolicy, tellRetries } from "../retry.js";
 
 /** What damaged files and objects are made again with. */
@@ -27,7 +28,7 @@ export interface MendOptions {
 	/** Name and version of what re-encodes in this release. */
 	codec(): Promise<string>;
 	/** Reads a predicate. */
-	openPredicate(where: string): Promise<Predicate>;
+	openPredicate: MetadataTools["openPredicate"];
 	/** The source that a snapshot names, at a commit, or the one to use in its stead. */
 	sourceOf(uri: string, commit: string | null): Promise<Source>;
 }

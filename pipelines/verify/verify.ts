@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
+import type { Dataset } from "../dataset.js";
 import { each } from "../each.js";
 import { rejectedFile, tableFile, vacuumFile } from "../lake/paths.js";
+import { IMAGES, tablesOf } from "../lake/tables.js";
 import { damagedRecords, orDamage, readFirstKept } from "../lake/vacuum-records.js";
 import type { ImagePool } from "../ports/images.js";
 import type { Store } from "../ports/store.js";
@@ -17,6 +19,7 @@ import { checkRejected } from "./check-rejected.js";
 import { type Problem, Report } from "./report.js";
 
 export interface VerifyTools {
+	dataset: Dataset;
 	store: Store;
 	tables: TableFiles;
 	/** Decodes every image again; null without `--deep`. */
@@ -49,7 +52,7 @@ export async function verifyLake(
 	mender: Mender | null = null,
 ): Promise<Report | null> {
 	const report = new Report();
-	const records = await checkRecords(tools.store, report);
+	const records = await checkRecords(tools.store, tools.dataset, report);
 	if (!records) return null;
 	const { snapshots } = records;
 	const newest = snapshots.at(-1);
@@ -126,7 +129,7 @@ async function readBack(
 /** One parquet file: size, SHA-256, rows; of `images` also which objects it names. Read once. */
 async function checkFile(
 	file: TableFile,
-	{ store, tables, work }: VerifyTools,
+	{ dataset, store, tables, work }: VerifyTools,
 	report: Report,
 	objects: Map<string, ObjectRow>,
 	current: boolean,
@@ -146,11 +149,11 @@ async function checkFile(
 	const sha256 = hash.digest("hex");
 	if (sha256 !== file.sha256)
 		return report.damage("FILE_HASH", file.path, `its SHA-256 is ${sha256}, not ${file.sha256}`);
-	const table = tableFile.parse(file.path)?.table;
-	const isImages = table === "images";
+	const name = tableFile.parse(file.path)?.table;
+	const table = tablesOf(dataset).find((one) => one.name === name);
+	const isImages = name === IMAGES;
 	let rows = 0;
-	const columns = isImages ? OBJECT_COLUMNS : ["code"];
-	if (!isImages && table !== "quarantine") columns[0] = "prompt_id";
+	const columns = isImages ? OBJECT_COLUMNS : (table?.key.slice(0, 1) ?? []);
 	for await (const batch of tables.read(copy, columns)) {
 		rows += batch.length;
 		if (!isImages) continue;

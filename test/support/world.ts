@@ -1,8 +1,8 @@
 import { cpSync, existsSync, readFileSync, renameSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { shardParts } from "../../pipelines/dataset.js";
-import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
+import { metadataPath, shardParts } from "../../pipelines/dataset.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { type HubHandle, startHub } from "../tools/hub/client.js";
 import { makeSample } from "../tools/sample/make.js";
 import { type CliEnd, type CliProcess, runCli, startCli } from "./cli.js";
@@ -88,7 +88,7 @@ export class World {
 		const { images, size } = this.#options;
 		const other = this.fresh("other");
 		await makeSample(other, { shards, images, size, seed });
-		const paths = [...shards.map((shard) => imageRewardDb.zipPath(shard)), imageRewardDb.metadataPath(split)];
+		const paths = [...shards.map((shard) => imageRewardDb.layout.zipPath(shard)), metadataPath(imageRewardDb, split)];
 		for (const path of paths) renameSync(join(other, path), join(this.source, path));
 		await this.hub.reload();
 	}

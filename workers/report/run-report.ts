@@ -5,6 +5,7 @@ import { rejectedFile, tableFile } from "../../pipelines/lake/paths.js";
 import { finishClaimedSnapshots } from "../../pipelines/lake/publish.js";
 import { readReceipts, sumFindings } from "../../pipelines/lake/receipt.js";
 import type { StoredSnapshot } from "../../pipelines/lake/snapshot.js";
+import { tablesOf } from "../../pipelines/lake/tables.js";
 import type { MirrorOutcome } from "../../pipelines/mirror/outcome.js";
 import type { Receipt } from "../../schemas/records.js";
 import { judgedDocument, judgedText, judgeRun } from "../expect.js";
@@ -42,7 +43,7 @@ export async function reportRun(
 	spent: Spent,
 ): Promise<CommandResult> {
 	const { store, dataset } = session;
-	const newest = outcome.published ?? (outcome.failure ? null : await finishClaimedSnapshots(store));
+	const newest = outcome.published ?? (outcome.failure ? null : await finishClaimedSnapshots(store, tablesOf(dataset)));
 	const failed = outcome.shards.filter(({ code }) => code !== null);
 	const exit = outcome.failure ? outcome.failure.exit : failed.length > 0 ? 3 : 0;
 	const state = outcome.failure ? "failed" : outcome.published ? "published" : "up_to_date";

@@ -7,24 +7,18 @@ import { countedText, countText, tableText, wrapText } from "./format.js";
 
 /** What was counted in the run's shards, per split, beside what the dataset's card says. */
 export function splitsText(dataset: Dataset, receipts: Receipt[]): string {
-	const rows: (string | number)[][] = [["split", "shards", "prompts", "card", "images", "card", "pairs+ties", "card"]];
-	for (const split of dataset.splits) {
+	const { figures, said } = dataset.card;
+	const rows: (string | number)[][] = [["split", "shards", ...figures.flatMap(({ heading }) => [heading, "card"])]];
+	for (const { name: split, shards } of dataset.layout.splits) {
 		const own = receipts.filter(({ shard }) => shardParts(shard).split === split);
 		if (own.length === 0) continue;
 		const counts = sumCounts(own);
-		const whole = own.length === dataset.shardCount[split] && own.every(({ settings }) => settings.where === null);
-		const card = dataset.card[split];
-		const said = (text: string): string => (whole ? text : "-");
-		rows.push([
-			split,
-			`${own.length}/${dataset.shardCount[split]}`,
-			counts.prompts,
-			said(card.prompts),
-			counts.rows_published,
-			said(card.images),
-			counts.pairs + counts.ties,
-			said(card.pairs),
-		]);
+		const whole = own.length === shards && own.every(({ settings }) => settings.where === null);
+		const counted = figures.flatMap(({ counts: names }, at) => {
+			const sum = names.reduce((total, name) => total + (counts[name] ?? 0), 0);
+			return [sum, whole ? (said[split]?.[at] ?? "-") : "-"];
+		});
+		rows.push([split, `${own.length}/${shards}`, ...counted]);
 	}
 	return tableText(rows);
 }

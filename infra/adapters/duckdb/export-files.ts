@@ -3,15 +3,20 @@ import { join, resolve } from "node:path";
 import {
 	BIGINT,
 	BLOB,
+	DOUBLE,
 	DuckDBBlobValue,
 	type DuckDBConnection,
 	DuckDBInstance,
 	DuckDBListValue,
 	DuckDBStructValue,
+	DuckDBTimestampTZValue,
 	type DuckDBType,
 	type DuckDBValue,
+	FLOAT,
+	INTEGER,
 	LIST,
 	STRUCT,
+	TIMESTAMPTZ,
 	TINYINT,
 	VARCHAR,
 } from "@duckdb/node-api";
@@ -24,7 +29,11 @@ const IMAGE = STRUCT({ bytes: BLOB, path: VARCHAR });
 const TYPES: Record<ExportColumn["type"], DuckDBType> = {
 	text: VARCHAR,
 	byte: TINYINT,
+	integer: INTEGER,
 	long: BIGINT,
+	real: FLOAT,
+	double: DOUBLE,
+	timestamp: TIMESTAMPTZ,
 	bytes: LIST(TINYINT),
 	image: IMAGE,
 	images: LIST(IMAGE),
@@ -73,7 +82,7 @@ async function writePart(
 	try {
 		for await (const row of rows) {
 			columns.forEach(({ type }, at) => {
-				appender.appendValue(value(row[at]), TYPES[type]);
+				appender.appendValue(cellOf(row[at], type), TYPES[type]);
 			});
 			appender.endRow();
 		}
@@ -96,9 +105,13 @@ async function joinParts(
 	await connection.run(`COPY (SELECT * FROM ${from}) TO ${literal(file)} (${options})`);
 }
 
-function value(cell: ExportCell | undefined): DuckDBValue {
+function cellOf(cell: ExportCell | undefined, type: ExportColumn["type"]): DuckDBValue {
 	if (cell === undefined) throw new LakeError("INTERNAL", "A row to export lacks a column.");
-	if (typeof cell === "string") return cell;
+	return type === "timestamp" && typeof cell === "number" ? new DuckDBTimestampTZValue(BigInt(cell)) : value(cell);
+}
+
+function value(cell: ExportCell): DuckDBValue {
+	if (cell === null || typeof cell === "string") return cell;
 	if (typeof cell === "number") return cell;
 	if (Array.isArray(cell)) return new DuckDBListValue(cell.map((item) => value(item)));
 	return image(cell);

@@ -1,3 +1,4 @@
+import type { SourceFormat } from "../../../schemas/stored-format.js";
 import type { Member } from "../../ports/archive.js";
 import type { ImageResult, ImageTask } from "../../ports/images.js";
 import type { CheckedImages, CheckedRow } from "./verdict.js";
@@ -18,7 +19,12 @@ interface ImageJudge {
  * is good so far; all others are only hashed, for the quarantine. With a predicate, those that an unselected row names,
  * and those that no row names, are not read at all.
  */
-export function memberTasks(members: Member[], rows: CheckedRow[], selective: boolean): MemberTask[] {
+export function memberTasks(
+	members: Member[],
+	rows: CheckedRow[],
+	format: SourceFormat,
+	selective: boolean,
+): MemberTask[] {
 	/** File names of well-placed rows, and whether one of them is good so far. */
 	const wanted = new Map<string, boolean>();
 	for (const row of rows) {
@@ -30,7 +36,7 @@ export function memberTasks(members: Member[], rows: CheckedRow[], selective: bo
 	return read.map((member) => {
 		const keep = wanted.get(member.name);
 		const check = keep === undefined ? "hash" : "image";
-		return { member, task: { ref: member.ref, check, keep: keep ?? false } };
+		return { member, task: { ref: member.ref, check, format, keep: keep ?? false } };
 	});
 }
 

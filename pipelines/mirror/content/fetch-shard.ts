@@ -26,7 +26,7 @@ export async function fetchShard(
 ): Promise<ShardContent> {
 	tools.progress.shardStarted(plan.shard, plan.fetchBytes);
 	if (plan.selection?.ranged) return new RangedContent(plan, settings, tools, signal);
-	const early = new SpeculativeImages(tools.archives, tools.images, settings, signal);
+	const early = new SpeculativeImages(tools, plan.files.format, settings, signal);
 	try {
 		const fetched = await fetchWhole(plan, tools, early, signal);
 		tools.onArrived?.();

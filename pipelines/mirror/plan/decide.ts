@@ -1,9 +1,10 @@
 import { LakeError } from "../../../schemas/errors.js";
-import type { Receipt, Snapshot, Split } from "../../../schemas/records.js";
+import type { Receipt, Snapshot } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
-import { type Dataset, shardParts } from "../../dataset.js";
+import { type Dataset, metadataPath, shardFiles, shardParts } from "../../dataset.js";
 import { endBytes } from "../../fetch/ranged-zip.js";
 import { inputSha256 } from "../../lake/receipt.js";
+import type { ShardFiles } from "../../ports/archive.js";
 import type { Listing, ShardInput } from "../../ports/source.js";
 import type { Selection } from "./selection.js";
 import { workId } from "./work-id.js";
@@ -35,6 +36,7 @@ export interface ShardPlan {
 	reason: Reason;
 	workId: string;
 	input: ShardInput;
+	files: ShardFiles;
 	metadataRowsSha256: string;
 	/** Of `reuse` and `keep`. */
 	receipt: Receipt | null;
@@ -63,16 +65,16 @@ export interface PlanInput {
 }
 
 /** Throws SHARD_MISSING and METADATA_MISSING, naming all of them, before any work. */
-export function requireListed(listing: Listing, wanted: string[], splits: Split[], dataset: Dataset): void {
+export function requireListed(listing: Listing, wanted: string[], splits: string[], dataset: Dataset): void {
 	const shards = wanted.filter((shard) => !listing.shards.has(shard));
 	const where = `${listing.uri}${listing.commit ? ` at ${listing.commit.slice(0, 12)}` : ""}`;
 	if (shards.length > 0) {
-		const paths = shards.map((shard) => dataset.zipPath(shard));
+		const paths = shards.map((shard) => dataset.layout.zipPath(shard));
 		throw new LakeError("SHARD_MISSING", `${where} lacks ${count(shards, "shard")}: ${paths.join(", ")}`, {
 			path: paths[0] ?? "",
 		});
 	}
-	const missing = splits.filter((split) => !listing.metadata.has(split)).map((split) => dataset.metadataPath(split));
+	const missing = splits.filter((split) => !listing.metadata.has(split)).map((split) => metadataPath(dataset, split));
 	if (missing.length > 0) {
 		throw new LakeError("METADATA_MISSING", `${where} lacks ${missing.join(", ")}`, { path: missing[0] ?? "" });
 	}
@@ -95,7 +97,9 @@ function planShard(shard: string, content: ShardInput, given: PlanInput): ShardP
 	const metadataRowsSha256 = given.rowsSha256.get(shard) ?? "";
 	const id = workId({ dataset: dataset.name, shard, input: content, metadataRowsSha256, settings });
 	const published = base?.shards.find((entry) => entry.shard === shard);
-	const plan = { shard, workId: id, input: content, metadataRowsSha256, ...planFetch(shard, content.bytes, given) };
+	const files = shardFiles(dataset, shard);
+	const fetch = planFetch(shard, content.bytes, given);
+	const plan = { shard, workId: id, input: content, files, metadataRowsSha256, ...fetch };
 	const receipt = receipts.get(id) ?? null;
 	if (published?.work_id === id && receipt) return { ...plan, action: "reuse", reason: "up to date", receipt };
 	const old = published ? (receipts.get(published.work_id) ?? null) : null;

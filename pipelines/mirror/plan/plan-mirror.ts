@@ -1,9 +1,9 @@
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError } from "../../../schemas/errors.js";
-import type { Snapshot, Split } from "../../../schemas/records.js";
+import type { Receipt, Snapshot, Split } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
-import { type Dataset, shardParts } from "../../dataset.js";
+import { type Dataset, metadataColumns, splitsOf } from "../../dataset.js";
 import { download } from "../../fetch/download.js";
 import { receiptFile } from "../../lake/paths.js";
 import { readReceipts, unmarkedReceipts } from "../../lake/receipt.js";
@@ -11,7 +11,7 @@ import { readLatestSnapshot, readSnapshot, snapshotPaths } from "../../lake/snap
 import type { Clock } from "../../ports/run.js";
 import type { Listing, Source, SourceFile } from "../../ports/source.js";
 import type { Store } from "../../ports/store.js";
-import type { Predicate, TableFiles } from "../../ports/tables.js";
+import type { MetadataColumn, Predicate, TableFiles } from "../../ports/tables.js";
 import type { RetryPolicy } from "../../retry.js";
 import { hashFile } from "../../scratch/hash-file.js";
 import { knownRows, planShards, requireListed, type ShardPlan } from "./decide.js";
@@ -46,7 +46,7 @@ export interface PlanTools {
 	/** Told how many bytes of metadata came over the network. */
 	onFetched(bytes: number): void;
 	/** Reads a predicate. Throws USAGE for one that is refused. */
-	openPredicate(where: string): Promise<Predicate>;
+	openPredicate(where: string, columns: readonly MetadataColumn[]): Promise<Predicate>;
 }
 
 /** What the source's metadata is read with. */
@@ -60,7 +60,7 @@ export interface MirrorPlan {
 	base: Snapshot | null;
 	shards: ShardPlan[];
 	/** Empty when nothing is to be done and the lake's own records told so. */
-	metadata: Map<Split, SplitMetadata>;
+	metadata: Map<string, SplitMetadata>;
 	/** Whether a run would change nothing. */
 	upToDate: boolean;
 }
@@ -110,11 +110,6 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 export function remoteShards(source: Source, { shards }: Listing): Set<string> {
 	const remote = [...shards].filter(([, input]) => input.form === "zip" && source.localPath(input.file) === null);
 	return new Set(remote.map(([shard]) => shard));
-}
-
-export function splitsOf(dataset: Dataset, shards: string[]): Split[] {
-	const present = new Set(shards.map((shard) => shardParts(shard).split));
-	return dataset.splits.filter((split) => present.has(split));
 }
 
 function isUpToDate(shards: ShardPlan[], { wanted, prune }: MirrorRequest, base: Snapshot | null): boolean {
@@ -176,23 +171,23 @@ export async function commitDatesOf(
 
 /** The metadata of each split, and what the predicate chooses of it. One that was not asked for and cannot be had is left out. */
 export async function readMetadata(
-	splits: Split[],
+	splits: string[],
 	listing: Listing,
 	settings: Settings,
 	tools: MetadataTools,
 	signal: AbortSignal,
-	asked: Set<Split>,
-): Promise<Map<Split, SplitMetadata>> {
+	asked: Set<string>,
+): Promise<Map<string, SplitMetadata>> {
 	const { where, where_mode } = settings;
-	const predicate = where === null ? null : await tools.openPredicate(where);
-	const found = new Map<Split, SplitMetadata>();
+	const predicate = where === null ? null : await tools.openPredicate(where, metadataColumns(tools.dataset));
+	const found = new Map<string, SplitMetadata>();
 	try {
 		for (const split of splits) {
 			const file = listing.metadata.get(split);
 			if (!file) continue;
 			try {
 				const described = { split, path: file.path, ...(await fetchMetadata(file, tools, signal)) };
-				const selecting = predicate && new Selecting(predicate, where_mode);
+				const selecting = predicate && new Selecting(predicate, where_mode, tools.dataset.group);
 				found.set(split, await readSplitMetadata(tools.tables, tools.dataset, described, selecting));
 			} catch (error) {
 				if (asked.has(split) || signal.aborted) throw error;

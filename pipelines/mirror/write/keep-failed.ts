@@ -1,7 +1,6 @@
 import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "../../../schemas/errors.js";
-import type { Finding } from "../check/verdict.js";
 import type { ShardPlan } from "../plan/decide.js";
 
 /** `<scratch>/failed/<shard>-<start of the work id>` */
@@ -14,7 +13,8 @@ export async function keepFailed(
 	scratch: string,
 	plan: ShardPlan,
 	error: Error,
-	findings: Finding[],
+	/** As they are told in quarantine. */
+	findings: object[],
 	zip: string | null,
 ): Promise<string> {
 	const folder = failedFolder(scratch, plan);

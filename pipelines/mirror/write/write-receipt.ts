@@ -1,17 +1,18 @@
 import { LAKE_FORMAT, type Receipt } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
-import type { Finding, Settled, ShardTables } from "../check/verdict.js";
+import { recordBytes } from "../../lake/snapshot.js";
+import type { Store } from "../../ports/store.js";
+import type { Finding, ShardTables, Verdict } from "../check/verdict.js";
 import type { ShardPlan } from "../plan/decide.js";
 
 /** The record that one shard is done. Pure. */
 export function makeReceipt(
 	plan: ShardPlan,
 	settings: Settings,
-	settled: Settled,
-	tables: ShardTables,
-	files: Receipt["files"],
+	verdict: Verdict,
+	made: Pick<ShardTables, "counts"> & Pick<Receipt, "files">,
 ): Receipt {
-	const objects = new Map(settled.good.map(({ image }) => [image.object_key, image.bytes]));
+	const objects = new Map(verdict.good.map(({ image }) => [image.object_key, image.bytes]));
 	return {
 		format: LAKE_FORMAT,
 		work_id: plan.workId,
@@ -19,14 +20,12 @@ export function makeReceipt(
 		inputs: { ...zipInput(plan), metadata_rows_sha256: plan.metadataRowsSha256 },
 		settings,
 		counts: {
-			...settled.counts,
-			prompts: tables.prompts,
-			pairs: tables.pairs,
-			ties: tables.ties,
+			...verdict.counts,
+			...made.counts,
 			objects_bytes: [...objects.values()].reduce((sum, bytes) => sum + bytes, 0),
 		},
-		findings: countFindings(settled.findings),
-		files,
+		findings: countFindings(verdict.findings),
+		files: made.files,
 	};
 }
 

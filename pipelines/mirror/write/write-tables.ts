@@ -1,8 +1,9 @@
 import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Receipt } from "../../../schemas/records.js";
-import { TABLE_NAMES } from "../../../schemas/tables.js";
+import { type Dataset, shardParts } from "../../dataset.js";
 import { tableFile } from "../../lake/paths.js";
+import { tablesOf } from "../../lake/tables.js";
 import type { Store } from "../../ports/store.js";
 import type { TableFiles } from "../../ports/tables.js";
 import { hashFile } from "../../scratch/hash-file.js";
@@ -15,22 +16,23 @@ import type { ShardTables } from "../check/verdict.js";
 export async function writeTables(
 	shard: string,
 	{ rows }: ShardTables,
-	tables: TableFiles,
-	store: Store,
+	{ dataset, tables, store }: { dataset: Dataset; tables: TableFiles; store: Store },
 	folder: string,
 ): Promise<Receipt["files"]> {
 	const files: Receipt["files"] = [];
 	await mkdir(folder, { recursive: true });
 	try {
-		for (const table of TABLE_NAMES) {
-			if (rows[table].length === 0) continue;
-			const local = join(folder, `${table}.parquet`);
-			await tables.write(table, rows[table], local);
+		for (const table of tablesOf(dataset)) {
+			const { name } = table;
+			const own = rows[name] ?? [];
+			if (own.length === 0) continue;
+			const local = join(folder, `${name}.parquet`);
+			await tables.write(table, own, local);
 			const sha256 = await hashFile(local);
 			const { size: bytes } = await stat(local);
-			const path = tableFile.path(table, shard, sha256);
+			const path = tableFile.path(name, shard, sha256);
 			await store.putFile(path, local);
-			files.push({ table, path, bytes, sha256, rows: rows[table].length });
+			files.push({ table: name, path, bytes, sha256, rows: own.length });
 		}
 	} finally {
 		await rm(folder, { recursive: true, force: true });

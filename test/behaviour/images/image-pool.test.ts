@@ -42,7 +42,13 @@ function open(options: Partial<ImagePoolOptions> = {}): ImagePool {
 }
 
 function taskOf(path: string, task: Partial<ImageTask> = {}): ImageTask {
-	return { ref: { kind: "file", path, bytes: statSync(path).size }, check: "image", keep: false, ...task };
+	return {
+		ref: { kind: "file", path, bytes: statSync(path).size },
+		check: "image",
+		format: "webp",
+		keep: false,
+		...task,
+	};
 }
 
 function run(pool: ImagePool, path: string, task: Partial<ImageTask> = {}, settings: Partial<Settings> = {}) {
@@ -245,7 +251,7 @@ describe("what is no picture's fault is thrown", () => {
 
 	test("a file that is gone: SOURCE_CHANGED", async () => {
 		const ref = { kind: "file", path: join(temp.path, "gone.webp"), bytes: 100 } as const;
-		const task: ImageTask = { ref, check: "image", keep: false };
+		const task: ImageTask = { ref, check: "image", format: "webp", keep: false };
 		await expect(open().run(task, DEFAULT_SETTINGS, signal)).rejects.toMatchObject({ code: "SOURCE_CHANGED" });
 	});
 });

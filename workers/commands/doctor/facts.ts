@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Dataset, shardParts } from "../../../pipelines/dataset.js";
+import { type Dataset, splitsOf } from "../../../pipelines/dataset.js";
 import type { HubReply } from "../../../pipelines/doctor/access.js";
 import { bounded } from "../../../pipelines/doctor/check.js";
 import { type SourceSurvey, surveyOfListing, type Wanted } from "../../../pipelines/doctor/source.js";
@@ -57,7 +57,7 @@ export class DoctorFacts {
 		const within = <T>(work: (stop: AbortSignal) => Promise<T>): (() => Promise<T>) =>
 			once(() => bounded(work, ANSWER_SECONDS, signal));
 		const shards = wantedShards(dataset, options);
-		const splits = dataset.splits.filter((split) => shards.some((shard) => shardParts(shard).split === split));
+		const splits = splitsOf(dataset, shards);
 		this.options = options;
 		this.env = env;
 		this.dataset = dataset;

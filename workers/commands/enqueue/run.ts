@@ -2,6 +2,7 @@ import type { Expectations } from "../../../pipelines/expect/expectations.js";
 import { readLakeId } from "../../../pipelines/lake/lake-id.js";
 import { finishClaimedSnapshots } from "../../../pipelines/lake/publish.js";
 import { readLatest } from "../../../pipelines/lake/snapshot.js";
+import { tablesOf } from "../../../pipelines/lake/tables.js";
 import { earlierOutcomes } from "../../../pipelines/mirror/outcome.js";
 import { type MirrorPlan, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import { publishOutcomes } from "../../../pipelines/mirror/publish-run.js";
@@ -30,9 +31,9 @@ export async function enqueue(context: CommandContext): Promise<CommandResult> {
 	const { options, env, log } = context;
 	await using session = await Session.open(context);
 	const request = runRequest(options, session.dataset);
-	await requirePredicate(options);
+	await requirePredicate(options, session.dataset);
 	if (options.expect !== undefined && !options.wait) throw nobodyJudges();
-	const expectations = await readExpected(options);
+	const expectations = await readExpected(options, session.dataset);
 	await requireLake(session.store);
 	const scratch = await session.scratch();
 	const connection = await openQueue(options, env, { patient: false, onState: tellState(log) });
@@ -99,7 +100,7 @@ class Enqueuer {
 	async #plan(): Promise<MirrorPlan> {
 		const { request, session } = this.#asked;
 		const tools = await session.planTools();
-		if (await readLatest(session.store)) await finishClaimedSnapshots(session.store);
+		if (await readLatest(session.store)) await finishClaimedSnapshots(session.store, tablesOf(session.dataset));
 		return planMirror(toMirrorRequest(request), tools, this.#context.signal);
 	}
 

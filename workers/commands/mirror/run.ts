@@ -1,6 +1,7 @@
 import type { Expectations } from "../../../pipelines/expect/expectations.js";
 import { finishClaimedSnapshots } from "../../../pipelines/lake/publish.js";
 import { readLatest } from "../../../pipelines/lake/snapshot.js";
+import { tablesOf } from "../../../pipelines/lake/tables.js";
 import { earlierOutcomes, type MirrorOutcome } from "../../../pipelines/mirror/outcome.js";
 import { type MirrorRequest, type PlanTools, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import { publishOutcomes } from "../../../pipelines/mirror/publish-run.js";
@@ -22,12 +23,12 @@ import { archives } from "../../wire.js";
 export async function mirror(context: CommandContext): Promise<CommandResult> {
 	await using session = await Session.open(context);
 	const request = mirrorRequest(context.options, session.dataset);
-	await requirePredicate(context.options);
-	const expectations = await readExpected(context.options);
+	await requirePredicate(context.options, session.dataset);
+	const expectations = await readExpected(context.options, session.dataset);
 	await requireLake(session.store);
 	const scratch = await session.scratch();
 	session.atEnd(() => session.store.dropStaged());
-	return new MirrorCommand(context, session, request).run(expectations, scratch);
+	return await new MirrorCommand(context, session, request).run(expectations, scratch);
 }
 
 class MirrorCommand {
@@ -51,7 +52,7 @@ class MirrorCommand {
 		try {
 			const tools = await session.planTools();
 			// A new lake has work in any case: the image host starts while the plan is made.
-			if (await readLatest(store)) await finishClaimedSnapshots(store);
+			if (await readLatest(store)) await finishClaimedSnapshots(store, tablesOf(session.dataset));
 			else await session.images();
 			const outcome = await whileSwept(() => this.#attempt(tools), { store, clock, note, signal });
 			await sweepParts(scratch);

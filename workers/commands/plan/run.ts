@@ -16,8 +16,8 @@ export async function plan(context: CommandContext): Promise<CommandResult> {
 	await using session = await Session.open(context, { leavesNothing: true });
 	const { store } = session;
 	const request = mirrorRequest(options, session.dataset);
-	await requirePredicate(options);
-	await readExpected(options);
+	await requirePredicate(options, session.dataset);
+	await readExpected(options, session.dataset);
 	await requireLake(store);
 	const scratch = await session.scratch();
 	const planned = await planMirror(request, await session.planTools(), signal);

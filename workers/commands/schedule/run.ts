@@ -20,9 +20,9 @@ export async function scheduleSet(context: CommandContext, name: string): Promis
 	await using session = await Session.open(context);
 	const { store } = session;
 	const request = runRequest(options, session.dataset);
-	await requirePredicate(options);
+	await requirePredicate(options, session.dataset);
 	await requireLake(store);
-	return withQueue(context, async (queue) => {
+	return await withQueue(context, async (queue) => {
 		const lakeId = await claimLake(store);
 		const changed = await queue.setSchedule(cron, tz, { format: JOB_FORMAT, schedule: name, lake_id: lakeId, request });
 		const present = (await queue.schedules()).filter((schedule) => schedule.name === name);

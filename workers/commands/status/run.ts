@@ -88,10 +88,9 @@ async function readLake(context: CommandContext): Promise<LakeStatus> {
 	const missing = allShards(dataset).filter((shard) => !present.has(shard));
 	const { counts } = latest.snapshot;
 	say(`${options.lake}: snapshot ${latest.snapshot.number}, subset ${latest.snapshot.subset}`);
-	say(
-		`${countedText(counts.shards, "shard")}, ${countedText(counts.rows_published, "image")} ` +
-			`(${sizeText(counts.objects_bytes)}), ${countedText(counts.prompts, "prompt")}, ${countedText(counts.pairs, "pair")}`,
-	);
+	const own = dataset.tables.list.map(({ name }) => countedText(counts[name] ?? 0, name.replace(/s$/, "")));
+	const images = `${countedText(counts.rows_published, "image")} (${sizeText(counts.objects_bytes)})`;
+	say([countedText(counts.shards, "shard"), images, ...own].join(", "));
 	const receipts = await selectedReceipts(store, latest.snapshot);
 	const selection = selectionText(latest.snapshot, receipts);
 	if (selection) say(selection);

@@ -6,8 +6,9 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { openTableFiles } from "../../../../infra/adapters/duckdb/table-files.js";
 import type { TableFiles } from "../../../../pipelines/ports/tables.js";
 import { LakeError } from "../../../../schemas/errors.js";
-import { type Cell, type ColumnType, TABLES, type TableName, type TableRow } from "../../../../schemas/tables.js";
+import type { Cell, ColumnType, TableRow } from "../../../../schemas/tables.js";
 import { tempDir } from "../../../support/root.js";
+import { TABLES, type TableName } from "../../../support/tables.js";
 
 let local: ReturnType<typeof tempDir>;
 let tables: TableFiles;

@@ -2,7 +2,8 @@ import { describe, expect, test } from "@jest/globals";
 import { deltaCommit, snapshotOfCommit } from "../../../../pipelines/lake/delta-log.js";
 import { logFile } from "../../../../pipelines/lake/paths.js";
 import type { Receipt, Snapshot } from "../../../../schemas/records.js";
-import { PARTITION_COLUMNS, TABLE_NAMES, TABLES } from "../../../../schemas/tables.js";
+import { PARTITION_COLUMNS } from "../../../../schemas/tables.js";
+import { TABLE_NAMES, TABLES } from "../../../support/tables.js";
 import { hex, receipt, snapshot } from "../../../support/values.js";
 import { Random } from "../../../tools/sample/random.js";
 

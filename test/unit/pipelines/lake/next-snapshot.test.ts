@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { subsetShards } from "../../../../pipelines/dataset.js";
-import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
 import { nextSnapshot, type RunResult } from "../../../../pipelines/lake/next-snapshot.js";
 import { sumCounts } from "../../../../pipelines/lake/receipt.js";
 import { type Receipt, Snapshot } from "../../../../schemas/records.js";

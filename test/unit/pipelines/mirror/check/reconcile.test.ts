@@ -3,8 +3,8 @@ import { judgeRatio, settle } from "../../../../../pipelines/mirror/check/reconc
 import type { CheckedRows, Settled } from "../../../../../pipelines/mirror/check/verdict.js";
 import type { ImageResult } from "../../../../../pipelines/ports/images.js";
 import { LakeError } from "../../../../../schemas/errors.js";
-import type { SourceRow } from "../../../../../schemas/row.js";
 import { DEFAULT_SETTINGS } from "../../../../../schemas/settings.js";
+import type { SourceRow } from "../../../../support/tables.js";
 import { badImage, check, fileName, goodImage, group, row } from "../../../../support/values.js";
 import { Random } from "../../../../tools/sample/random.js";
 

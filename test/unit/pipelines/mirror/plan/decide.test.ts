@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/dataset.js";
 import { knownRows, type PlanInput, planShards, requireListed } from "../../../../../pipelines/mirror/plan/decide.js";
 import { type Work, workId } from "../../../../../pipelines/mirror/plan/work-id.js";
 import type { Receipt } from "../../../../../schemas/records.js";
