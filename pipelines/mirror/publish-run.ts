@@ -1,5 +1,6 @@
 import type { Receipt, Snapshot } from "../../schemas/records.js";
 import { type ClaimTools, guardClaim } from "../lake/claim-guard.js";
+import { commitDatesOf } from "../lake/commit-dates.js";
 import { nextSnapshot, type RunResult } from "../lake/next-snapshot.js";
 import { publish } from "../lake/publish.js";
 import { readReceipts } from "../lake/receipt.js";
@@ -7,7 +8,7 @@ import type { StoredSnapshot } from "../lake/snapshot.js";
 import type { Listing } from "../ports/source.js";
 import type { Store } from "../ports/store.js";
 import { isLater } from "./plan/decide.js";
-import { commitDatesOf, type MirrorPlan, type MirrorRequest, requireCovered } from "./plan/plan-mirror.js";
+import { type MirrorPlan, type MirrorRequest, requireCovered } from "./plan/plan-mirror.js";
 
 /** What the shards of a run came to. */
 export interface ShardResults {
