@@ -6,7 +6,7 @@ import { receiptFile } from "./paths.js";
 import { parseRecord, recordBytes } from "./snapshot.js";
 import { markedReceipts } from "./vacuum-records.js";
 
-/** Receipts: the record that a shard is done. What one says of the shard is made by `mirror/write/write-receipt.ts`. */
+/** Receipts: the record that a shard is done. What one says of the shard is made by `mirror/write/make-receipt.ts`. */
 
 /** Receipts read at once: each is a request to a store elsewhere. */
 const AT_ONCE = 32;

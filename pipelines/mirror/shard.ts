@@ -20,7 +20,7 @@ import { readShardMetadata, type SplitMetadata } from "./plan/metadata.js";
 import { forgetFailed, keepFailed } from "./write/keep-failed.js";
 import { keepRejected } from "./write/keep-rejected.js";
 import { tableRows } from "./write/table-rows.js";
-import { countFindings, makeReceipt } from "./write/write-receipt.js";
+import { countFindings, makeReceipt } from "./write/make-receipt.js";
 import { writeTables } from "./write/write-tables.js";
 
 /** The world, as far as a shard needs it. `scratch` is the folder for downloads and temporary files, outside the lake. */

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { shardParts } from "../../../pipelines/dataset.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
-import type { HubReply } from "../../../pipelines/doctor/access.js";
 import { bounded } from "../../../pipelines/doctor/check.js";
 import { type SourceSurvey, surveyOfListing, type Wanted } from "../../../pipelines/doctor/source.js";
 import { surveyFolder } from "../../../pipelines/doctor/survey-folder.js";
 import { LATEST } from "../../../pipelines/lake/paths.js";
 import { readLatestSnapshot, type StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
 import type { Clock } from "../../../pipelines/ports/run.js";
+import type { HubReply } from "../../../pipelines/ports/source.js";
 import type { TryRoom } from "../../../pipelines/ports/store.js";
 import type { Options } from "../../../schemas/config.js";
 import { LakeError } from "../../../schemas/errors.js";
