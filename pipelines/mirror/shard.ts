@@ -19,8 +19,8 @@ import type { ShardPlan } from "./plan/decide.js";
 import { readShardMetadata, type SplitMetadata } from "./plan/metadata.js";
 import { forgetFailed, keepFailed } from "./write/keep-failed.js";
 import { keepRejected } from "./write/keep-rejected.js";
-import { tableRows } from "./write/table-rows.js";
 import { countFindings, makeReceipt } from "./write/make-receipt.js";
+import { tableRows } from "./write/table-rows.js";
 import { writeTables } from "./write/write-tables.js";
 
 /** The world, as far as a shard needs it. `scratch` is the folder for downloads and temporary files, outside the lake. */
