@@ -7,7 +7,7 @@ import type { MirrorPlan, MirrorRequest } from "../pipelines/mirror/plan/plan-mi
 import { publishRun } from "../pipelines/mirror/publish-run.js";
 import { processShard, ShardFailed, type ShardTools } from "../pipelines/mirror/shard.js";
 import type { Clock, Progress } from "../pipelines/ports/run.js";
-import type { Store } from "../pipelines/ports/store.js";
+import type { Content, Store } from "../pipelines/ports/store.js";
 import { workFolder } from "../pipelines/scratch/work-folder.js";
 import { type ErrorCode, FINDINGS } from "../schemas/codes.js";
 import { LakeError } from "../schemas/errors.js";
@@ -53,7 +53,7 @@ export interface ShardEnds {
 export async function runMirror(
 	plan: MirrorPlan,
 	request: MirrorRequest,
-	tools: ShardTools,
+	tools: ShardTools & { store: Store },
 	options: RunOptions,
 	signal: AbortSignal,
 ): Promise<MirrorOutcome> {
@@ -73,7 +73,7 @@ const SWEPT_TRIES = 5;
 /** Makes a run again, from its plan on, while vacuum takes what it was about to publish. */
 export async function whileSwept<T>(
 	attempt: () => Promise<T>,
-	{ store, clock, note, signal }: { store: Store; clock: Clock; note: Progress["note"]; signal: AbortSignal },
+	{ store, clock, note, signal }: { store: Content; clock: Clock; note: Progress["note"]; signal: AbortSignal },
 ): Promise<T> {
 	for (let swept = 0; ; swept++) {
 		try {
@@ -110,7 +110,7 @@ export function earlierEnds(
 export async function publishEnds(
 	plan: MirrorPlan,
 	request: Pick<MirrorRequest, "wanted" | "prune">,
-	tools: PublishTools & Pick<ShardTools, "store" | "dataset">,
+	tools: PublishTools & Pick<ShardTools, "dataset"> & { store: Store },
 	{ outcomes, receipts }: ShardEnds,
 	options: Pick<RunOptions, "onShardFailure">,
 	signal: AbortSignal,
@@ -208,7 +208,11 @@ async function attempt(
 	signal: AbortSignal,
 ): Promise<{ receipt: Receipt | null; outcome: ShardOutcome }> {
 	try {
-		const receipt = await processShard(one, metadataOf(plan, one.shard), plan.settings, tools, signal);
+		const receipt = await processShard(
+			{ plan: one, metadata: metadataOf(plan, one.shard), settings: plan.settings },
+			tools,
+			signal,
+		);
 		tools.progress.shardDone(one.shard, "done");
 		return { receipt, outcome: outcome(one.shard, "done") };
 	} catch (error) {

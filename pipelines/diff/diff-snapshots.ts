@@ -6,13 +6,13 @@ import { localTable } from "../lake/local-table.js";
 import { inputSha256, snapshotReceipts, sumFindings } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
 import { changesOf } from "../mirror/plan/decide.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { PlainRow, RowDifference, TableFiles } from "../ports/tables.js";
 import { type Diff, type ImageBytes, noChanges, note, type ShardChange, type Side, valueChanges } from "./changes.js";
 
 export interface DiffTools {
 	dataset: Dataset;
-	store: Store;
+	store: Reader;
 	tables: TableFiles;
 	/** Folder of this run's own, for tables of a lake that is elsewhere. */
 	work: string;

@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import type { Receipt } from "../../schemas/records.js";
 import { localTable } from "../lake/local-table.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import type { FoundFinding } from "./judge-findings.js";
 
@@ -12,7 +12,7 @@ const COLUMNS = ["code", "image_path", "prompt_id", "member", "detail"];
 /** The rows of a good shard, from the lake. Throws LAKE_DAMAGED. @param copy where the file of a lake elsewhere is put */
 export async function* quarantineRows(
 	{ files }: Receipt,
-	store: Store,
+	store: Reader,
 	tables: TableFiles,
 	copy: string,
 ): AsyncIterable<FoundFinding> {

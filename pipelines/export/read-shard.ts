@@ -5,7 +5,7 @@ import { ROW_COLUMNS } from "../../schemas/row.js";
 import { localTable } from "../lake/local-table.js";
 import { tableFile } from "../lake/paths.js";
 import { sha256Of } from "../lake/snapshot.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import type { ImageRow } from "./job.js";
 
@@ -18,7 +18,7 @@ const COLUMNS = ["image_id", ...ROW_COLUMNS, "object_key", "sha256", "bytes", "f
 export async function readShardRows(
 	shard: string,
 	snapshot: Snapshot,
-	store: Store,
+	store: Reader,
 	tables: TableFiles,
 	work: string,
 ): Promise<ImageRow[]> {
@@ -34,7 +34,7 @@ export async function readShardRows(
 }
 
 /** An image's stored bytes. Throws LAKE_DAMAGED where they are missing or not those of its SHA-256. */
-export async function readImage(store: Store, image: ImageRow): Promise<Buffer> {
+export async function readImage(store: Reader, image: ImageRow): Promise<Buffer> {
 	const path = image.object_key;
 	const content = await store.get(path);
 	if (content && content.length === image.bytes && sha256Of(content) === image.sha256) return content;

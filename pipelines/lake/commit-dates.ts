@@ -1,11 +1,11 @@
 import type { Snapshot } from "../../schemas/records.js";
 import type { Listing } from "../ports/source.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import { readSnapshot, snapshotPaths } from "./snapshot.js";
 
 /** `committed_at` of each commit that the base's shards were read at, from the snapshots that recorded them. */
 export async function commitDatesOf(
-	store: Store,
+	store: Reader,
 	base: Snapshot | null,
 	listing: Pick<Listing, "commit" | "committedAt" | "explicitCommit">,
 ): Promise<Map<string, string>> {

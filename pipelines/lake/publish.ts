@@ -1,7 +1,7 @@
 import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT, type Snapshot } from "../../schemas/records.js";
 import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
-import type { Store } from "../ports/store.js";
+import type { Reader, Records } from "../ports/store.js";
 import { deltaCommit, snapshotOfCommit } from "./delta-log.js";
 import { LATEST, logFile, snapshotFile } from "./paths.js";
 import { readLatest, readSnapshot, recordBytes, type StoredSnapshot, sha256Of } from "./snapshot.js";
@@ -24,7 +24,7 @@ const LAST = TABLE_NAMES[TABLE_NAMES.length - 1] ?? CLAIM;
  * @throws LAKE_CONFLICT after the fifth lost claim
  */
 export async function publish(
-	store: Store,
+	store: Reader & Records,
 	plan: (base: StoredSnapshot | null) => Promise<Snapshot | null>,
 	guard: (base: Snapshot | null, next: Snapshot) => Promise<void>,
 ): Promise<StoredSnapshot | null> {
@@ -45,7 +45,7 @@ export async function publish(
 }
 
 /** Finishes every snapshot that was claimed and not completed, and returns the newest; null of an empty lake. */
-export async function finishClaimedSnapshots(store: Store): Promise<StoredSnapshot | null> {
+export async function finishClaimedSnapshots(store: Reader & Records): Promise<StoredSnapshot | null> {
 	const latest = await readLatest(store);
 	let newest = latest ? await readSnapshot(store, latest.latest.snapshot, latest.latest.sha256) : null;
 	for (;;) {
@@ -57,7 +57,7 @@ export async function finishClaimedSnapshots(store: Store): Promise<StoredSnapsh
 }
 
 /** The snapshot that holds a number, by the log of `images`; null while nobody claimed it. */
-export async function claimedSnapshot(store: Store, number: number): Promise<StoredSnapshot | null> {
+export async function claimedSnapshot(store: Reader, number: number): Promise<StoredSnapshot | null> {
 	const log = logFile.path(CLAIM, number - 1);
 	const commit = await store.get(log);
 	if (!commit) return null;
@@ -68,7 +68,7 @@ export async function claimedSnapshot(store: Store, number: number): Promise<Sto
 
 /** True when the version is this snapshot's, be it by an earlier attempt with equal bytes. */
 async function commitTable(
-	store: Store,
+	store: Reader & Records,
 	table: TableName,
 	base: Snapshot | null,
 	next: Snapshot,
@@ -82,7 +82,11 @@ async function commitTable(
 }
 
 /** The remaining commits, then `latest.json`. Does again what is done already, with the same bytes. */
-async function finish(store: Store, base: Snapshot | null, { path, sha256, snapshot }: StoredSnapshot): Promise<void> {
+async function finish(
+	store: Reader & Records,
+	base: Snapshot | null,
+	{ path, sha256, snapshot }: StoredSnapshot,
+): Promise<void> {
 	for (const table of TABLE_NAMES) {
 		if (await commitTable(store, table, base, snapshot, path)) continue;
 		const log = logFile.path(table, snapshot.number - 1);
@@ -98,7 +102,7 @@ async function finish(store: Store, base: Snapshot | null, { path, sha256, snaps
  * and swap: a process that slept between its look and its rename may put an older record over a newer one, so
  * after each write the logs are looked at again, and the newest complete snapshot is put in its place.
  */
-async function moveLatest(store: Store, from: StoredSnapshot): Promise<void> {
+async function moveLatest(store: Reader & Records, from: StoredSnapshot): Promise<void> {
 	let target = from;
 	for (;;) {
 		target = await newestComplete(store, target);
@@ -112,7 +116,7 @@ async function moveLatest(store: Store, from: StoredSnapshot): Promise<void> {
 }
 
 /** The newest snapshot whose every table has its commit, starting from one that has. */
-async function newestComplete(store: Store, from: StoredSnapshot): Promise<StoredSnapshot> {
+async function newestComplete(store: Reader, from: StoredSnapshot): Promise<StoredSnapshot> {
 	let newest = from;
 	while ((await store.get(logFile.path(LAST, newest.snapshot.number))) !== null) {
 		const next = await claimedSnapshot(store, newest.snapshot.number + 1);

@@ -1,10 +1,11 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
 import { TABLE_NAMES } from "../../schemas/tables.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import { type ClaimTools, guardClaim } from "./claim-guard.js";
 import { claimedSnapshot, publish } from "./publish.js";
 import type { StoredSnapshot } from "./snapshot.js";
+import type { SweepStore } from "./sweep.js";
 import { readFirstKept } from "./vacuum-records.js";
 
 /**
@@ -12,7 +13,7 @@ import { readFirstKept } from "./vacuum-records.js";
  * @returns null when the newest snapshot has that content already
  * @throws SNAPSHOT_NOT_FOUND, also where a file of it is missing; SNAPSHOT_VACUUMED where vacuum took that
  */
-export async function rollback(store: Store, number: number, tools: ClaimTools): Promise<StoredSnapshot | null> {
+export async function rollback(store: SweepStore, number: number, tools: ClaimTools): Promise<StoredSnapshot | null> {
 	const plans = async (base: StoredSnapshot | null): Promise<Snapshot | null> => {
 		const target = await claimedSnapshot(store, number);
 		if (!base || !target || number > base.snapshot.number) {
@@ -35,7 +36,7 @@ function sameContent(a: Snapshot, b: Snapshot): boolean {
 	return a.shards.every(({ work_id }, index) => b.shards[index]?.work_id === work_id);
 }
 
-async function requireFiles(store: Store, snapshot: Snapshot): Promise<void> {
+async function requireFiles(store: Reader, snapshot: Snapshot): Promise<void> {
 	for (const { files } of Object.values(snapshot.tables)) {
 		for (const { path } of files) {
 			if (await store.stat(path)) continue;
@@ -47,7 +48,7 @@ async function requireFiles(store: Store, snapshot: Snapshot): Promise<void> {
 	}
 }
 
-function vacuumed(store: Store, number: number, path: string | null): LakeError {
+function vacuumed(store: Reader, number: number, path: string | null): LakeError {
 	const message = `vacuum has deleted files of snapshot ${number} of ${store.name}`;
 	return new LakeError("SNAPSHOT_VACUUMED", message, path === null ? {} : { path });
 }

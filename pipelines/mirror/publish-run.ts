@@ -5,8 +5,9 @@ import { nextSnapshot, type RunResult } from "../lake/next-snapshot.js";
 import { publish } from "../lake/publish.js";
 import { readReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
+import type { SweepStore } from "../lake/sweep.js";
 import type { Listing } from "../ports/source.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import { isLater } from "./plan/decide.js";
 import { type MirrorPlan, type MirrorRequest, requireCovered } from "./plan/plan-mirror.js";
 
@@ -23,7 +24,7 @@ export interface ShardResults {
  * @throws LAKE_SWEPT where vacuum took what the run was to publish: plan again
  */
 export async function publishRun(
-	store: Store,
+	store: SweepStore,
 	request: Pick<MirrorRequest, "wanted" | "prune">,
 	plan: Omit<MirrorPlan, "shards" | "base" | "upToDate">,
 	results: ShardResults,
@@ -55,7 +56,7 @@ export async function publishRun(
 	return publish(store, plans, guard);
 }
 
-async function laterShards(store: Store, base: Snapshot | null, listing: Listing): Promise<Set<string>> {
+async function laterShards(store: Reader, base: Snapshot | null, listing: Listing): Promise<Set<string>> {
 	const dates = await commitDatesOf(store, base, listing);
 	const later = base?.shards.filter(({ commit }) => isLater(commit, listing, dates)) ?? [];
 	return new Set(later.map(({ shard }) => shard));

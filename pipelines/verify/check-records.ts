@@ -6,7 +6,7 @@ import { LATEST, logFile } from "../lake/paths.js";
 import { claimedSnapshot } from "../lake/publish.js";
 import { readReceipt, sumCounts } from "../lake/receipt.js";
 import { readLatestSnapshot, type StoredSnapshot } from "../lake/snapshot.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { Report } from "./report.js";
 
 /** What the records say: every snapshot from the first to the newest, and the newest's receipts. */
@@ -17,7 +17,7 @@ export interface CheckedRecords {
 }
 
 /** Reads all records of a lake, holds them against each other, and notes what does not agree. Null of an empty lake. */
-export async function checkRecords(store: Store, report: Report): Promise<CheckedRecords | null> {
+export async function checkRecords(store: Reader, report: Report): Promise<CheckedRecords | null> {
 	const latest = await noting(report, () => readLatestSnapshot(store));
 	if (latest === undefined) return { snapshots: [], receipts: new Map() };
 	if (latest === null) {
@@ -34,7 +34,7 @@ export async function checkRecords(store: Store, report: Report): Promise<Checke
 }
 
 /** Versions of a table beyond the newest snapshot: at most the one that is being published, and no other writer's. */
-async function checkVersions(store: Store, table: TableName, number: number, report: Report): Promise<void> {
+async function checkVersions(store: Reader, table: TableName, number: number, report: Report): Promise<void> {
 	for await (const { path } of store.list(logFile.folder(table))) {
 		const commit = logFile.parse(path);
 		if (!commit || commit.version < number) continue;
@@ -57,7 +57,7 @@ async function noting<T>(report: Report, read: () => Promise<T>): Promise<T | un
 	}
 }
 
-async function checkHistory(store: Store, latest: StoredSnapshot, report: Report): Promise<Snapshot[]> {
+async function checkHistory(store: Reader, latest: StoredSnapshot, report: Report): Promise<Snapshot[]> {
 	const found: Snapshot[] = [];
 	let base: Snapshot | null = null;
 	for (let number = 1; number <= latest.snapshot.number; number++) {
@@ -79,7 +79,7 @@ async function checkHistory(store: Store, latest: StoredSnapshot, report: Report
 }
 
 /** Each table's commit must be the one that leads from the snapshot before to this one. */
-async function checkLogs(store: Store, base: Snapshot | null, stored: StoredSnapshot, report: Report): Promise<void> {
+async function checkLogs(store: Reader, base: Snapshot | null, stored: StoredSnapshot, report: Report): Promise<void> {
 	for (const table of TABLE_NAMES) {
 		const path = logFile.path(table, stored.snapshot.number - 1);
 		const content = await store.get(path);
@@ -119,7 +119,7 @@ function actions(commit: Buffer): string {
 		.join("\n");
 }
 
-async function checkReceipts(store: Store, newest: StoredSnapshot, report: Report): Promise<Map<string, Receipt>> {
+async function checkReceipts(store: Reader, newest: StoredSnapshot, report: Report): Promise<Map<string, Receipt>> {
 	const { snapshot } = newest;
 	const receipts = new Map<string, Receipt>();
 	for (const { shard, work_id, receipt: path } of snapshot.shards) {

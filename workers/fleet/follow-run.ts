@@ -2,7 +2,7 @@ import { receiptFile } from "../../pipelines/lake/paths.js";
 import { readReceipts } from "../../pipelines/lake/receipt.js";
 import { readSnapshot, type StoredSnapshot } from "../../pipelines/lake/snapshot.js";
 import type { MirrorPlan } from "../../pipelines/mirror/plan/plan-mirror.js";
-import type { Store } from "../../pipelines/ports/store.js";
+import type { Reader } from "../../pipelines/ports/store.js";
 import type { RunRequest } from "../../schemas/jobs.js";
 import { abortable, pause } from "../abortable.js";
 import type { RunProgress } from "../report/progress.js";
@@ -91,7 +91,7 @@ export async function outcomeOf(
 	entry: RunEntry,
 	plan: MirrorPlan,
 	request: RunRequest,
-	store: Store,
+	store: Reader,
 ): Promise<MirrorOutcome> {
 	const options = { onShardFailure: request.on_shard_failure };
 	const ends = earlierEnds(plan, request.max_reject_ratio, options);
@@ -114,6 +114,6 @@ export async function outcomeOf(
 	throw new Error("the publish failed without a reason");
 }
 
-async function publishedBy({ result }: RunEntry, store: Store): Promise<StoredSnapshot | null> {
+async function publishedBy({ result }: RunEntry, store: Reader): Promise<StoredSnapshot | null> {
 	return result?.state === "published" && result.snapshot ? readSnapshot(store, result.snapshot) : null;
 }

@@ -11,7 +11,7 @@ import { readReceipts, unmarkedReceipts } from "../../lake/receipt.js";
 import { readLatestSnapshot } from "../../lake/snapshot.js";
 import type { Clock } from "../../ports/run.js";
 import type { Listing, Source, SourceFile } from "../../ports/source.js";
-import type { Store } from "../../ports/store.js";
+import type { Reader } from "../../ports/store.js";
 import type { Predicate, TableFiles } from "../../ports/tables.js";
 import type { RetryPolicy } from "../../retry.js";
 import { hashFile } from "../../scratch/hash-file.js";
@@ -46,7 +46,7 @@ export interface MirrorRequest {
 export interface PlanTools {
 	dataset: Dataset;
 	source: Source;
-	store: Store;
+	store: Reader;
 	tables: TableFiles;
 	clock: Clock;
 	scratch: string;

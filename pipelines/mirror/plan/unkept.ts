@@ -5,14 +5,14 @@ import type { Receipt } from "../../../schemas/records.js";
 import { localTable } from "../../lake/local-table.js";
 import { keptPath } from "../../lake/named-files.js";
 import { rejectedFile } from "../../lake/paths.js";
-import type { Store } from "../../ports/store.js";
+import type { Reader } from "../../ports/store.js";
 import type { TableFiles } from "../../ports/tables.js";
 import { workFolder } from "../../scratch/work-folder.js";
 
 /** `--keep-rejected` on a lake that was made without it. */
 
 interface UnkeptTools {
-	store: Store;
+	store: Reader;
 	tables: TableFiles;
 	scratch: string;
 }

@@ -13,7 +13,6 @@ import type { Options } from "../../../schemas/config.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { systemClock } from "../../clock.js";
 import { parseSource, wantedShards } from "../../options.js";
-import { requireLake } from "../../preflight.js";
 import { askHub, findToken, type LakeStore, openSource, openStore, openTryRoom, type StoreTools } from "../../wire.js";
 
 /** Longest wait for source and lake; shorter than a whole check's, so that what builds on them can do without. */
@@ -62,7 +61,7 @@ export class DoctorFacts {
 		const ask = within((stop) => askHub({ ...options, ...QUICKLY }, QUIETLY, env, stop));
 		this.reply = () => ask().catch(noReply);
 		this.snapshot = within(async () => {
-			await requireLake(store);
+			await store.requireLake();
 			return readLatestSnapshot(store);
 		});
 		this.room = within(() => this.use(this.#openRoom(store)));
@@ -92,7 +91,7 @@ export class DoctorFacts {
 	}
 
 	async #openRoom(store: LakeStore): Promise<TryRoom> {
-		await requireLake(store);
+		await store.requireLake();
 		const room = await openTryRoom(this.options, this.#tools);
 		this.#rooms.push(room);
 		return room;

@@ -19,7 +19,7 @@ import { runRequest, toMirrorRequest } from "../../fleet/request.js";
 import { type Fleet, type RunKey, runUnderWay, startRun } from "../../fleet/start-run.js";
 import { Registry } from "../../fleet/worker-registry.js";
 import { Interrupted } from "../../interrupt.js";
-import { lazyTables, requireLake, requirePredicate, requireScratch } from "../../preflight.js";
+import { lazyTables, requirePredicate, requireScratch } from "../../preflight.js";
 import { countedText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { closing, type Ended, emptyDocument } from "../../report/run-report.js";
@@ -38,7 +38,7 @@ export async function enqueue(context: CommandContext): Promise<CommandResult> {
 	if (options.expect !== undefined && !options.wait) throw nobodyJudges();
 	const expectations = await readExpected(options);
 	const store = await openStore(options, { signal: context.signal, note, env });
-	await requireLake(store);
+	await store.requireLake();
 	const scratch = await requireScratch(options, env);
 	const connection = await openQueue(options, env, { patient: false, onState: tellState(log) });
 	const enqueuer = new Enqueuer(context, { request, store, scratch, expectations }, connection);

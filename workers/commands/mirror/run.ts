@@ -13,7 +13,7 @@ import { systemClock } from "../../clock.js";
 import { readExpected } from "../../expect.js";
 import { Interrupted } from "../../interrupt.js";
 import { wantedShards } from "../../options.js";
-import { lazyTables, requireLake, requirePredicate, requireScratch, requireSpace } from "../../preflight.js";
+import { lazyTables, requirePredicate, requireScratch, requireSpace } from "../../preflight.js";
 import { countedText, durationText, sizeText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { closing, emptyDocument, type Spent } from "../../report/run-report.js";
@@ -57,7 +57,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	await requirePredicate(options);
 	const expectations = await readExpected(options);
 	const store = await openStore(options, { signal, note, env });
-	await requireLake(store);
+	await store.requireLake();
 	const scratch = await requireScratch(options, env);
 	const source = await openSource(options, dataset, scratch, { clock: systemClock, note }, env);
 	const tables = lazyTables(scratch);
@@ -124,7 +124,7 @@ const noImages: ImagePool = {
 
 /** Gives a new lake its id. A store that cannot be written to safely is refused here, before anything is fetched. */
 export async function claimLake(store: LakeStore): Promise<string> {
-	if (store.kind === "s3") await store.prepareWrites();
+	await store.prepareWrites();
 	return ensureLakeId(store);
 }
 

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
 import type { ShardPlan } from "../../../pipelines/mirror/plan/decide.js";
 import { type MirrorPlan, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
+import { freeBytes } from "../../../pipelines/scratch/disk.js";
 import { systemClock } from "../../clock.js";
 import { readExpected } from "../../expect.js";
-import { freeBytes, lazyTables, requireLake, requirePredicate, requireScratch } from "../../preflight.js";
+import { lazyTables, requirePredicate, requireScratch } from "../../preflight.js";
 import { countedText, countText, durationText, sizeText, tableText } from "../../report/format.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
 import { openPredicate, openSource, openStore, retryPolicy } from "../../wire.js";
@@ -21,7 +22,7 @@ export async function plan({ options, env, note, signal, say }: CommandContext):
 	await requirePredicate(options);
 	await readExpected(options);
 	const store = await openStore(options, { signal, note, env });
-	await requireLake(store);
+	await store.requireLake();
 	const scratch = await requireScratch(options, env);
 	const world = { clock: systemClock, note, dryRun: true };
 	const source = await openSource(options, imageRewardDb, scratch, world, env);
@@ -40,7 +41,7 @@ export async function plan({ options, env, note, signal, say }: CommandContext):
 			openPredicate,
 		};
 		const planned = await planMirror(request, tools, signal);
-		const free = { scratch: await freeBytes(scratch), lake: store.kind === "s3" ? null : await freeBytes(store.name) };
+		const free = { scratch: await freeBytes(scratch), lake: await store.freeBytes() };
 		sayPlan(planned, options.lake, say);
 		const forLake = free.lake === null ? "" : `, ${sizeText(free.lake)} for the lake`;
 		say(`free: ${sizeText(free.scratch)} in ${scratch}${forLake}`);

@@ -3,7 +3,7 @@ import { JOB_FORMAT, TickJob } from "../../../schemas/jobs.js";
 import { scheduleDocument, schedulesText } from "../../fleet/fleet-status.js";
 import { FleetQueue, requireCron } from "../../fleet/queue.js";
 import { runRequest } from "../../fleet/request.js";
-import { requireLake, requirePredicate } from "../../preflight.js";
+import { requirePredicate } from "../../preflight.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
 import { openQueue, openStore } from "../../wire.js";
 import { claimLake } from "../mirror/run.js";
@@ -19,7 +19,7 @@ export async function scheduleSet(context: CommandContext, name: string): Promis
 	requireName(name);
 	await requirePredicate(options);
 	const store = await openStore(options, { signal, env });
-	await requireLake(store);
+	await store.requireLake();
 	return withQueue(context, async (queue) => {
 		const lakeId = await claimLake(store);
 		const changed = await queue.setSchedule(cron, tz, { format: JOB_FORMAT, schedule: name, lake_id: lakeId, request });
