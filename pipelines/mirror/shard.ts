@@ -47,6 +47,8 @@ export interface ShardTask {
 
 /** A shard that was read and judged. Its good objects are staged; nothing of it is in the lake. */
 export interface CheckedShard {
+	/** As it was read at last: its whole zip, where parts of it were wrong. */
+	plan: ShardPlan;
 	settled: Settled;
 	tables: ShardTables;
 	members: Member[];
@@ -74,7 +76,7 @@ export class ShardFailed extends LakeError {
  * @throws ShardFailed, or the abort signal's reason
  */
 export function processShard(task: ShardTask, tools: ShardTools, signal: AbortSignal): Promise<Receipt> {
-	return withCheckedShard(task, tools, signal, (checked) => storeShard(task, checked, tools, signal));
+	return withCheckedShard(task, tools, signal, (checked) => storeShard(checked, task.settings, tools, signal));
 }
 
 /**
@@ -129,7 +131,7 @@ async function checkOnce<T>(
 		judgeRatio(shard, settled.defective, settled.counts.rows_in, tools.maxRejectRatio);
 		const tables = tableRows(settled);
 		signal.throwIfAborted();
-		const made = await use({ settled, tables, members: images.members });
+		const made = await use({ plan, settled, tables, members: images.members });
 		await content.release();
 		await forgetFailed(tools.scratch, plan);
 		return made;
@@ -146,8 +148,8 @@ async function checkOnce<T>(
 
 /** Objects, rejected bytes, tables; the receipt last. */
 async function storeShard(
-	{ plan, settings }: ShardTask,
-	{ settled, tables, members }: CheckedShard,
+	{ plan, settled, tables, members }: CheckedShard,
+	settings: Settings,
 	tools: ShardTools,
 	signal: AbortSignal,
 ): Promise<Receipt> {
