@@ -29,7 +29,7 @@ export function mirrorRequest(options: Options, dataset: Dataset): MirrorRequest
 
 /** Gives a new lake its id. A store that cannot be written to safely is refused here, before anything is fetched. */
 export async function claimLake(store: LakeStore): Promise<string> {
-	if (store.kind === "s3") await store.prepareWrites();
+	await store.prepareWrites();
 	return ensureLakeId(store);
 }
 

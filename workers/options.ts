@@ -4,7 +4,6 @@ import { fileURLToPath } from "node:url";
 import { allShards, type Dataset, shardParts, splitNames, subsetShards } from "../pipelines/dataset.js";
 import { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
-import type { Split } from "../schemas/records.js";
 
 /** Whether an option was given at all, by flag or by variable. */
 export function isGiven(key: keyof Options, flags: Record<string, unknown>, env: NodeJS.ProcessEnv): boolean {

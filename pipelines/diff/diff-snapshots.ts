@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { LakeError } from "../../schemas/errors.js";
-import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
+import type { Receipt, TableFile } from "../../schemas/records.js";
 import type { Table } from "../../schemas/tables.js";
 import { type Dataset, inDatasetOrder } from "../dataset.js";
 import { localTable } from "../lake/local-table.js";
@@ -8,13 +7,13 @@ import { inputSha256, snapshotReceipts, sumFindings } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
 import { IMAGES, tablesOf } from "../lake/tables.js";
 import { changesOf } from "../mirror/plan/decide.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { PlainRow, RowDifference, TableFiles } from "../ports/tables.js";
 import { type Diff, type ImageBytes, noChanges, note, type ShardChange, type Side, valueChanges } from "./changes.js";
 
 export interface DiffTools {
 	dataset: Dataset;
-	store: Store;
+	store: Reader;
 	tables: TableFiles;
 	/** Folder of this run's own, for tables of a lake that is elsewhere. */
 	work: string;

@@ -1,10 +1,11 @@
 import type { Receipt } from "../../schemas/records.js";
 import { shardParts, splitsOf } from "../dataset.js";
+import { commitDatesOf } from "../lake/commit-dates.js";
 import { inputSha256, snapshotReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
-import { changesOf, knownRows, planShards, requireListed, type ShardPlan } from "../mirror/plan/decide.js";
+import { changesOf, knownRows, planShards, requireListed, type ShardPlan, shardWorks } from "../mirror/plan/decide.js";
 import { readShardMetadata, type SplitMetadata } from "../mirror/plan/metadata.js";
-import { commitDatesOf, type MetadataTools, readMetadata } from "../mirror/plan/plan-mirror.js";
+import { type MetadataTools, readMetadata } from "../mirror/plan/plan-mirror.js";
 import type { ArchiveReader } from "../ports/archive.js";
 import type { Listing } from "../ports/source.js";
 import { type Diff, noChanges, type ShardChange, type Side } from "./changes.js";
@@ -39,9 +40,15 @@ export async function diffSource(
 	const metadata = told ? new Map() : await readMetadata(splits, listing, settings, tools, signal, new Set(splits));
 	const rowsSha256 = told ?? new Map([...metadata.values()].flatMap((split: SplitMetadata) => [...split.rowsSha256]));
 	const plans = planShards({
-		...{ dataset, wanted: listed, listing, rowsSha256, settings, base: snapshot },
-		...{ selections: new Map(), remote: new Set<string>() },
-		...{ receipts: byWorkId, commitDates: await commitDatesOf(store, snapshot, listing) },
+		works: shardWorks({ dataset, wanted: listed, listing, settings }, rowsSha256),
+		listing,
+		settings,
+		base: snapshot,
+		receipts: byWorkId,
+		commitDates: await commitDatesOf(store, snapshot, listing),
+		selections: new Map(),
+		remote: new Set(),
+		unkept: new Set(),
 	});
 	const planned = new Map(plans.map((plan) => [plan.shard, plan]));
 	const shards = wanted.flatMap((shard) => shardChange(shard, receipts.get(shard), planned.get(shard)));

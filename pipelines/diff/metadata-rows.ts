@@ -3,7 +3,7 @@ import type { FindingCode } from "../../schemas/codes.js";
 import type { Receipt } from "../../schemas/records.js";
 import { type Dataset, metadataColumns, publishedColumns } from "../dataset.js";
 import { localTable } from "../lake/local-table.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { PlainRow, TableFiles } from "../ports/tables.js";
 import { byCodePoint } from "../text.js";
 import { type Changes, type ImageBytes, note, type RowChange, valueChanges } from "./changes.js";
@@ -27,7 +27,7 @@ const QUARANTINE_COLUMNS = ["code", "image_path", "member", "row", "bytes", "sha
 export async function readLakeShard(
 	{ files }: Receipt,
 	prefix: string,
-	{ dataset, store, tables, work }: { dataset: Dataset; store: Store; tables: TableFiles; work: string },
+	{ dataset, store, tables, work }: { dataset: Dataset; store: Reader; tables: TableFiles; work: string },
 ): Promise<LakeShard> {
 	const lake: LakeShard = { rows: new Map(), members: new Map() };
 	const quarantined = new Map<string, PlainRow[]>();

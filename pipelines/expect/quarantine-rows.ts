@@ -2,7 +2,7 @@ import { open } from "node:fs/promises";
 import type { Receipt } from "../../schemas/records.js";
 import type { Dataset } from "../dataset.js";
 import { localTable } from "../lake/local-table.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import type { FoundFinding } from "./judge-findings.js";
 
@@ -22,7 +22,7 @@ function foundFinding(told: ToldFinding, { group: column }: Dataset): FoundFindi
 /** The rows of a good shard, from the lake. Throws LAKE_DAMAGED. @param copy where the file of a lake elsewhere is put */
 export async function* quarantineRows(
 	{ files }: Receipt,
-	{ dataset, store, tables }: { dataset: Dataset; store: Store; tables: TableFiles },
+	{ dataset, store, tables }: { dataset: Dataset; store: Reader; tables: TableFiles },
 	copy: string,
 ): AsyncIterable<FoundFinding> {
 	for (const file of files) {

@@ -6,7 +6,7 @@ import { localTable } from "../lake/local-table.js";
 import { tableFile } from "../lake/paths.js";
 import { sha256Of } from "../lake/snapshot.js";
 import type { ImageRow } from "../ports/exports.js";
-import type { Store } from "../ports/store.js";
+import type { Reader, Store } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 
 const OBJECT_COLUMNS = ["object_key", "sha256", "bytes", "format", "width", "height"];
@@ -41,7 +41,7 @@ export async function readShardRows(
 }
 
 /** An image's stored bytes. Throws LAKE_DAMAGED where they are missing or not those of its SHA-256. */
-export async function readImage(store: Store, image: ImageRow): Promise<Buffer> {
+export async function readImage(store: Reader, image: ImageRow): Promise<Buffer> {
 	const path = image.object_key;
 	const content = await store.get(path);
 	if (content && content.length === image.bytes && sha256Of(content) === image.sha256) return content;

@@ -4,7 +4,7 @@ import { EXPORT_RECORD, type ExportedFile, type ExportKey, ExportRecord } from "
 import { canonicalJson, recordText, type Snapshot } from "../../schemas/records.js";
 import type { Dataset } from "../dataset.js";
 import type { Exported, ExportJob, ExportTarget, ImageRow } from "../ports/exports.js";
-import type { Store } from "../ports/store.js";
+import type { Reader, Store } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { hashFile } from "../scratch/hash-file.js";
 import { readImage, readShardRows } from "./read-shard.js";
@@ -182,7 +182,7 @@ class Job implements ExportJob {
 }
 
 /** A hard link is no copy, so its bytes are not read here: `irlake verify` does that for the whole lake. Throws LAKE_DAMAGED. */
-async function requireSize(local: string, image: ImageRow, store: Store): Promise<string> {
+async function requireSize(local: string, image: ImageRow, store: Reader): Promise<string> {
 	const path = image.object_key;
 	const found = await store.stat(path);
 	if (found?.bytes === image.bytes) return local;

@@ -1,6 +1,6 @@
 import { LakeError } from "../../schemas/errors.js";
 import { type Dataset, inDatasetOrder } from "../dataset.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import { snapshotFile } from "./paths.js";
 import { claimedSnapshot } from "./publish.js";
 import { readLatestSnapshot, type StoredSnapshot } from "./snapshot.js";
@@ -10,7 +10,7 @@ import { readFirstKept } from "./vacuum-records.js";
  * The snapshot that `latest`, a number or a path in the lake names; `asked` is the option or argument that says which.
  * Throws LAKE_NOT_FOUND, SNAPSHOT_NOT_FOUND, SNAPSHOT_VACUUMED, USAGE, LAKE_DAMAGED.
  */
-export async function chooseSnapshot(store: Store, wanted: string, asked = "--snapshot"): Promise<StoredSnapshot> {
+export async function chooseSnapshot(store: Reader, wanted: string, asked = "--snapshot"): Promise<StoredSnapshot> {
 	const latest = await readLatestSnapshot(store);
 	if (!latest) throw new LakeError("LAKE_NOT_FOUND", `there is no lake in ${store.name}`, { path: store.name });
 	if (wanted === "latest") return latest;
@@ -30,7 +30,7 @@ export async function chooseSnapshot(store: Store, wanted: string, asked = "--sn
 }
 
 /** Throws SNAPSHOT_VACUUMED where vacuum has deleted files of it. */
-async function requireTables(store: Store, { snapshot }: StoredSnapshot): Promise<void> {
+async function requireTables(store: Reader, { snapshot }: StoredSnapshot): Promise<void> {
 	if (snapshot.number >= (await readFirstKept(store))) return;
 	for (const { path } of snapshot.tables.images?.files ?? []) {
 		if (await store.stat(path)) continue;

@@ -1,11 +1,11 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
 import { each } from "../each.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { objectsNamed, rejectedNamed } from "./named-files.js";
 import { objectFile, tableFile } from "./paths.js";
-import { STALE_SECONDS, type SweepTools, takeOver } from "./sweep.js";
+import { STALE_SECONDS, type SweepStore, type SweepTools, takeOver } from "./sweep.js";
 import {
 	decideMarks,
 	listRecords,
@@ -46,7 +46,7 @@ const AT_ONCE = 32;
 
 /** Throws LAKE_SWEPT where something is gone; receipts that promise it are marked, so that the next plan does them anew. */
 export async function guardClaim(
-	store: Store,
+	store: SweepStore,
 	base: Snapshot | null,
 	next: Snapshot,
 	tools: ClaimTools,
@@ -98,7 +98,7 @@ function newShards(base: Snapshot | null, next: Snapshot): NewShard[] {
 }
 
 /** Receipts and table files that are not there. */
-async function missingFiles(store: Store, shards: NewShard[]): Promise<Set<string>> {
+async function missingFiles(store: Reader, shards: NewShard[]): Promise<Set<string>> {
 	const asked = shards.flatMap(({ receipt, files }) => [receipt, ...paths(files)]);
 	const missing = new Set<string>();
 	await each(asked, AT_ONCE, async (path) => {
@@ -107,7 +107,7 @@ async function missingFiles(store: Store, shards: NewShard[]): Promise<Set<strin
 	return missing;
 }
 
-async function readObjects(shards: NewShard[], store: Store, { tables, work }: ClaimTools): Promise<void> {
+async function readObjects(shards: NewShard[], store: Reader, { tables, work }: ClaimTools): Promise<void> {
 	try {
 		for (const one of shards) {
 			for (const file of one.files) {
@@ -123,7 +123,7 @@ async function readObjects(shards: NewShard[], store: Store, { tables, work }: C
 
 /** Sees to it that no vacuum deletes any of these files after this. */
 async function keepFromVacuum(
-	store: Store,
+	store: SweepStore,
 	{ marks, decided }: VacuumRecords,
 	own: Set<string>,
 	tools: ClaimTools,
@@ -142,7 +142,7 @@ async function keepFromVacuum(
 }
 
 /** One listing: what vacuum left. */
-async function missingObjects(store: Store, shards: NewShard[]): Promise<Set<string>> {
+async function missingObjects(store: Reader, shards: NewShard[]): Promise<Set<string>> {
 	const missing = new Set(shards.flatMap(({ objects }) => objects));
 	if (missing.size === 0) return missing;
 	for await (const { path } of store.list(objectFile.folder)) missing.delete(path);

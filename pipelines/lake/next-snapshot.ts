@@ -1,12 +1,5 @@
 import { LakeError } from "../../schemas/errors.js";
-import {
-	type Counts,
-	LAKE_FORMAT,
-	type Receipt,
-	type Snapshot,
-	type Split,
-	type TableFile,
-} from "../../schemas/records.js";
+import { LAKE_FORMAT, type Receipt, type Snapshot, type TableFile } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import { type Dataset, inDatasetOrder, shardParts, splitsOf, subsetOf } from "../dataset.js";
 import { receiptFile } from "./paths.js";

@@ -1,7 +1,7 @@
 import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT, type Snapshot } from "../../schemas/records.js";
 import type { Table } from "../../schemas/tables.js";
-import type { Store } from "../ports/store.js";
+import type { Reader, Records } from "../ports/store.js";
 import { deltaCommit, snapshotOfCommit } from "./delta-log.js";
 import { LATEST, logFile, snapshotFile } from "./paths.js";
 import { readLatest, readSnapshot, recordBytes, type StoredSnapshot, sha256Of } from "./snapshot.js";
@@ -24,7 +24,7 @@ const ATTEMPTS = 5;
  * @throws LAKE_CONFLICT after the fifth lost claim
  */
 export async function publish(
-	store: Store,
+	store: Reader & Records,
 	tables: readonly Table[],
 	plan: (base: StoredSnapshot | null) => Promise<Snapshot | null>,
 	guard: (base: Snapshot | null, next: Snapshot) => Promise<void>,
@@ -48,7 +48,10 @@ export async function publish(
 }
 
 /** Finishes every snapshot that was claimed and not completed, and returns the newest; null of an empty lake. */
-export async function finishClaimedSnapshots(store: Store, tables: readonly Table[]): Promise<StoredSnapshot | null> {
+export async function finishClaimedSnapshots(
+	store: Reader & Records,
+	tables: readonly Table[],
+): Promise<StoredSnapshot | null> {
 	const latest = await readLatest(store);
 	let newest = latest ? await readSnapshot(store, latest.latest.snapshot, latest.latest.sha256) : null;
 	for (;;) {
@@ -60,7 +63,7 @@ export async function finishClaimedSnapshots(store: Store, tables: readonly Tabl
 }
 
 /** The snapshot that holds a number, by the log of `images`; null while nobody claimed it. */
-export async function claimedSnapshot(store: Store, number: number): Promise<StoredSnapshot | null> {
+export async function claimedSnapshot(store: Reader, number: number): Promise<StoredSnapshot | null> {
 	const log = logFile.path(IMAGES, number - 1);
 	const commit = await store.get(log);
 	if (!commit) return null;
@@ -71,7 +74,7 @@ export async function claimedSnapshot(store: Store, number: number): Promise<Sto
 
 /** True when the number is this snapshot's, be it by an earlier attempt with equal bytes. */
 async function commitTable(
-	store: Store,
+	store: Reader & Records,
 	table: Table,
 	{ base, next, path }: { base: Snapshot | null; next: Snapshot; path: string },
 ): Promise<boolean> {
@@ -84,7 +87,7 @@ async function commitTable(
 
 /** The remaining commits, then `latest.json`. Does again what is done already, with the same bytes. */
 async function finish(
-	store: Store,
+	store: Reader & Records,
 	tables: readonly Table[],
 	base: Snapshot | null,
 	{ path, sha256, snapshot }: StoredSnapshot,
@@ -104,7 +107,7 @@ async function finish(
  * and swap: a process that slept between its look and its rename may put an older record over a newer one, so
  * after each write the logs are looked at again, and the newest complete snapshot is put in its place.
  */
-async function moveLatest(store: Store, from: StoredSnapshot): Promise<void> {
+async function moveLatest(store: Reader & Records, from: StoredSnapshot): Promise<void> {
 	let target = from;
 	for (;;) {
 		target = await newestComplete(store, target);
@@ -118,7 +121,7 @@ async function moveLatest(store: Store, from: StoredSnapshot): Promise<void> {
 }
 
 /** The newest snapshot whose every table has its commit, starting from one that has. */
-async function newestComplete(store: Store, from: StoredSnapshot): Promise<StoredSnapshot> {
+async function newestComplete(store: Reader, from: StoredSnapshot): Promise<StoredSnapshot> {
 	let newest = from;
 	while ((await store.get(logFile.path(QUARANTINE, newest.snapshot.number))) !== null) {
 		const next = await claimedSnapshot(store, newest.snapshot.number + 1);

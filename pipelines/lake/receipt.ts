@@ -1,18 +1,18 @@
 import { LakeError } from "../../schemas/errors.js";
 import { type Counts, Receipt, type Snapshot } from "../../schemas/records.js";
 import { each } from "../each.js";
-import type { Store } from "../ports/store.js";
+import type { Reader, Records } from "../ports/store.js";
 import { receiptFile } from "./paths.js";
 import { parseRecord, recordBytes } from "./snapshot.js";
 import { markedReceipts } from "./vacuum-records.js";
 
-/** Receipts: the record that a shard is done. What one says of the shard is made by `mirror/write/write-receipt.ts`. */
+/** Receipts: the record that a shard is done. What one says of the shard is made by `mirror/write/make-receipt.ts`. */
 
 /** Receipts read at once: each is a request to a store elsewhere. */
 const AT_ONCE = 32;
 
 /** A receipt, or null when there is none. Throws LAKE_DAMAGED. */
-export async function readReceipt(store: Store, path: string): Promise<Receipt | null> {
+export async function readReceipt(store: Reader, path: string): Promise<Receipt | null> {
 	const content = await store.get(path);
 	if (!content) return null;
 	const receipt = parseRecord(Receipt, content, path, store);
@@ -23,7 +23,7 @@ export async function readReceipt(store: Store, path: string): Promise<Receipt |
 }
 
 /** Receipts at the paths, by work id, in the paths' order; those that are not there are left out. Throws LAKE_DAMAGED. */
-export async function readReceipts(store: Store, paths: string[]): Promise<Map<string, Receipt>> {
+export async function readReceipts(store: Reader, paths: string[]): Promise<Map<string, Receipt>> {
 	const found = new Array<Receipt | null>(paths.length).fill(null);
 	await each(paths.entries(), AT_ONCE, async ([at, path]) => {
 		found[at] = await readReceipt(store, path);
@@ -32,7 +32,7 @@ export async function readReceipts(store: Store, paths: string[]): Promise<Map<s
 }
 
 /** Receipts of a snapshot's shards, by shard. Throws LAKE_DAMAGED where one is missing. */
-export async function snapshotReceipts(store: Store, { shards }: Snapshot): Promise<Map<string, Receipt>> {
+export async function snapshotReceipts(store: Reader, { shards }: Snapshot): Promise<Map<string, Receipt>> {
 	const found = await readReceipts(
 		store,
 		shards.map(({ receipt }) => receipt),
@@ -46,7 +46,7 @@ export async function snapshotReceipts(store: Store, { shards }: Snapshot): Prom
 }
 
 /** Of receipts that no snapshot may name, those that vacuum has not marked, by work id: what is marked counts as absent. */
-export async function unmarkedReceipts(store: Store, paths: string[]): Promise<Map<string, Receipt>> {
+export async function unmarkedReceipts(store: Reader, paths: string[]): Promise<Map<string, Receipt>> {
 	const present = await readReceipts(store, paths);
 	const found = [...present].map(([id, { shard }]) => ({ id, path: receiptFile.path(shard, id) }));
 	const marked = await markedReceipts(
@@ -63,7 +63,7 @@ export async function unmarkedReceipts(store: Store, paths: string[]): Promise<M
  * longer counts as marked.
  * @returns the receipt that the lake has now
  */
-export async function storeReceipt(store: Store, receipt: Receipt): Promise<Receipt> {
+export async function storeReceipt(store: Reader & Records, receipt: Receipt): Promise<Receipt> {
 	const path = receiptFile.path(receipt.shard, receipt.work_id);
 	for (;;) {
 		if (await store.putIfAbsent(path, recordBytes(receipt))) return receipt;

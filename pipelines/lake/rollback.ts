@@ -1,10 +1,11 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
 import type { Dataset } from "../dataset.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import { type ClaimTools, guardClaim } from "./claim-guard.js";
 import { claimedSnapshot, publish } from "./publish.js";
 import type { StoredSnapshot } from "./snapshot.js";
+import type { SweepStore } from "./sweep.js";
 import { tablesOf } from "./tables.js";
 import { readFirstKept } from "./vacuum-records.js";
 
@@ -14,7 +15,7 @@ import { readFirstKept } from "./vacuum-records.js";
  * @throws SNAPSHOT_NOT_FOUND, also where a file of it is missing; SNAPSHOT_VACUUMED where vacuum took that
  */
 export async function rollback(
-	store: Store,
+	store: SweepStore,
 	dataset: Dataset,
 	number: number,
 	tools: ClaimTools,
@@ -41,7 +42,7 @@ function sameContent(a: Snapshot, b: Snapshot): boolean {
 	return a.shards.every(({ work_id }, index) => b.shards[index]?.work_id === work_id);
 }
 
-async function requireFiles(store: Store, snapshot: Snapshot): Promise<void> {
+async function requireFiles(store: Reader, snapshot: Snapshot): Promise<void> {
 	for (const { files } of Object.values(snapshot.tables)) {
 		for (const { path } of files) {
 			if (await store.stat(path)) continue;
@@ -53,7 +54,7 @@ async function requireFiles(store: Store, snapshot: Snapshot): Promise<void> {
 	}
 }
 
-function vacuumed(store: Store, number: number, path: string | null): LakeError {
+function vacuumed(store: Reader, number: number, path: string | null): LakeError {
 	const message = `vacuum has deleted files of snapshot ${number} of ${store.name}`;
 	return new LakeError("SNAPSHOT_VACUUMED", message, path === null ? {} : { path });
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { LakeError } from "../../schemas/errors.js";
 import { Latest, recordText, Snapshot } from "../../schemas/records.js";
-import type { LakeFile, Store } from "../ports/store.js";
+import type { LakeFile, Reader } from "../ports/store.js";
 import { LATEST, snapshotFile } from "./paths.js";
 
 /** Reading a lake's records. Writes nothing. */
@@ -25,7 +25,7 @@ export interface RecordSchema<T> {
 }
 
 /** Reads and checks a record. Throws LAKE_DAMAGED when it is not what its schema says. */
-export function parseRecord<T>(schema: RecordSchema<T>, content: Buffer, path: string, store: Store): T {
+export function parseRecord<T>(schema: RecordSchema<T>, content: Buffer, path: string, store: Pick<Reader, "name">): T {
 	let value: unknown;
 	try {
 		value = JSON.parse(content.toString("utf8"));
@@ -49,14 +49,14 @@ function isNewer(value: unknown): boolean {
 }
 
 /** `latest.json` as it stands, and its bytes for a later compare-and-swap; null of a lake never published. */
-export async function readLatest(store: Store): Promise<{ latest: Latest; content: Buffer } | null> {
+export async function readLatest(store: Reader): Promise<{ latest: Latest; content: Buffer } | null> {
 	const content = await store.get(LATEST);
 	if (!content) return null;
 	return { latest: parseRecord(Latest, content, LATEST, store), content };
 }
 
 /** Reads a snapshot and holds it against its name, and against `sha256` where that is known. */
-export async function readSnapshot(store: Store, path: string, sha256?: string): Promise<StoredSnapshot> {
+export async function readSnapshot(store: Reader, path: string, sha256?: string): Promise<StoredSnapshot> {
 	const content = await store.get(path);
 	if (!content) throw new LakeError("LAKE_DAMAGED", `${path} is missing in ${store.name}`, { path });
 	const found = sha256Of(content);
@@ -70,7 +70,7 @@ export async function readSnapshot(store: Store, path: string, sha256?: string):
 }
 
 /** The snapshot that `latest.json` names, or null. */
-export async function readLatestSnapshot(store: Store): Promise<StoredSnapshot | null> {
+export async function readLatestSnapshot(store: Reader): Promise<StoredSnapshot | null> {
 	const found = await readLatest(store);
 	if (!found) return null;
 	const stored = await readSnapshot(store, found.latest.snapshot, found.latest.sha256);
@@ -83,7 +83,7 @@ export async function readLatestSnapshot(store: Store): Promise<StoredSnapshot |
 }
 
 /** Paths of every snapshot file, by number; a number may have several, of which one was published. */
-export async function snapshotPaths(store: Store): Promise<(LakeFile & { number: number })[]> {
+export async function snapshotPaths(store: Reader): Promise<(LakeFile & { number: number })[]> {
 	const found: (LakeFile & { number: number })[] = [];
 	for await (const file of store.list(snapshotFile.folder)) {
 		const parts = snapshotFile.parse(file.path);

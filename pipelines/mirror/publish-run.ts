@@ -1,16 +1,18 @@
 import type { Receipt, Snapshot } from "../../schemas/records.js";
 import { type ClaimTools, guardClaim } from "../lake/claim-guard.js";
+import { commitDatesOf } from "../lake/commit-dates.js";
 import { nextSnapshot, type RunResult } from "../lake/next-snapshot.js";
 import { publish } from "../lake/publish.js";
 import { readReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
+import type { SweepStore } from "../lake/sweep.js";
 import { tablesOf } from "../lake/tables.js";
 import type { Listing } from "../ports/source.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import { workFolder } from "../scratch/work-folder.js";
 import { type MirrorOutcome, type OnShardFailure, type ShardOutcomes, whyNotPublish } from "./outcome.js";
 import { isLater } from "./plan/decide.js";
-import { commitDatesOf, type MirrorPlan, type MirrorRequest, requireCovered } from "./plan/plan-mirror.js";
+import { type MirrorPlan, type MirrorRequest, requireCovered } from "./plan/plan-mirror.js";
 import type { ShardTools } from "./shard.js";
 
 /** What the shards of a run came to. */
@@ -26,7 +28,7 @@ export interface ShardResults {
  * @throws LAKE_SWEPT where vacuum took what the run was to publish: plan again
  */
 export async function publishRun(
-	store: Store,
+	store: SweepStore,
 	request: Pick<MirrorRequest, "wanted" | "prune">,
 	plan: Omit<MirrorPlan, "shards" | "base" | "upToDate">,
 	results: ShardResults,
@@ -58,7 +60,7 @@ export async function publishRun(
 	return publish(store, tablesOf(dataset), plans, guard);
 }
 
-async function laterShards(store: Store, base: Snapshot | null, listing: Listing): Promise<Set<string>> {
+async function laterShards(store: Reader, base: Snapshot | null, listing: Listing): Promise<Set<string>> {
 	const dates = await commitDatesOf(store, base, listing);
 	const later = base?.shards.filter(({ commit }) => isLater(commit, listing, dates)) ?? [];
 	return new Set(later.map(({ shard }) => shard));
@@ -71,7 +73,7 @@ export interface EndedRun {
 	onShardFailure: OnShardFailure;
 }
 
-type PublishTools = Pick<ShardTools, "store" | "dataset" | "tables" | "scratch" | "clock">;
+type PublishTools = Pick<ShardTools, "dataset" | "tables" | "scratch" | "clock"> & { store: SweepStore };
 
 /** The run's last step: publishes what its shards made, or says why not. */
 export async function publishOutcomes(

@@ -1,3 +1,4 @@
+import type { LakeError } from "../../schemas/errors.js";
 /** Where the dataset is read from. Adapters under `infra/` implement these. */
 
 /** One file of the source, as listed. */
@@ -72,4 +73,14 @@ export interface Source {
 	 */
 	readRange(file: SourceFile, from: number, to: number, signal: AbortSignal): AsyncIterable<Buffer>;
 	close(): Promise<void>;
+}
+
+/** One question to the Hub, and what came of it. */
+export interface HubReply {
+	/** The answer's own time; null where there was none. */
+	date: Date | null;
+	/** This machine's time in the middle of the exchange. */
+	at: Date;
+	/** Null of a good answer. */
+	error: LakeError | null;
 }

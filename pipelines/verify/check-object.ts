@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { DEFAULT_SETTINGS } from "../../schemas/settings.js";
 import type { SourceFormat } from "../../schemas/stored-format.js";
 import type { ImagePool, ImageResult } from "../ports/images.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { Report } from "./report.js";
 
 /** What is larger is no picture that a mirror would read: it is hashed and not decoded. */
@@ -27,7 +27,7 @@ export interface ObjectRow {
 
 /** What an object is checked with. */
 export interface ObjectTools {
-	store: Store;
+	store: Reader;
 	/** Null: it is only hashed. */
 	images: ImagePool | null;
 	/** Folder for objects of a store elsewhere, while they are decoded. */

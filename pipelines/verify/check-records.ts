@@ -8,7 +8,7 @@ import { claimedSnapshot } from "../lake/publish.js";
 import { readReceipt, sumCounts } from "../lake/receipt.js";
 import { readLatestSnapshot, type StoredSnapshot } from "../lake/snapshot.js";
 import { IMAGES, QUARANTINE, tablesOf } from "../lake/tables.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { Report } from "./report.js";
 
 /** What the records say: every snapshot from the first to the newest, and the newest's receipts. */
@@ -20,13 +20,13 @@ export interface CheckedRecords {
 
 /** What records are checked with. */
 interface RecordTools {
-	store: Store;
+	store: Reader;
 	tables: readonly Table[];
 	report: Report;
 }
 
 /** Reads all records of a lake, holds them against each other, and notes what does not agree. Null of an empty lake. */
-export async function checkRecords(store: Store, dataset: Dataset, report: Report): Promise<CheckedRecords | null> {
+export async function checkRecords(store: Reader, dataset: Dataset, report: Report): Promise<CheckedRecords | null> {
 	const tables = tablesOf(dataset);
 	const tools: RecordTools = { store, tables, report };
 	const latest = await noting(report, () => readLatestSnapshot(store));
@@ -45,7 +45,7 @@ export async function checkRecords(store: Store, dataset: Dataset, report: Repor
 }
 
 /** Versions of a table beyond the newest snapshot: at most the one that is being published, and no other writer's. */
-async function checkVersions(store: Store, table: string, number: number, report: Report): Promise<void> {
+async function checkVersions(store: Reader, table: string, number: number, report: Report): Promise<void> {
 	for await (const { path } of store.list(logFile.folder(table))) {
 		const commit = logFile.parse(path);
 		if (!commit || commit.version < number) continue;

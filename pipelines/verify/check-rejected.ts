@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { rejectedFile } from "../lake/paths.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { Report } from "./report.js";
 
 /** Every file below `rejected/` must have the bytes of its name; which of them are there is no matter of the records. */
-export async function checkRejected(store: Store, report: Report, signal: AbortSignal): Promise<void> {
+export async function checkRejected(store: Reader, report: Report, signal: AbortSignal): Promise<void> {
 	for await (const { path, bytes } of store.list(rejectedFile.folder)) {
 		signal.throwIfAborted();
 		report.checked.objects++;

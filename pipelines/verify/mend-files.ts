@@ -1,4 +1,5 @@
 import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
 import { metadataPath, shardFiles, shardParts } from "../dataset.js";
@@ -7,10 +8,9 @@ import { inputSha256 } from "../lake/receipt.js";
 import { planFetch, type ShardPlan } from "../mirror/plan/decide.js";
 import type { SplitMetadata } from "../mirror/plan/metadata.js";
 import { readMetadata, remoteShards } from "../mirror/plan/plan-mirror.js";
-import { processShard } from "../mirror/shard.js";
+import { withCheckedShard } from "../mirror/shard.js";
+import { writeTables } from "../mirror/write/write-tables.js";
 import type { Source } from "../ports/source.js";
-import type { Store } from "../ports/store.js";
-import { hashFile } from "../scratch/hash-file.js";
 import type { MendTools } from "./mend-tools.js";
 import { type ShardOrigin, shardOrigin, soundReceipt } from "./origins.js";
 import type { Ended } from "./verify.js";
@@ -68,15 +68,17 @@ async function remakeFiles(
 	const source = await tools.sourceOf(origin.uri, origin.commit);
 	const { plan, metadata } = await planAgain(receipt, source, tools, signal);
 	const mended: string[] = [];
-	const store = withoutWrites(tools.store, async (path, localFile) => {
-		const file = files.find((one) => one.path === path);
-		if (!file || (await hashFile(localFile)) !== file.sha256) return;
-		await tools.store.overwrite(path, localFile);
+	const work = join(tools.work, "tables");
+	const putBack = async ({ path, sha256 }: TableFile, local: string): Promise<void> => {
+		if (files.find((file) => file.path === path)?.sha256 !== sha256) return;
+		await tools.store.overwrite(path, local);
 		mended.push(path);
-	});
+	};
 	// Its rows were judged when it was published.
-	const shardTools = { ...tools, source, store, images: await tools.images(), maxRejectRatio: 1, keepRejected: false };
-	await processShard(plan, metadata, settings, shardTools, signal);
+	const checkTools = { ...tools, source, images: await tools.images(), maxRejectRatio: 1 };
+	await withCheckedShard({ plan, metadata, settings }, checkTools, signal, async ({ tables }) => {
+		await writeTables(shard, tables, { dataset: tools.dataset, tables: tools.tables, folder: work }, putBack);
+	});
 	tools.progress.shardDone(shard, "done");
 	return mended;
 }
@@ -118,23 +120,4 @@ async function planAgain(
 		...planFetch(shard, input.bytes, fetching),
 	};
 	return { plan, metadata };
-}
-
-/** A store in which a shard can be processed without trace: tables go to `onFile`, all else is dropped. */
-function withoutWrites(store: Store, onFile: Store["putFile"]): Store {
-	return {
-		name: store.name,
-		get: (path) => store.get(path),
-		stat: (path) => store.stat(path),
-		read: (path) => store.read(path),
-		localPath: (path) => store.localPath(path),
-		list: (prefix) => store.list(prefix),
-		putIfAbsent: async () => true,
-		replace: async () => true,
-		putFile: onFile,
-		overwrite: async () => {},
-		publishObjects: async () => {},
-		dropStaged: async () => {},
-		delete: async () => {},
-	};
 }

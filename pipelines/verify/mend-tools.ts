@@ -4,7 +4,7 @@ import type { ArchiveReader } from "../ports/archive.js";
 import type { ImagePool } from "../ports/images.js";
 import type { Clock, Progress } from "../ports/run.js";
 import type { Source } from "../ports/source.js";
-import type { Store } from "../ports/store.js";
+import type { Content, Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import type { RetryPolicy, tellRetries } from "../retry.js";
 
@@ -12,7 +12,7 @@ import type { RetryPolicy, tellRetries } from "../retry.js";
 
 export interface MendOptions {
 	dataset: Dataset;
-	store: Store;
+	store: Reader & Content;
 	tables: TableFiles;
 	archives: ArchiveReader;
 	progress: Progress;

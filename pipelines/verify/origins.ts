@@ -5,7 +5,7 @@ import type { Settings } from "../../schemas/settings.js";
 import { localTable } from "../lake/local-table.js";
 import { tableFile } from "../lake/paths.js";
 import { readReceipt } from "../lake/receipt.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 
 /** Where what is damaged came from, by the lake's own records. */
@@ -47,7 +47,7 @@ export function shardOrigin(
 }
 
 /** The receipt, or null where it is missing or damaged. */
-export async function soundReceipt(store: Store, path: string): Promise<Receipt | null> {
+export async function soundReceipt(store: Reader, path: string): Promise<Receipt | null> {
 	return nullIfDamaged(readReceipt(store, path));
 }
 
@@ -58,7 +58,7 @@ export async function soundReceipt(store: Store, path: string): Promise<Receipt 
 export async function imageOrigins(
 	keys: Set<string>,
 	snapshots: Snapshot[],
-	{ store, tables, work }: { store: Store; tables: TableFiles; work: string },
+	{ store, tables, work }: { store: Reader; tables: TableFiles; work: string },
 	signal: AbortSignal,
 ): Promise<Map<string, ImageOrigin[]>> {
 	const found = new Map<string, ImageOrigin[]>();

@@ -11,7 +11,7 @@ import { rejectedFile, tableFile, vacuumFile } from "../lake/paths.js";
 import { IMAGES, tablesOf } from "../lake/tables.js";
 import { damagedRecords, orDamage, readFirstKept } from "../lake/vacuum-records.js";
 import type { ImagePool } from "../ports/images.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { checkObject, type ObjectRow } from "./check-object.js";
 import { checkRecords } from "./check-records.js";
@@ -20,7 +20,7 @@ import { type Problem, Report } from "./report.js";
 
 export interface VerifyTools {
 	dataset: Dataset;
-	store: Store;
+	store: Reader;
 	tables: TableFiles;
 	/** Decodes every image again; null without `--deep`. */
 	images: ImagePool | null;
@@ -95,7 +95,7 @@ export async function verifyLake(
 }
 
 /** Returns the oldest snapshot to audit: where vacuum's record of it is damaged, the newest. */
-async function checkVacuum(store: Store, report: Report, newest: number): Promise<number> {
+async function checkVacuum(store: Reader, report: Report, newest: number): Promise<number> {
 	const firstKept = await orDamage(readFirstKept(store));
 	const unknown = firstKept instanceof LakeError;
 	for (const { path, message, hint } of await damagedRecords(store)) {

@@ -72,8 +72,8 @@ export class Variants {
 	async mirror(store: Store, stage: string, variant: number, wanted: string[], clock: Clock): Promise<number | null> {
 		if (this.#images?.folder !== stage) {
 			await this.#images?.pool.close();
-			const place = { kind: store.name.startsWith("s3:") ? "s3" : "folder", stageFolder: stage };
-			this.#images = { folder: stage, pool: await openImages(place as never, () => {}) };
+			const kind = store.name.startsWith("s3:") ? "scratch" : "folder";
+			this.#images = { folder: stage, pool: await openImages({ stage: { kind, folder: stage } }, () => {}) };
 		}
 		const scratch = this.fresh();
 		const options = { folder: this.folder(variant), cacheFile: null, rehash: false, dataset: imageRewardDb };

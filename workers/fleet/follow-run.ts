@@ -10,7 +10,7 @@ import {
 	whyNotPublish,
 } from "../../pipelines/mirror/outcome.js";
 import type { MirrorPlan } from "../../pipelines/mirror/plan/plan-mirror.js";
-import type { Store } from "../../pipelines/ports/store.js";
+import type { Reader } from "../../pipelines/ports/store.js";
 import type { RunRequest } from "../../schemas/jobs.js";
 import { abortable, pause } from "../abortable.js";
 import type { RunProgress } from "../report/progress.js";
@@ -91,7 +91,7 @@ export async function outcomeOf(
 	entry: RunEntry,
 	plan: MirrorPlan,
 	request: RunRequest,
-	store: Store,
+	store: Reader,
 ): Promise<MirrorOutcome> {
 	const onShardFailure = request.on_shard_failure;
 	const found = earlierOutcomes(plan, { maxRejectRatio: request.max_reject_ratio, onShardFailure });
@@ -116,6 +116,6 @@ export async function outcomeOf(
 	throw new Error("the publish failed without a reason");
 }
 
-async function publishedBy({ result }: RunEntry, store: Store): Promise<StoredSnapshot | null> {
+async function publishedBy({ result }: RunEntry, store: Reader): Promise<StoredSnapshot | null> {
 	return result?.state === "published" && result.snapshot ? readSnapshot(store, result.snapshot) : null;
 }

@@ -107,7 +107,8 @@ export class Work {
 					maxRejectRatio: request.max_reject_ratio,
 					keepRejected: request.keep_rejected,
 				};
-				await processShard(one, metadataOf(plan, shard), plan.settings, tools, lock.signal);
+				const task = { plan: one, metadata: metadataOf(plan, shard), settings: plan.settings };
+				await processShard(task, tools, lock.signal);
 				return { state: "done", fetched: told.fetched };
 			});
 		} finally {
@@ -189,7 +190,7 @@ export class Work {
 		}
 		return this.#withLake(request, job.lake_id, async (lake) => {
 			// A store that cannot be written to safely is refused before anything is fetched.
-			if (lake.store.kind === "s3") await lake.store.prepareWrites();
+			await lake.store.prepareWrites();
 			return this.#runs.use(
 				publishId(job),
 				() => this.#openRun(lake, request, job.pin),

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { objectFile } from "../../../pipelines/lake/paths.js";
 import type { ImageFinding, ImageResult, ImageTask, StoredImage } from "../../../pipelines/ports/images.js";
 import type { Settings } from "../../../schemas/settings.js";
-import { EXTENSION, type SourceFormat, type StoredFormat } from "../../../schemas/stored-format.js";
+import type { SourceFormat, StoredFormat } from "../../../schemas/stored-format.js";
 import { isLarge, MemberReader } from "../archive/member.js";
 import { type Decoded, type Decoder, decodesWhole, isKept, storedHeader } from "./decode.js";
 import { examine } from "./formats/examine.js";

@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { LakeError } from "../../../schemas/errors.js";
 import { keptPath } from "../../lake/named-files.js";
 import type { ArchiveReader, Member } from "../../ports/archive.js";
-import type { Store } from "../../ports/store.js";
+import type { Content } from "../../ports/store.js";
 import type { Finding } from "../check/verdict.js";
 
 /** Puts the bytes of a shard's rejected members into the lake, one after another. `folder` is scratch, made and removed here. */
 export async function keepRejected(
 	findings: Finding[],
 	members: Member[],
-	{ archives, store }: { archives: ArchiveReader; store: Store },
+	{ archives, store }: { archives: ArchiveReader; store: Content },
 	folder: string,
 	signal: AbortSignal,
 ): Promise<void> {

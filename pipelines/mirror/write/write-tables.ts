@@ -1,41 +1,54 @@
 import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Receipt } from "../../../schemas/records.js";
-import { type Dataset, shardParts } from "../../dataset.js";
+import type { TableRow } from "../../../schemas/tables.js";
+import type { Dataset } from "../../dataset.js";
 import { tableFile } from "../../lake/paths.js";
 import { tablesOf } from "../../lake/tables.js";
-import type { Store } from "../../ports/store.js";
 import type { TableFiles } from "../../ports/tables.js";
 import { hashFile } from "../../scratch/hash-file.js";
 import type { ShardTables } from "../check/verdict.js";
 
+interface WriteTools {
+	dataset: Dataset;
+	tables: TableFiles;
+	/** Scratch, made and removed here. */
+	folder: string;
+}
+
+type WrittenFile = Receipt["files"][number];
+
 /**
- * Writes one shard's parquet, named by its content, and moves it into the lake.
- * A table without rows has no file. `folder` is scratch, made and removed here.
+ * Writes one shard's parquet, file by file, and hands each over: `keep` may take the local file, which is gone afterwards.
+ * A table without rows has no file.
  */
 export async function writeTables(
 	shard: string,
 	{ rows }: ShardTables,
-	{ dataset, tables, store }: { dataset: Dataset; tables: TableFiles; store: Store },
-	folder: string,
-): Promise<Receipt["files"]> {
-	const files: Receipt["files"] = [];
+	{ dataset, tables, folder }: WriteTools,
+	keep: (file: WrittenFile, local: string) => Promise<void>,
+): Promise<WrittenFile[]> {
+	const files: WrittenFile[] = [];
 	await mkdir(folder, { recursive: true });
 	try {
 		for (const table of tablesOf(dataset)) {
-			const { name } = table;
-			const own = rows[name] ?? [];
+			const own = rows[table.name] ?? [];
 			if (own.length === 0) continue;
-			const local = join(folder, `${name}.parquet`);
+			const local = join(folder, `${table.name}.parquet`);
 			await tables.write(table, own, local);
-			const sha256 = await hashFile(local);
-			const { size: bytes } = await stat(local);
-			const path = tableFile.path(name, shard, sha256);
-			await store.putFile(path, local);
-			files.push({ table: name, path, bytes, sha256, rows: own.length });
+			const file = await describe(shard, table.name, own, local);
+			await keep(file, local);
+			files.push(file);
 		}
 	} finally {
 		await rm(folder, { recursive: true, force: true });
 	}
 	return files;
+}
+
+/** Its name in the lake is its content's. */
+async function describe(shard: string, table: string, rows: TableRow[], local: string): Promise<WrittenFile> {
+	const sha256 = await hashFile(local);
+	const { size: bytes } = await stat(local);
+	return { table, path: tableFile.path(table, shard, sha256), bytes, sha256, rows: rows.length };
 }

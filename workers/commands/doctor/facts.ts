@@ -1,18 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Dataset, splitsOf } from "../../../pipelines/dataset.js";
-import type { HubReply } from "../../../pipelines/doctor/access.js";
 import { bounded } from "../../../pipelines/doctor/check.js";
 import { type SourceSurvey, surveyOfListing, type Wanted } from "../../../pipelines/doctor/source.js";
 import { surveyFolder } from "../../../pipelines/doctor/survey-folder.js";
 import { LATEST } from "../../../pipelines/lake/paths.js";
 import { readLatestSnapshot, type StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
 import type { Clock } from "../../../pipelines/ports/run.js";
+import type { HubReply } from "../../../pipelines/ports/source.js";
 import type { TryRoom } from "../../../pipelines/ports/store.js";
 import type { Options } from "../../../schemas/config.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { systemClock } from "../../clock.js";
 import { parseSource, wantedShards } from "../../options.js";
-import { requireLake } from "../../preflight.js";
 import type { CommandContext } from "../../run-command.js";
 import { Session } from "../../session.js";
 import { askHub, findToken, type LakeStore, openSource, openTryRoom } from "../../wire.js";
@@ -68,7 +67,7 @@ export class DoctorFacts {
 		const ask = within((stop) => askHub({ ...options, ...QUICKLY, source: sourceUri }, QUIETLY, env, stop));
 		this.reply = () => ask().catch(noReply);
 		this.snapshot = within(async () => {
-			await requireLake(store);
+			await store.requireLake();
 			return readLatestSnapshot(store);
 		});
 		this.room = within(() => this.use(this.#openRoom(store)));
@@ -98,7 +97,7 @@ export class DoctorFacts {
 	}
 
 	async #openRoom(store: LakeStore): Promise<TryRoom> {
-		await requireLake(store);
+		await store.requireLake();
 		const room = await openTryRoom(this.options, { ...this.#context, note: () => {}, clock: HASTY });
 		this.#rooms.push(room);
 		return room;

@@ -18,7 +18,7 @@ import { type Fleet, type RunKey, runUnderWay, startRun } from "../../fleet/star
 import { Registry } from "../../fleet/worker-registry.js";
 import { Interrupted } from "../../interrupt.js";
 import { claimLake, tellPlan } from "../../mirror-steps.js";
-import { requireLake, requirePredicate } from "../../preflight.js";
+import { requirePredicate } from "../../preflight.js";
 import { countedText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { emptyDocument, type Reporting, reportRun } from "../../report/run-report.js";
@@ -34,7 +34,7 @@ export async function enqueue(context: CommandContext): Promise<CommandResult> {
 	await requirePredicate(options, session.dataset);
 	if (options.expect !== undefined && !options.wait) throw nobodyJudges();
 	const expectations = await readExpected(options, session.dataset);
-	await requireLake(session.store);
+	await session.store.requireLake();
 	const scratch = await session.scratch();
 	const connection = await openQueue(options, env, { patient: false, onState: tellState(log) });
 	const enqueuer = new Enqueuer(context, { session, request, expectations }, connection);

@@ -10,14 +10,14 @@ import { sweepParts } from "../../../pipelines/scratch/part-owner.js";
 import { readExpected } from "../../expect.js";
 import { Interrupted } from "../../interrupt.js";
 import { claimLake, mirrorRequest, tellPlan } from "../../mirror-steps.js";
-import { requireLake, requirePredicate, requireSpace } from "../../preflight.js";
+import { requirePredicate, requireSpace } from "../../preflight.js";
 import { durationText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { emptyDocument, reportRun, type Spent } from "../../report/run-report.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
 import { runMirror, whileSwept } from "../../run-mirror.js";
 import { Session } from "../../session.js";
-import { archives } from "../../wire.js";
+import { archives, type LakeStore } from "../../wire.js";
 
 /** `irlake mirror`: plan, process every shard, publish. */
 export async function mirror(context: CommandContext): Promise<CommandResult> {
@@ -25,7 +25,7 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 	const request = mirrorRequest(context.options, session.dataset);
 	await requirePredicate(context.options, session.dataset);
 	const expectations = await readExpected(context.options, session.dataset);
-	await requireLake(session.store);
+	await session.store.requireLake();
 	const scratch = await session.scratch();
 	session.atEnd(() => session.store.dropStaged());
 	return await new MirrorCommand(context, session, request).run(expectations, scratch);
@@ -64,7 +64,7 @@ class MirrorCommand {
 		}
 	}
 
-	async #attempt(planTools: PlanTools): Promise<MirrorOutcome> {
+	async #attempt(planTools: PlanTools & { store: LakeStore }): Promise<MirrorOutcome> {
 		const { options, note, signal } = this.#context;
 		const { store } = this.#session;
 		const request = this.#request;

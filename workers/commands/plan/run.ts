@@ -1,8 +1,9 @@
 import type { ShardPlan } from "../../../pipelines/mirror/plan/decide.js";
 import { type MirrorPlan, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
+import { freeBytes } from "../../../pipelines/scratch/disk.js";
 import { readExpected } from "../../expect.js";
 import { mirrorRequest } from "../../mirror-steps.js";
-import { freeBytes, requireLake, requirePredicate } from "../../preflight.js";
+import { requirePredicate } from "../../preflight.js";
 import { countedText, countText, durationText, sizeText, tableText } from "../../report/format.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
 import { Session } from "../../session.js";
@@ -18,10 +19,10 @@ export async function plan(context: CommandContext): Promise<CommandResult> {
 	const request = mirrorRequest(options, session.dataset);
 	await requirePredicate(options, session.dataset);
 	await readExpected(options, session.dataset);
-	await requireLake(store);
+	await store.requireLake();
 	const scratch = await session.scratch();
 	const planned = await planMirror(request, await session.planTools(), signal);
-	const free = { scratch: await freeBytes(scratch), lake: store.kind === "s3" ? null : await freeBytes(store.name) };
+	const free = { scratch: await freeBytes(scratch), lake: await store.freeBytes() };
 	sayPlan(planned, options.lake, say);
 	const forLake = free.lake === null ? "" : `, ${sizeText(free.lake)} for the lake`;
 	say(`free: ${sizeText(free.scratch)} in ${scratch}${forLake}`);

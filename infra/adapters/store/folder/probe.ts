@@ -1,9 +1,9 @@
-import { mkdir, open, readdir, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { PRIVATE, privateFile } from "../../../../pipelines/lake/paths.js";
 import type { TryRoom } from "../../../../pipelines/ports/store.js";
+import { nearestFolder } from "../../../../pipelines/scratch/disk.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
-import { systemCode } from "../../../../schemas/errors.js";
 import { storeError } from "./paths.js";
 import { openFolderStore } from "./store.js";
 
@@ -26,17 +26,6 @@ export async function openFolderRoom(lake: string): Promise<TryRoom> {
 		};
 	} catch (error) {
 		throw storeError(error, root, PRIVATE);
-	}
-}
-
-async function nearestFolder(path: string): Promise<string> {
-	for (let at = path; ; at = dirname(at)) {
-		try {
-			await readdir(at);
-			return at;
-		} catch (error) {
-			if (systemCode(error) !== "ENOENT" || at === dirname(at)) throw error;
-		}
 	}
 }
 

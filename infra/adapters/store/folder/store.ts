@@ -4,11 +4,13 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { each } from "../../../../pipelines/each.js";
 import { objectFile, PRIVATE, privateFile } from "../../../../pipelines/lake/paths.js";
-import type { LakeFile, Store } from "../../../../pipelines/ports/store.js";
+import type { LakeFile, LakePlace, StagePlace, Store } from "../../../../pipelines/ports/store.js";
+import { freeBytes } from "../../../../pipelines/scratch/disk.js";
 import { ownerId, ownerState } from "../../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
 import { DurableFolders, SYNC_WIDTH, syncFile, syncFolder, writeSynced } from "./durable.js";
 import { inFolder, isAbsent, storeError } from "./paths.js";
+import { requireLake } from "./require-lake.js";
 
 const { asideFolder: ASIDE, stagedFolders: STAGED } = privateFile;
 /** Files of another machine's process are left alone for this long after they last changed. */
@@ -16,29 +18,22 @@ const ELSEWHERE_MS = 7 * 24 * 3600 * 1000;
 /** What link() answers where hard links cannot be had. */
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]);
 
-export interface FolderStore extends Store {
-	readonly kind: "folder";
-	/** Absolute path of the folder where this process's image threads stage objects; it need not exist. */
-	readonly stageFolder: string;
-}
-
 /**
  * A lake in a folder, which is made at the first write. Everything is made aside, synced, then named by link()
  * (once only) or rename() (content-named files, `latest.json`), and the folder synced, before a call returns.
  *
  * Throws LAKE_UNWRITABLE (no access, or a failing disk), NO_SPACE, LAKE_UNSUPPORTED (no hard links), INTERNAL (a path outside the lake).
  */
-export function openFolderStore(folder: string): FolderStore {
+export function openFolderStore(folder: string): Store & LakePlace {
 	return new Folder(folder);
 }
 
 /** Numbers the files made aside in this process, over all its stores. */
 let asideCount = 0;
 
-class Folder implements FolderStore {
-	readonly kind = "folder";
+class Folder implements Store, LakePlace {
 	readonly name: string;
-	readonly stageFolder: string;
+	readonly stage: StagePlace;
 	readonly #root: string;
 	readonly #folders: DurableFolders;
 
@@ -46,7 +41,18 @@ class Folder implements FolderStore {
 		this.name = folder;
 		this.#root = resolve(folder);
 		this.#folders = new DurableFolders(this.#root);
-		this.stageFolder = join(this.#root, privateFile.stagedFolder(ownerId()));
+		this.stage = { kind: "folder", folder: join(this.#root, privateFile.stagedFolder(ownerId())) };
+	}
+
+	requireLake(): Promise<void> {
+		return requireLake(this.name);
+	}
+
+	/** Hard links are tried out by each write. */
+	async prepareWrites(): Promise<void> {}
+
+	freeBytes(): Promise<number> {
+		return freeBytes(this.#root);
 	}
 
 	get(path: string): Promise<Buffer | null> {
@@ -149,7 +155,7 @@ class Folder implements FolderStore {
 
 	async dropStaged(): Promise<void> {
 		await this.#guard(STAGED, async () => {
-			await rm(this.stageFolder, { recursive: true, force: true });
+			await rm(this.stage.folder, { recursive: true, force: true });
 			for (const name of await namesIn(join(this.#root, STAGED))) {
 				await dropLeftOver(join(this.#root, STAGED, name), name);
 			}
@@ -191,7 +197,7 @@ class Folder implements FolderStore {
 	}
 
 	async #publishObject(key: string, file: string): Promise<void> {
-		const staged = join(this.stageFolder, basename(key));
+		const staged = join(this.stage.folder, basename(key));
 		try {
 			await rename(staged, file);
 		} catch (error) {

@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import { each } from "../../../../pipelines/each.js";
 import { LATEST, objectFile, PRIVATE } from "../../../../pipelines/lake/paths.js";
 import type { Clock, Progress } from "../../../../pipelines/ports/run.js";
-import type { LakeFile, Store } from "../../../../pipelines/ports/store.js";
+import type { LakeFile, LakePlace, StagePlace, Store } from "../../../../pipelines/ports/store.js";
 import type { RetryPolicy } from "../../../../pipelines/retry.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
@@ -42,16 +42,6 @@ export interface S3StoreOptions {
 	note: Progress["note"];
 }
 
-export interface S3Store extends Store {
-	readonly kind: "s3";
-	/** Absolute path of the folder where this process's image threads stage objects; it need not exist. */
-	readonly stageFolder: string;
-	/** Throws LAKE_NOT_FOUND (no bucket), LAKE_UNWRITABLE (no access), LAKE_NOT_A_LAKE (other files are there). */
-	requireLake(): Promise<void>;
-	/** Tries the server's conditional writes out, once; throws LAKE_UNSUPPORTED. Every write waits for it too. */
-	prepareWrites(): Promise<void>;
-}
-
 /**
  * A lake in an S3 bucket, at Amazon or any compatible server. Objects and parquet are put without condition, since their
  * names are their content's; records by `If-None-Match` and `If-Match`. A lost answer is settled by reading back.
@@ -59,7 +49,7 @@ export interface S3Store extends Store {
  * Throws LAKE_NOT_FOUND (no bucket), LAKE_UNWRITABLE (refused), LAKE_UNAVAILABLE (no answer, again and again),
  * LAKE_UNSUPPORTED (no conditional writes), NO_SPACE, INTERNAL (a path outside the lake), and the signal's reason.
  */
-export async function openS3Store(options: S3StoreOptions): Promise<S3Store> {
+export async function openS3Store(options: S3StoreOptions): Promise<Store & LakePlace> {
 	const bucket = await openBucket(options);
 	return new InBucket(bucket.calls.place.store, bucket, options);
 }
@@ -72,10 +62,9 @@ export async function openBucket(options: S3StoreOptions): Promise<Bucket> {
 	return new Bucket(new Calls(client, { store, bucket, endpoint }, options), bucket, prefix, options.encryption);
 }
 
-class InBucket implements S3Store {
-	readonly kind = "s3";
+class InBucket implements Store, LakePlace {
 	readonly name: string;
-	readonly stageFolder: string;
+	readonly stage: StagePlace;
 	readonly #bucket: Bucket;
 	readonly #calls: Calls;
 	readonly #uploads: Uploads;
@@ -88,13 +77,14 @@ class InBucket implements S3Store {
 
 	constructor(name: string, bucket: Bucket, options: S3StoreOptions) {
 		this.name = name;
-		this.stageFolder = join(options.scratch, "staged", ownerId());
+		this.stage = { kind: "scratch", folder: join(options.scratch, "staged", ownerId()) };
 		this.#bucket = bucket;
 		this.#calls = bucket.calls;
 		this.#uploads = new Uploads(bucket, options.note);
 		this.#options = options;
 	}
 
+	/** Throws LAKE_NOT_FOUND (no bucket) as well. */
 	async requireLake(): Promise<void> {
 		await this.#calls.guard("", async () => {
 			if ((await this.#bucket.get(LATEST)) !== null) return;
@@ -107,8 +97,13 @@ class InBucket implements S3Store {
 		});
 	}
 
+	/** Tries the server's conditional writes out, once. Every write waits for it too. */
 	async prepareWrites(): Promise<void> {
 		await this.#conditional();
+	}
+
+	async freeBytes(): Promise<null> {
+		return null;
 	}
 
 	get(path: string): Promise<Buffer | null> {
@@ -192,7 +187,7 @@ class InBucket implements S3Store {
 	async dropStaged(): Promise<void> {
 		// The next run of a long-lived process lists anew: a vacuum may have come between.
 		this.#index = null;
-		await rm(this.stageFolder, { recursive: true, force: true });
+		await rm(this.stage.folder, { recursive: true, force: true });
 		const staged = join(this.#options.scratch, "staged");
 		for (const owner of await namesIn(staged)) await dropLeftOver(join(staged, owner), owner);
 		// Where nothing was written, nothing is changed.
@@ -220,7 +215,7 @@ class InBucket implements S3Store {
 
 	/** One staged object, unless the lake has it. What another shard of this process has published meanwhile is no longer staged. */
 	async #publishObject(key: string, index: ObjectIndex): Promise<void> {
-		const file = join(this.stageFolder, basename(key));
+		const file = join(this.stage.folder, basename(key));
 		try {
 			const { size } = statSync(file);
 			if (index.size(key) !== size) {

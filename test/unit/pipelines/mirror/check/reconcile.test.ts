@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { judgeRatio, settle } from "../../../../../pipelines/mirror/check/reconcile.js";
-import type { CheckedRows, Settled } from "../../../../../pipelines/mirror/check/verdict.js";
+import { judgeRatio } from "../../../../../pipelines/mirror/check/reconcile.js";
+import type { CheckedRows } from "../../../../../pipelines/mirror/check/verdict.js";
 import type { ImageResult } from "../../../../../pipelines/ports/images.js";
 import { LakeError } from "../../../../../schemas/errors.js";
 import { DEFAULT_SETTINGS } from "../../../../../schemas/settings.js";

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { memberTasks } from "../../../../../pipelines/mirror/check/check-images.js";
 import { checkRows } from "../../../../../pipelines/mirror/check/check-rows.js";
-import { judgeRatio, settle } from "../../../../../pipelines/mirror/check/reconcile.js";
-import type { Settled } from "../../../../../pipelines/mirror/check/verdict.js";
+import { judgeRatio } from "../../../../../pipelines/mirror/check/reconcile.js";
 import { Selecting } from "../../../../../pipelines/mirror/plan/selection.js";
 import type { ImageResult } from "../../../../../pipelines/ports/images.js";
 import type { PlacedRow, Predicate } from "../../../../../pipelines/ports/tables.js";

@@ -1,7 +1,5 @@
 import { LAKE_FORMAT, type Receipt } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
-import { recordBytes } from "../../lake/snapshot.js";
-import type { Store } from "../../ports/store.js";
 import type { Finding, ShardTables, Verdict } from "../check/verdict.js";
 import type { ShardPlan } from "../plan/decide.js";
 
