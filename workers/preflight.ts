@@ -1,9 +1,9 @@
 import { constants } from "node:fs";
-import { access, readdir, statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import { access, readdir } from "node:fs/promises";
 import type { MirrorPlan } from "../pipelines/mirror/plan/plan-mirror.js";
 import type { Progress } from "../pipelines/ports/run.js";
 import type { TableFiles } from "../pipelines/ports/tables.js";
+import { diskOf, nearestFolder } from "../pipelines/scratch/disk.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError, systemCode } from "../schemas/errors.js";
 import { scratchFolder } from "./options.js";
@@ -51,18 +51,6 @@ export async function requireScratch(options: Pick<Options, "scratch">, env: Nod
 	}
 }
 
-/** The path itself, or the nearest folder above it that exists. Throws the system's error for what is no folder. */
-async function nearestFolder(path: string): Promise<string> {
-	for (let at = path; ; at = dirname(at)) {
-		try {
-			await readdir(at);
-			return at;
-		} catch (error) {
-			if (systemCode(error) !== "ENOENT" || at === dirname(at)) throw error;
-		}
-	}
-}
-
 /**
  * Looks whether the lake's disk can take what is to be done, before anything is fetched. Images are kept as they are, so
  * a shard takes about its zip's size. Throws NO_SPACE where one shard alone would not fit; the scratch folder's disk is
@@ -76,7 +64,7 @@ export async function requireSpace(
 	if (store.kind === "s3" || settings.image !== "passthrough") return;
 	const lake = store.name;
 	const sizes = shards.filter(({ action }) => action === "process").map(lakeBytes);
-	const free = await freeBytes(lake);
+	const { free } = await diskOf(lake);
 	const largest = Math.max(0, ...sizes);
 	if (free < largest) {
 		const message = `${lake} has ${sizeText(free)} free, but the largest shard to do needs ${sizeText(largest)}.`;
@@ -89,18 +77,6 @@ export async function requireSpace(
 /** About what a shard takes in the lake: of its zip's size, the share that is chosen. */
 function lakeBytes({ input, selection }: MirrorPlan["shards"][number]): number {
 	return selection ? Math.round((input.bytes * selection.chosen) / Math.max(1, selection.images)) : input.bytes;
-}
-
-/** Free bytes of the file system that holds the folder, or would hold it. */
-export async function freeBytes(folder: string): Promise<number> {
-	for (let at = folder; ; at = dirname(at)) {
-		try {
-			const { bavail, bsize } = await statfs(at);
-			return bavail * bsize;
-		} catch (error) {
-			if (at === dirname(at)) throw error;
-		}
-	}
 }
 
 /** DuckDB, opened when it is first needed: a run with nothing to do does without. */

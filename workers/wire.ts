@@ -229,7 +229,8 @@ export async function openImages(to: LakeStore | string | null, note: Progress["
 	const folder = typeof to === "string" ? to : to?.stageFolder;
 	const kind = typeof to === "string" || to?.kind === "s3" ? "scratch" : "folder";
 	const stage = folder === undefined ? null : ({ kind, folder } as const);
-	return createImagePool({ threads: availableParallelism(), stage, note });
+	const beginStaging = typeof to === "string" ? undefined : () => to?.beginStaging();
+	return createImagePool({ threads: availableParallelism(), stage, note, ...(beginStaging ? { beginStaging } : {}) });
 }
 
 /** Name and version of what re-encodes; asked for only where images are not kept as they are. */

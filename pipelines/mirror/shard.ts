@@ -5,6 +5,8 @@ import type { Dataset } from "../dataset.js";
 import type { Store } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { scratchError } from "../scratch/errors.js";
+import { forgetFailed, keepFailed } from "../scratch/failed.js";
+import { despiteStandstills } from "../scratch/marks.js";
 import { workFolder } from "../scratch/work-folder.js";
 import { checkImages, memberTasks } from "./check/check-images.js";
 import { checkRows } from "./check/check-rows.js";
@@ -16,7 +18,6 @@ import type { ContentTools, ShardContent } from "./content/shard-content.js";
 import { requireNoDoubt, withoutDoubt } from "./content/whole-zip-fallback.js";
 import type { ShardPlan } from "./plan/decide.js";
 import { readShardMetadata, type SplitMetadata } from "./plan/metadata.js";
-import { forgetFailed, keepFailed } from "./write/keep-failed.js";
 import { keepRejected } from "./write/keep-rejected.js";
 import { tableRows } from "./write/table-rows.js";
 import { countFindings, makeReceipt, writeReceipt } from "./write/write-receipt.js";
@@ -61,14 +62,19 @@ export async function processShard(
 	tools: ShardTools,
 	signal: AbortSignal,
 ): Promise<Receipt> {
+	const { note } = tools.progress;
+	const once = () => processOnce(plan, metadata, settings, tools, signal);
+	const again = (error: unknown) => {
+		note("warn", "the process stood still, and the shard begins again", { shard: plan.shard, reason: String(error) });
+	};
 	try {
-		return await processOnce(plan, metadata, settings, tools, signal);
+		return await despiteStandstills(once, again, signal);
 	} catch (error) {
 		if (!(error instanceof ShardFailed)) throw error;
 		const whole = withoutDoubt(plan, error);
 		if (whole === null) throw error;
 		const { shard, code, path } = error;
-		tools.progress.note("warn", "parts of a zip are wrong; the whole zip is fetched to be sure", { shard, code, path });
+		note("warn", "parts of a zip are wrong; the whole zip is fetched to be sure", { shard, code, path });
 		return processOnce(whole, metadata, settings, tools, signal);
 	}
 }
@@ -110,7 +116,7 @@ async function processOnce(
 		signal.throwIfAborted();
 		const receipt = await writeReceipt(store, makeReceipt(plan, settings, settled, tables, files));
 		await content.release();
-		await forgetFailed(tools.scratch, plan);
+		await forgetFailed(tools.scratch, failedName(plan));
 		return receipt;
 	} catch (error) {
 		signal.throwIfAborted();
@@ -137,9 +143,18 @@ async function keep(
 	zip: string | null,
 ): Promise<string | null> {
 	try {
-		return await keepFailed(scratch, plan, error, findings, zip);
+		return await keepFailed(scratch, failedName(plan), {
+			error: error.message,
+			findings: findings.map((finding) => JSON.stringify(finding)),
+			zip: zip === null ? null : { path: zip, name: `${plan.shard}.zip` },
+		});
 	} catch (cause) {
 		progress.note("warn", "what the shard left could not be kept", { shard: plan.shard, reason: systemCode(cause) });
 		return null;
 	}
+}
+
+/** `<shard>-<start of the work id>`: what fails anew takes the place of what the same work left. */
+function failedName({ shard, workId }: ShardPlan): string {
+	return `${shard}-${workId.slice(0, 12)}`;
 }

@@ -1,8 +1,10 @@
-import { mkdir, readdir, rm, statfs } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type { MetadataColumn, PlainRow, RowDifference, TableFiles } from "../../../pipelines/ports/tables.js";
-import { ownerAlive, ownerId } from "../../../pipelines/scratch/owner.js";
+import { diskOf } from "../../../pipelines/scratch/disk.js";
+import { holdMark, ownerLives } from "../../../pipelines/scratch/marks.js";
+import { ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { INTEGER_COLUMNS, type MetadataRow, TEXT_COLUMNS } from "../../../schemas/row.js";
 import { TABLES, type TableName, type TableRow } from "../../../schemas/tables.js";
@@ -172,9 +174,11 @@ class DuckDBFiles implements TableFiles {
 		}
 	}
 
-	#readySpill(): Promise<void> {
+	/** DuckDB makes the folder once only, and it may have been taken for a dead owner's since. */
+	async #readySpill(): Promise<void> {
 		this.#spillReady ??= prepareSpill(dirname(this.#spill));
-		return this.#spillReady;
+		await this.#spillReady;
+		await mkdir(this.#spill, { recursive: true });
 	}
 
 	async #writeError(table: TableName, path: string, error: unknown): Promise<LakeError> {
@@ -198,20 +202,20 @@ class DuckDBFiles implements TableFiles {
 /** Makes the folder, and removes from it what killed processes spilled. */
 async function prepareSpill(folder: string): Promise<void> {
 	await mkdir(folder, { recursive: true });
+	holdMark(folder);
 	for (const name of await readdir(folder)) {
 		if (!name.startsWith(SPILL_PREFIX)) continue;
+		const path = join(folder, name);
 		const owner = name.slice(SPILL_PREFIX.length).replace(/\.\d+$/, "");
-		if (!ownerAlive(owner)) await rm(join(folder, name), { recursive: true, force: true });
+		if (!(await ownerLives(folder, owner, path))) await rm(path, { recursive: true, force: true });
 	}
 }
 
 async function isFull(folder: string): Promise<boolean> {
-	try {
-		const disk = await statfs(folder);
-		return disk.bavail * disk.bsize < FULL_BYTES;
-	} catch {
-		return false;
-	}
+	return diskOf(folder).then(
+		({ free }) => free < FULL_BYTES,
+		() => false,
+	);
 }
 
 function unreadable(file: string, cause: unknown): LakeError {

@@ -1,4 +1,5 @@
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { sweepParts } from "../../../pipelines/fetch/parts.js";
 import { ensureLakeId } from "../../../pipelines/lake/lake-id.js";
 import { settleLake } from "../../../pipelines/lake/publish.js";
 import { readLatest } from "../../../pipelines/lake/snapshot.js";
@@ -6,7 +7,6 @@ import { type MirrorPlan, type MirrorRequest, planMirror } from "../../../pipeli
 import type { ImagePool } from "../../../pipelines/ports/images.js";
 import { tellRetries } from "../../../pipelines/retry.js";
 import { scratchError } from "../../../pipelines/scratch/errors.js";
-import { sweepParts } from "../../../pipelines/scratch/part-owner.js";
 import type { Options } from "../../../schemas/config.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { systemClock } from "../../clock.js";

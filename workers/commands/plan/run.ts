@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
 import type { ShardPlan } from "../../../pipelines/mirror/plan/decide.js";
 import { type MirrorPlan, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
+import { diskOf } from "../../../pipelines/scratch/disk.js";
 import { systemClock } from "../../clock.js";
 import { readExpected } from "../../expect.js";
-import { freeBytes, lazyTables, requireLake, requirePredicate, requireScratch } from "../../preflight.js";
+import { lazyTables, requireLake, requirePredicate, requireScratch } from "../../preflight.js";
 import { countedText, countText, durationText, sizeText, tableText } from "../../report/format.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
 import { openPredicate, openSource, openStore, retryPolicy } from "../../wire.js";
@@ -40,7 +41,8 @@ export async function plan({ options, env, note, signal, say }: CommandContext):
 			openPredicate,
 		};
 		const planned = await planMirror(request, tools, signal);
-		const free = { scratch: await freeBytes(scratch), lake: store.kind === "s3" ? null : await freeBytes(store.name) };
+		const lakeDisk = store.kind === "s3" ? null : await diskOf(store.name);
+		const free = { scratch: (await diskOf(scratch)).free, lake: lakeDisk?.free ?? null };
 		sayPlan(planned, options.lake, say);
 		const forLake = free.lake === null ? "" : `, ${sizeText(free.lake)} for the lake`;
 		say(`free: ${sizeText(free.scratch)} in ${scratch}${forLake}`);

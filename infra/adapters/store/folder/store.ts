@@ -3,7 +3,8 @@ import { copyFile, link, open, readdir, readFile, rename, rm, rmdir, stat, unlin
 import { basename, dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import type { LakeFile, Store } from "../../../../pipelines/ports/store.js";
-import { ownerId, ownerState } from "../../../../pipelines/scratch/owner.js";
+import { holdMark, ownerLives, sweepMarks } from "../../../../pipelines/scratch/marks.js";
+import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
 import { DurableFolders, eachOf, SYNC_WIDTH, syncFile, syncFolder, writeSynced } from "./durable.js";
 import { inFolder, isAbsent, storeError } from "./paths.js";
@@ -11,8 +12,6 @@ import { inFolder, isAbsent, storeError } from "./paths.js";
 const PRIVATE = ".irlake";
 const ASIDE = `${PRIVATE}/tmp`;
 const STAGED = `${PRIVATE}/staged`;
-/** Files of another machine's process are left alone for this long after they last changed. */
-const ELSEWHERE_MS = 7 * 24 * 3600 * 1000;
 /** What link() answers where hard links cannot be had. */
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]);
 
@@ -20,6 +19,8 @@ export interface FolderStore extends Store {
 	readonly kind: "folder";
 	/** Absolute path of the folder where this process's image threads stage objects; it need not exist. */
 	readonly stageFolder: string;
+	/** To be called before anything is staged: others must not take it for a dead process's. Throws LAKE_UNWRITABLE, NO_SPACE. */
+	beginStaging(): void;
 }
 
 /**
@@ -47,6 +48,14 @@ class Folder implements FolderStore {
 		this.#root = resolve(folder);
 		this.#folders = new DurableFolders(this.#root);
 		this.stageFolder = join(this.#root, STAGED, ownerId());
+	}
+
+	beginStaging(): void {
+		try {
+			holdMark(join(this.#root, PRIVATE));
+		} catch (error) {
+			throw storeError(error, this.name, PRIVATE);
+		}
 	}
 
 	get(path: string): Promise<Buffer | null> {
@@ -150,12 +159,9 @@ class Folder implements FolderStore {
 	async dropStaged(): Promise<void> {
 		await this.#guard(STAGED, async () => {
 			await rm(this.stageFolder, { recursive: true, force: true });
-			for (const name of await namesIn(join(this.#root, STAGED))) {
-				await dropLeftOver(join(this.#root, STAGED, name), name);
-			}
-			for (const name of await namesIn(join(this.#root, ASIDE))) {
-				await dropLeftOver(join(this.#root, ASIDE, name), name.replace(/\.\d+$/, ""));
-			}
+			const own = join(this.#root, PRIVATE);
+			for (const folder of [STAGED, ASIDE]) await dropLeftOvers(join(this.#root, folder), own);
+			await sweepMarks(own);
 		});
 	}
 
@@ -225,7 +231,10 @@ class Folder implements FolderStore {
 		asideCount += 1;
 		const aside = join(this.#root, ASIDE, `${ownerId()}.${asideCount}`);
 		try {
-			await this.#intoFolder(aside, () => make(aside));
+			await this.#intoFolder(aside, () => {
+				holdMark(join(this.#root, PRIVATE));
+				return make(aside);
+			});
 			return await use(aside);
 		} finally {
 			await rm(aside, { force: true });
@@ -307,17 +316,13 @@ async function linkOnce(aside: string, file: string, path: string): Promise<bool
 	}
 }
 
-export async function namesIn(folder: string): Promise<string[]> {
-	return (await readdir(folder).catch(nullIfAbsent)) ?? [];
-}
-
-/** Removes what a dead process left, and what one of another machine has not touched for long. */
-export async function dropLeftOver(path: string, owner: string): Promise<void> {
-	const state = ownerState(owner);
-	if (state === "alive") return;
-	if (state === "elsewhere") {
-		const about = await stat(path).catch(nullIfAbsent);
-		if (about === null || Date.now() - about.mtimeMs < ELSEWHERE_MS) return;
+/**
+ * Removes from a folder, whose names begin with their owners' ids, what dead processes left.
+ * @param root where the owners keep their marks
+ */
+export async function dropLeftOvers(folder: string, root: string): Promise<void> {
+	for (const name of (await readdir(folder).catch(nullIfAbsent)) ?? []) {
+		const path = join(folder, name);
+		if (!(await ownerLives(root, name.replace(/\.\d+$/, ""), path))) await rm(path, { recursive: true, force: true });
 	}
-	await rm(path, { recursive: true, force: true });
 }

@@ -5,11 +5,12 @@ import type { Readable } from "node:stream";
 import type { Clock, Progress } from "../../../../pipelines/ports/run.js";
 import type { LakeFile, Store } from "../../../../pipelines/ports/store.js";
 import type { RetryPolicy } from "../../../../pipelines/retry.js";
+import { holdMark } from "../../../../pipelines/scratch/marks.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
 import { eachOf } from "../folder/durable.js";
 import { checkPath } from "../folder/paths.js";
-import { dropLeftOver, namesIn } from "../folder/store.js";
+import { dropLeftOvers } from "../folder/store.js";
 import { Bucket, checksumOf, type Encryption } from "./bucket.js";
 import { openClient } from "./client.js";
 import { conditionsWork } from "./conditions.js";
@@ -46,6 +47,8 @@ export interface S3Store extends Store {
 	readonly kind: "s3";
 	/** Absolute path of the folder where this process's image threads stage objects; it need not exist. */
 	readonly stageFolder: string;
+	/** To be called before anything is staged: others must not take it for a dead process's. Throws the system's error. */
+	beginStaging(): void;
 	/** Throws LAKE_NOT_FOUND (no bucket), LAKE_UNWRITABLE (no access), LAKE_NOT_A_LAKE (other files are there). */
 	requireLake(): Promise<void>;
 	/** Tries the server's conditional writes out, once; throws LAKE_UNSUPPORTED. Every write waits for it too. */
@@ -93,6 +96,10 @@ class InBucket implements S3Store {
 		this.#calls = bucket.calls;
 		this.#uploads = new Uploads(bucket, options.note);
 		this.#options = options;
+	}
+
+	beginStaging(): void {
+		holdMark(this.#options.scratch);
 	}
 
 	async requireLake(): Promise<void> {
@@ -193,8 +200,8 @@ class InBucket implements S3Store {
 		// The next run of a long-lived process lists anew: a vacuum may have come between.
 		this.#index = null;
 		await rm(this.stageFolder, { recursive: true, force: true });
-		const staged = join(this.#options.scratch, "staged");
-		for (const owner of await namesIn(staged)) await dropLeftOver(join(staged, owner), owner);
+		const { scratch } = this.#options;
+		await dropLeftOvers(join(scratch, "staged"), scratch);
 		// Where nothing was written, nothing is changed.
 		if (this.#conditions !== null) await this.#calls.guard("", () => this.#uploads.sweepStale());
 	}
