@@ -36,16 +36,19 @@ async function listParts(scratch: string): Promise<PartName[]> {
 	return parts;
 }
 
-/** A name of this process for the file's content that none of its downloads holds; held from now on. */
+/** Numbers the parts and sparse files of this process. */
+let names = 0;
+
+/**
+ * A name of this process for the file's content, held from now on. It is new: an image thread may still have the file
+ * open that had an earlier one, and would read on in that.
+ */
 export function hold(scratch: string, file: SourceFile): string {
 	holdMark(scratch);
-	for (let n = 1; ; n++) {
-		const name = `${contentName(file)}.${ownerId()}${n === 1 ? "" : `-${n}`}.part`;
-		const path = join(partsFolder(scratch), name);
-		if (held.has(path)) continue;
-		held.add(path);
-		return path;
-	}
+	names += 1;
+	const path = join(partsFolder(scratch), `${contentName(file)}.${ownerId()}-${names}.part`);
+	held.add(path);
+	return path;
 }
 
 /** The part is no longer held: another download may adopt it. */
@@ -57,27 +60,22 @@ export function letGo(path: string): void {
 export async function adopt(scratch: string, file: SourceFile, own: string): Promise<boolean> {
 	const candidates: (PartName & { bytes: number })[] = [];
 	for (const part of await listParts(scratch)) {
-		if (part.content !== contentName(file) || (await isHeld(scratch, part, own))) continue;
+		if (part.content !== contentName(file) || (await isHeld(scratch, part))) continue;
 		const bytes = (await stat(part.path).catch(() => null))?.size;
 		if (bytes !== undefined) candidates.push({ ...part, bytes });
 	}
 	candidates.sort((a, b) => b.bytes - a.bytes);
 	let adopted = false;
 	for (const { path, owner, bytes } of candidates) {
-		if (adopted || bytes > file.bytes) await removeOther(path, own, adopted);
+		if (adopted || bytes > file.bytes) await rm(path, { force: true });
 		else if (ownerState(owner) === "elsewhere") adopted = await copied(path, own, () => hold(scratch, file));
 		else adopted = await moved(path, own);
 	}
 	return adopted;
 }
 
-async function isHeld(scratch: string, { owner, path }: PartName, own: string): Promise<boolean> {
-	if (owner === ownerId()) return path !== own && held.has(path);
-	return ownerLives(scratch, owner, path);
-}
-
-async function removeOther(path: string, own: string, adopted: boolean): Promise<void> {
-	if (path !== own || !adopted) await rm(path, { force: true });
+async function isHeld(scratch: string, { owner, path }: PartName): Promise<boolean> {
+	return owner === ownerId() ? held.has(path) : ownerLives(scratch, owner, path);
 }
 
 /** False when another process was faster. */
@@ -117,17 +115,11 @@ export function contentName(file: SourceFile): string {
 	return name;
 }
 
-/** Numbers the sparse files of this process. */
-let sparseFiles = 0;
-
-/**
- * A name for a file that is here in parts only. No two are the same, and no download ever looks for one: an image
- * thread may still hold an earlier one open, and none may be taken for a whole file.
- */
+/** A new name for a file that is here in parts only. No download ever looks for one: none may be taken for a whole file. */
 export function sparseName(scratch: string, file: SourceFile): string {
 	holdMark(scratch);
-	sparseFiles += 1;
-	return join(scratch, "ranges", `${contentName(file)}.${ownerId()}-${sparseFiles}.sparse`);
+	names += 1;
+	return join(scratch, "ranges", `${contentName(file)}.${ownerId()}-${names}.sparse`);
 }
 
 /** Deletes the sparse files that dead processes left: what they hold is fetched again. */
