@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import {
 	BIGINT,
 	BLOB,
@@ -40,7 +40,7 @@ const TYPES: Record<ExportColumn["type"], DuckDBType> = {
  */
 export async function openExportFiles(spillFolder: string): Promise<ExportFiles> {
 	// Named as the tables' own, which are numbered from 1, so that what a killed process spilled is removed with theirs.
-	holdMark(resolve(spillFolder));
+	holdMark(dirname(resolve(spillFolder)));
 	const spill = join(resolve(spillFolder), `duckdb-${ownerId()}.0`);
 	const instance = await DuckDBInstance.create(":memory:", {
 		// A group of 48 MB is held about four times while it is joined.

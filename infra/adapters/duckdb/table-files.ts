@@ -199,15 +199,16 @@ class DuckDBFiles implements TableFiles {
 	}
 }
 
-/** Makes the folder, and removes from it what killed processes spilled. */
+/** Makes the folder, and removes from it what killed processes spilled. Marks are those of the folder it lies in: scratch. */
 async function prepareSpill(folder: string): Promise<void> {
+	const scratch = dirname(folder);
 	await mkdir(folder, { recursive: true });
-	holdMark(folder);
+	holdMark(scratch);
 	for (const name of await readdir(folder)) {
 		if (!name.startsWith(SPILL_PREFIX)) continue;
 		const path = join(folder, name);
 		const owner = name.slice(SPILL_PREFIX.length).replace(/\.\d+$/, "");
-		if (!(await ownerLives(folder, owner, path))) await rm(path, { recursive: true, force: true });
+		if (!(await ownerLives(scratch, owner, path))) await rm(path, { recursive: true, force: true });
 	}
 }
 

@@ -126,6 +126,16 @@ test("a file over 64 MiB is too large, and hashed all the same", async () => {
 	expect(result).toMatchObject({ bytes: content.length, sha256: sha256(content), reject: { code: "IMAGE_TOO_LARGE" } });
 });
 
+test("before the first image is sent, the one who stages is told", async () => {
+	const told: string[] = [];
+	const stage = { kind: "folder", folder: join(temp.path, "told/staged") } as const;
+	const beginStaging = () => void told.push(existsSync(stage.folder) ? "too late" : "in time");
+	const pool = open({ stage, beginStaging });
+	expect(told).toEqual([]);
+	await run(pool, pictures[0] ?? "", { keep: true });
+	expect(told).toEqual(["in time"]);
+});
+
 describe("a host that dies", () => {
 	test("by SIGKILL in mid-run: every image has its result", async () => {
 		const pool = open();
