@@ -5,18 +5,19 @@ import { systemCode } from "../../schemas/errors.js";
 
 /**
  * Names the process that made a temporary file or folder, so that others can tell whether it still lives:
- * `<pid>-<start time>-p<place>`. A pid alone is soon given to another process; the place is there because containers and
+ * `<pid>-0<start time>-<place>`. A pid alone is soon given to another process; the place is there because containers and
  * machines that share a folder do not see each other's pids. Whether an owner elsewhere lives is for `marks.ts` to say.
  *
  * Release 0.1.0 wrote two other forms, which are still read: `<pid>-<start time>` in scratch, and
- * `<pid>-<start time>-<place>`, whose place left out the boot, in lakes. Their owners left no marks.
+ * `<pid>-<start time>-<place>`, whose place left out the boot, in lakes; their owners left no marks. It takes ids of the
+ * present form for those of another machine, and leaves alone what they own.
  */
 
 /** `elsewhere`: of another machine or container, so its pid tells nothing here. */
 export type OwnerState = "alive" | "dead" | "elsewhere";
 
 /** Source of a regular expression for an owner id, of whatever release, within a file's name. */
-export const OWNER_ID = String.raw`\d{1,10}-\d+(?:-p?[0-9a-f]{8})?`;
+export const OWNER_ID = String.raw`\d{1,10}-\d+(?:-[0-9a-f]{8})?`;
 
 interface ProcessStat {
 	state: string;
@@ -58,8 +59,8 @@ function placeOf(...parts: string[]): string {
 const namespace = linkAt("/proc/self/ns/pid");
 const formerPlace = placeOf(hostname(), namespace);
 /** The boot tells machines apart that have the same name: the first pid namespace has the same number on all of them. */
-const place = `p${placeOf(hostname(), namespace, textOf("/proc/sys/kernel/random/boot_id"))}`;
-const own = `${process.pid}-${processStat(process.pid)?.started ?? "0"}-${place}`;
+const place = placeOf(hostname(), namespace, textOf("/proc/sys/kernel/random/boot_id"));
+const own = `${process.pid}-0${processStat(process.pid)?.started ?? "0"}-${place}`;
 
 /** This process's owner id; the same in all its threads. */
 export function ownerId(): string {
@@ -77,10 +78,10 @@ function signalReaches(pid: number): boolean {
 
 /** State of the process that an owner id names. What is no owner id belongs to nobody: `dead`. */
 export function ownerState(id: string): OwnerState {
-	const parts = /^(\d{1,10})-(\d+)(?:-(p?[0-9a-f]{8}))?$/.exec(id);
+	const parts = /^(\d{1,10})-0?(\d+)(?:-([0-9a-f]{8}))?$/.exec(id);
 	if (parts === null) return "dead";
-	const [, pidText, started, where = place] = parts;
-	if (where !== place && where !== formerPlace) return "elsewhere";
+	const [, pidText, started, where] = parts;
+	if (where !== undefined && where !== (leavesMarks(id) ? place : formerPlace)) return "elsewhere";
 	const pid = Number(pidText);
 	if (started === "0") return signalReaches(pid) ? "alive" : "dead";
 	const stat = processStat(pid);
@@ -90,5 +91,5 @@ export function ownerState(id: string): OwnerState {
 
 /** Whether the owner's release kept marks of its life. */
 export function leavesMarks(id: string): boolean {
-	return /-p[0-9a-f]{8}$/.test(id);
+	return /^\d+-0\d/.test(id);
 }

@@ -14,7 +14,7 @@ if (refused) console.warn("unshare is refused here (it takes root): tests with t
 export const NAMESPACES = refused ? test.skip : test;
 
 /** Owner id of a process in a place that is not this one. */
-export const ELSEWHERE = "7-99-p00000000";
+export const ELSEWHERE = "7-099-00000000";
 
 /** Leaves its mark in a folder, as touched so many seconds ago. */
 export function markElsewhere(root: string, secondsAgo: number): void {

@@ -116,7 +116,7 @@ describe("this process's mark", () => {
 test("a sweep takes the marks of the dead, here and elsewhere, and leaves those of the living", async () => {
 	holdMark(root.path);
 	markElsewhere(root.path, DEAD_SECONDS - 5);
-	writeFileSync(join(root.path, "owners", `${process.pid}-1-${ownerId().split("-")[2]}`), "");
+	writeFileSync(join(root.path, "owners", `${process.pid}-01-${ownerId().split("-")[2]}`), "");
 	await sweepMarks(root.path);
 	expect(names().sort()).toEqual([ownerId(), ELSEWHERE].sort());
 	markElsewhere(root.path, DEAD_SECONDS + 1);

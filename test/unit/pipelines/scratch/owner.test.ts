@@ -1,5 +1,8 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { readlinkSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "@jest/globals";
@@ -41,12 +44,13 @@ test("another process is alive until it is killed", async () => {
 
 test("the same pid, started at another time, is another process", () => {
 	const [pid, started, place] = ownerId().split("-");
-	expect(ownerState(`${pid}-${Number(started) + 1}-${place}`)).toBe("dead");
+	expect(ownerState(`${pid}-0${Number(started) + 1}-${place}`)).toBe("dead");
 });
 
 test("of another machine's process nothing is known", () => {
-	expect(ownerState(ownerId().replace(/-p[0-9a-f]{8}$/, "-p00000000"))).toBe("elsewhere");
-	expect(ownerState(ownerId().replace(/-p[0-9a-f]{8}$/, "-00000000"))).toBe("elsewhere");
+	const [pid, started] = ownerId().split("-");
+	expect(ownerState(`${pid}-${started}-00000000`)).toBe("elsewhere");
+	expect(ownerState(`${pid}-${Number(started)}-00000000`)).toBe("elsewhere");
 });
 
 NAMESPACES("a process in another pid namespace is elsewhere, whatever its host's name", async () => {
@@ -57,14 +61,21 @@ NAMESPACES("a process in another pid namespace is elsewhere, whatever its host's
 
 NAMESPACES("where /proc shows another pid namespace, a process does not take another's start for its own", async () => {
 	const { id, end } = await otherOwner(["unshare", "--pid", "--fork"]);
-	expect(id).toMatch(/^1-0-p/);
+	expect(id).toMatch(/^1-00-/);
 	await end();
 });
 
 test("names that release 0.1.0 left without a place are judged by pid and start", () => {
 	const [pid, started] = ownerId().split("-");
-	expect(ownerState(`${pid}-${started}`)).toBe("alive");
+	expect(ownerState(`${pid}-${Number(started)}`)).toBe("alive");
 	expect(ownerState(`${pid}-1`)).toBe("dead");
+});
+
+test("release 0.1.0 takes an owner for one of another machine, and leaves it alone", () => {
+	const [, , place] = /^(\d+)-(\d+)-([0-9a-f]{8})$/.exec(ownerId())?.slice(1) ?? [];
+	const here = `${hostname()}\n${readlinkSync("/proc/self/ns/pid")}`;
+	expect(place).toMatch(/./);
+	expect(place).not.toBe(createHash("sha256").update(here).digest("hex").slice(0, 8));
 });
 
 test("what is no owner id belongs to nobody", () => {

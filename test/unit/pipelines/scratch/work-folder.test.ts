@@ -33,7 +33,7 @@ test("folders of a dead process are deleted, of any kind; those of live ones and
 	const place = ownerId().split("-")[2];
 	const own = [basename(mine), "notes"];
 	// Those of release 0.1.0 name no place.
-	fill([`mirror.${child.pid}-1-1`, `vacuum.${child.pid}-1-${place}-1`, ...own]);
+	fill([`mirror.${child.pid}-1-1`, `vacuum.${child.pid}-01-${place}-1`, ...own]);
 	const other = await workFolder(scratch.path, "mirror");
 	expect(other).not.toBe(mine);
 	expect(names()).toEqual(own.sort());
