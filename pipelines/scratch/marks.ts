@@ -21,7 +21,7 @@ const FOLDER = "owners";
 
 /** Folders in which this process keeps its mark. */
 const roots = new Set<string>();
-let beating = false;
+let timer: NodeJS.Timeout | null = null;
 let removesAtExit = false;
 let standstills = 0;
 /** Numbers the files that ask for the time. */
@@ -48,7 +48,7 @@ export function holdMark(root: string): void {
 	roots.add(root);
 	if (!removesAtExit) process.once("exit", removeAll);
 	removesAtExit = true;
-	if (!beating) nextBeat();
+	if (timer === null) nextBeat();
 }
 
 function touchNow(mark: string): void {
@@ -59,6 +59,7 @@ function touchNow(mark: string): void {
 /** Removes this process's mark: it owns nothing in the folder any more. */
 export async function dropMark(root: string): Promise<void> {
 	if (!roots.delete(root)) return;
+	if (roots.size === 0) nextBeat();
 	await rm(markOf(root, ownerId()), { force: true });
 	// Other marks may be in it.
 	await rmdir(join(root, FOLDER)).catch(() => {});
@@ -75,10 +76,10 @@ function removeAll(): void {
 	}
 }
 
-/** One timer for all marks; it stops when there are none, and keeps no process alive. */
+/** One timer for all marks; there is none where there are no marks, and it keeps no process alive. */
 function nextBeat(): void {
-	beating = roots.size > 0;
-	if (beating) setTimeout(() => void beat().then(nextBeat), BEAT_SECONDS * 1000).unref();
+	if (timer !== null) clearTimeout(timer);
+	timer = roots.size > 0 ? setTimeout(() => void beat().then(nextBeat), BEAT_SECONDS * 1000).unref() : null;
 }
 
 /** Touches all marks, and notices where this process stood still for so long that others may have taken it for dead. */
