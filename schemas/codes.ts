@@ -428,6 +428,12 @@ export const ERRORS = {
 		meaning: "The disk is full, or too small for the next shard.",
 		todo: "Free space, or choose another --scratch or --lake; then run again.",
 	},
+	TAKEN_OVER: {
+		exit: 1,
+		retry: true,
+		meaning: "This process stood still for over a minute, and another one took its temporary files for a dead one's.",
+		todo: "Run it again: nothing is lost. Let no machine that works on a shared folder be suspended meanwhile.",
+	},
 	CHECKS_FAILED: {
 		exit: 1,
 		retry: false,

@@ -250,12 +250,13 @@ export async function openTarget(
  * @param to where good images are staged: for this store, or in a folder of scratch; null when nothing is kept
  */
 export async function openImages(
-	to: Pick<LakePlace, "stage"> | string | null,
+	to: Pick<LakePlace, "stage" | "beginStaging"> | string | null,
 	note: Progress["note"],
 ): Promise<ImagePool> {
 	const { createImagePool } = await import("../infra/adapters/images/pool/pool.js");
 	const stage = typeof to === "string" ? ({ kind: "scratch", folder: to } as const) : (to?.stage ?? null);
-	return createImagePool({ threads: availableParallelism(), stage, note });
+	const beginStaging = typeof to === "string" ? undefined : () => to?.beginStaging();
+	return createImagePool({ threads: availableParallelism(), stage, note, ...(beginStaging ? { beginStaging } : {}) });
 }
 
 /** Name and version of what re-encodes; asked for only where images are not kept as they are. */

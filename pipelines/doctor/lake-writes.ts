@@ -2,6 +2,7 @@ import { link, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError, systemCode } from "../../schemas/errors.js";
 import type { Reader, Records } from "../ports/store.js";
+import { isDiskFull } from "../scratch/disk.js";
 
 /** Tries out what publishing needs of a lake, in a room of its own that is given up afterwards. */
 
@@ -54,7 +55,7 @@ async function syncNames(folder: string): Promise<void> {
 function refusal(what: string, cause: unknown): LakeError {
 	const code = systemCode(cause) ?? "error";
 	const message = `The lake's file system refuses to ${what} (${code}).`;
-	if (code === "ENOSPC" || code === "EDQUOT") return new LakeError("NO_SPACE", message, { cause, hint: NO_ROOM });
+	if (isDiskFull(cause)) return new LakeError("NO_SPACE", message, { cause, hint: NO_ROOM });
 	const links = what === "link a file";
 	return new LakeError(links ? "LAKE_UNSUPPORTED" : "LAKE_UNWRITABLE", message, {
 		cause,

@@ -6,9 +6,9 @@ import { each } from "../each.js";
 import type { Clock } from "../ports/run.js";
 import type { Source, SourceFile } from "../ports/source.js";
 import { Retries, type RetryPolicy } from "../retry.js";
-import { ownIdentity, sparseName, sweepSparse } from "../scratch/part-owner.js";
 import { checkSpace } from "./download.js";
 import { writeAt } from "./part-file.js";
+import { sparseName, sweepSparse } from "./parts.js";
 
 /** A file of the source of which only some parts are on this machine, each at its own offset; all else is holes. */
 
@@ -76,7 +76,7 @@ export class SparseFile {
 	/** An empty one, of the file's size. What dead processes left of such files is deleted first. */
 	static async open(file: SourceFile, options: SparseOptions): Promise<SparseFile> {
 		await sweepSparse(options.scratch);
-		const path = sparseName(options.scratch, file, await ownIdentity());
+		const path = sparseName(options.scratch, file);
 		await mkdir(dirname(path), { recursive: true });
 		const handle = await open(path, "wx+");
 		try {

@@ -7,6 +7,8 @@ import type { Member } from "../ports/archive.js";
 import type { Content, Reader, Records } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { scratchError } from "../scratch/errors.js";
+import { forgetFailed, keepFailed } from "../scratch/failed.js";
+import { despiteStandstills } from "../scratch/marks.js";
 import { workFolder } from "../scratch/work-folder.js";
 import { checkImages, memberTasks } from "./check/check-images.js";
 import { checkRows } from "./check/check-rows.js";
@@ -18,7 +20,6 @@ import type { ContentTools, ShardContent } from "./content/shard-content.js";
 import { planOfWholeZip, requirePartsSuffice } from "./content/whole-zip-fallback.js";
 import type { ShardPlan } from "./plan/decide.js";
 import { readShardMetadata, type SplitMetadata } from "./plan/metadata.js";
-import { forgetFailed, keepFailed } from "./write/keep-failed.js";
 import { keepRejected } from "./write/keep-rejected.js";
 import { countFindings, makeReceipt } from "./write/make-receipt.js";
 import { findingRow, tableRows } from "./write/table-rows.js";
@@ -90,14 +91,20 @@ export async function withCheckedShard<T>(
 	signal: AbortSignal,
 	use: (checked: CheckedShard) => Promise<T>,
 ): Promise<T> {
+	const { note } = tools.progress;
+	const { shard } = task.plan;
+	const once = () => checkOnce(task, tools, signal, use);
+	const again = (error: unknown) => {
+		note("warn", "the process stood still, and the shard begins again", { shard, reason: String(error) });
+	};
 	try {
-		return await checkOnce(task, tools, signal, use);
+		return await despiteStandstills(once, again, signal);
 	} catch (error) {
 		if (!(error instanceof ShardFailed)) throw error;
 		const whole = planOfWholeZip(task.plan, error);
 		if (whole === null) throw error;
-		const { shard, code, path } = error;
-		tools.progress.note("warn", "parts of a zip are wrong; the whole zip is fetched to be sure", { shard, code, path });
+		const { code, path } = error;
+		note("warn", "parts of a zip are wrong; the whole zip is fetched to be sure", { shard, code, path });
 		return checkOnce({ ...task, plan: whole }, tools, signal, use);
 	}
 }
@@ -134,7 +141,7 @@ async function checkOnce<T>(
 		signal.throwIfAborted();
 		const made = await use({ plan, verdict, tables, members: images.members });
 		await content.release();
-		await forgetFailed(tools.scratch, plan);
+		await forgetFailed(tools.scratch, failedName(plan));
 		return made;
 	} catch (error) {
 		signal.throwIfAborted();
@@ -178,10 +185,18 @@ async function keep(
 	zip: string | null,
 ): Promise<string | null> {
 	try {
-		const told = findings.map((finding) => findingRow(finding, dataset.group));
-		return await keepFailed(scratch, plan, error, told, zip);
+		return await keepFailed(scratch, failedName(plan), {
+			error: error.message,
+			findings: findings.map((finding) => JSON.stringify(findingRow(finding, dataset.group))),
+			zip: zip === null ? null : { path: zip, name: plan.files.zip },
+		});
 	} catch (cause) {
 		progress.note("warn", "what the shard left could not be kept", { shard: plan.shard, reason: systemCode(cause) });
 		return null;
 	}
+}
+
+/** `<shard>-<start of the work id>`: what fails anew takes the place of what the same work left. */
+function failedName({ shard, workId }: ShardPlan): string {
+	return `${shard}-${workId.slice(0, 12)}`;
 }

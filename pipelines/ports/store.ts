@@ -60,6 +60,8 @@ export interface Store extends Reader, Records, Content, Sweeper {}
 export interface LakePlace {
 	/** Where image threads stage objects. */
 	readonly stage: StagePlace;
+	/** To be called before anything is staged: others must not take it for a dead process's. Throws LAKE_UNWRITABLE, NO_SPACE. */
+	beginStaging(): void;
 	/** Throws LAKE_NOT_A_LAKE where other files are and no lake, LAKE_UNWRITABLE without access. Makes nothing. */
 	requireLake(): Promise<void>;
 	/** Refuses a place where two writers could not be kept apart, before anything is fetched. Throws LAKE_UNSUPPORTED. */

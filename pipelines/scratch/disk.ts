@@ -1,29 +1,43 @@
-import { readdir, statfs } from "node:fs/promises";
+import { readdir, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemCode } from "../../schemas/errors.js";
 
-/** Disks of folders that may not exist yet. Makes nothing. */
+/** What the system says of a disk. */
 
-/** The path itself, or the nearest folder above it that exists. Throws the system's error for what is no folder. */
-export async function nearestFolder(path: string): Promise<string> {
-	for (let at = path; ; at = dirname(at)) {
-		try {
-			await readdir(at);
-			return at;
-		} catch (error) {
-			if (systemCode(error) !== "ENOENT" || at === dirname(at)) throw error;
-		}
-	}
+/** Whether an error of the system says that a disk, or this user's share of it, is full: what is told as NO_SPACE. */
+export function isDiskFull(error: unknown): boolean {
+	const code = systemCode(error);
+	return code === "ENOSPC" || code === "EDQUOT";
 }
 
-/** Free bytes of the file system that holds the folder, or would hold it. */
-export async function freeBytes(folder: string): Promise<number> {
-	for (let at = folder; ; at = dirname(at)) {
+/** The path itself, or the nearest folder above it that exists. Throws the system's error for what is no folder. */
+export function nearestFolder(path: string): Promise<string> {
+	return climb(
+		path,
+		(at) => readdir(at).then(() => at),
+		(error) => systemCode(error) === "ENOENT",
+	);
+}
+
+/** The file system that holds the path, or would hold it: its number, and its free bytes. */
+export function diskOf(path: string): Promise<{ device: number; free: number }> {
+	return climb(
+		path,
+		async (at) => {
+			const [{ dev }, { bavail, bsize }] = await Promise.all([stat(at), statfs(at)]);
+			return { device: dev, free: bavail * bsize };
+		},
+		() => true,
+	);
+}
+
+/** Looks at the path, then at those above it, for as long as what is thrown says to. */
+async function climb<T>(path: string, look: (at: string) => Promise<T>, goOn: (error: unknown) => boolean): Promise<T> {
+	for (let at = path; ; at = dirname(at)) {
 		try {
-			const { bavail, bsize } = await statfs(at);
-			return bavail * bsize;
+			return await look(at);
 		} catch (error) {
-			if (at === dirname(at)) throw error;
+			if (at === dirname(at) || !goOn(error)) throw error;
 		}
 	}
 }

@@ -73,7 +73,10 @@ export class Variants {
 		if (this.#images?.folder !== stage) {
 			await this.#images?.pool.close();
 			const kind = store.name.startsWith("s3:") ? "scratch" : "folder";
-			this.#images = { folder: stage, pool: await openImages({ stage: { kind, folder: stage } }, () => {}) };
+			this.#images = {
+				folder: stage,
+				pool: await openImages({ stage: { kind, folder: stage }, beginStaging: () => {} }, () => {}),
+			};
 		}
 		const scratch = this.fresh();
 		const options = { folder: this.folder(variant), cacheFile: null, rehash: false, dataset: imageRewardDb };

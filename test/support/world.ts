@@ -30,6 +30,8 @@ export interface MirrorOptions {
 	fault?: Fault;
 	args?: string[];
 	env?: NodeJS.ProcessEnv;
+	/** A command that runs the mirror, with its own options. */
+	before?: readonly string[];
 }
 
 const EMPTY_IMAGE = { code: "IMAGE_EMPTY", shard: null, variant: null } as const;
@@ -94,8 +96,8 @@ export class World {
 	}
 
 	/** Starts a command that ends with the world at the latest. */
-	async start(args: string[], env: NodeJS.ProcessEnv, root?: string): Promise<CliProcess> {
-		const command = await startCli(args, env, root);
+	async start(args: string[], env: NodeJS.ProcessEnv, root?: string, before?: readonly string[]): Promise<CliProcess> {
+		const command = await startCli(args, env, root, before);
 		this.#commands.push(command);
 		return command;
 	}
@@ -132,7 +134,7 @@ export class Lake {
 	}
 
 	start(options: MirrorOptions = {}): Promise<CliProcess> {
-		return this.world.start(this.#args(options), this.#env(options));
+		return this.world.start(this.#args(options), this.#env(options), undefined, options.before);
 	}
 
 	async mirror(options: MirrorOptions = {}): Promise<CliEnd> {

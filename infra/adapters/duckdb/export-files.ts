@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import {
 	BIGINT,
 	BLOB,
@@ -21,6 +21,7 @@ import {
 	VARCHAR,
 } from "@duckdb/node-api";
 import type { EmbeddedImage, ExportCell, ExportColumn, ExportFiles } from "../../../pipelines/ports/exports.js";
+import { holdMark } from "../../../pipelines/scratch/marks.js";
 import { ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 
@@ -48,6 +49,7 @@ const TYPES: Record<ExportColumn["type"], DuckDBType> = {
  */
 export async function openExportFiles(spillFolder: string): Promise<ExportFiles> {
 	// Named as the tables' own, which are numbered from 1, so that what a killed process spilled is removed with theirs.
+	holdMark(dirname(resolve(spillFolder)));
 	const spill = join(resolve(spillFolder), `duckdb-${ownerId()}.0`);
 	const instance = await DuckDBInstance.create(":memory:", {
 		// A group of 48 MB is held about four times while it is joined.

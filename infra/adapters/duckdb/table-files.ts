@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, statfs } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type {
@@ -9,7 +9,9 @@ import type {
 	RowsWhere,
 	TableFiles,
 } from "../../../pipelines/ports/tables.js";
-import { ownerAlive, ownerId } from "../../../pipelines/scratch/owner.js";
+import { diskOf } from "../../../pipelines/scratch/disk.js";
+import { holdMark, ownerLives } from "../../../pipelines/scratch/marks.js";
+import { ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Table, TableRow } from "../../../schemas/tables.js";
 import { differencesOf, differencesQuery } from "./differences.js";
@@ -207,9 +209,11 @@ class DuckDBFiles implements TableFiles {
 		return (await this.#instance).connect();
 	}
 
-	#readySpill(): Promise<void> {
+	/** DuckDB makes the folder once only, and it may have been taken for a dead owner's since. */
+	async #readySpill(): Promise<void> {
 		this.#spillReady ??= prepareSpill(dirname(this.#spill));
-		return this.#spillReady;
+		await this.#spillReady;
+		await mkdir(this.#spill, { recursive: true });
 	}
 
 	async #writeError(table: string, path: string, error: unknown): Promise<LakeError> {
@@ -230,23 +234,24 @@ class DuckDBFiles implements TableFiles {
 	}
 }
 
-/** Makes the folder, and removes from it what killed processes spilled. */
+/** Makes the folder, and removes from it what killed processes spilled. Marks are those of the folder it lies in: scratch. */
 async function prepareSpill(folder: string): Promise<void> {
+	const scratch = dirname(folder);
 	await mkdir(folder, { recursive: true });
+	holdMark(scratch);
 	for (const name of await readdir(folder)) {
 		if (!name.startsWith(SPILL_PREFIX)) continue;
+		const path = join(folder, name);
 		const owner = name.slice(SPILL_PREFIX.length).replace(/\.\d+$/, "");
-		if (!ownerAlive(owner)) await rm(join(folder, name), { recursive: true, force: true });
+		if (!(await ownerLives(scratch, owner, path))) await rm(path, { recursive: true, force: true });
 	}
 }
 
 async function isFull(folder: string): Promise<boolean> {
-	try {
-		const disk = await statfs(folder);
-		return disk.bavail * disk.bsize < FULL_BYTES;
-	} catch {
-		return false;
-	}
+	return diskOf(folder).then(
+		({ free }) => free < FULL_BYTES,
+		() => false,
+	);
 }
 
 function condition(where: RowsWhere): string {

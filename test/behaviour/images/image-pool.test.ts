@@ -60,7 +60,7 @@ function hosts(parent = process.pid): number[] {
 	const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid=,args="], { encoding: "utf8" }).split("\n");
 	return lines
 		.map((line) => line.trim().split(/\s+/))
-		.filter(([, ppid, ...args]) => Number(ppid) === parent && args.some((arg) => arg.endsWith("images/host.js")))
+		.filter(([, ppid, ...args]) => Number(ppid) === parent && args.some((arg) => arg.endsWith("images/pool/host.js")))
 		.map(([pid]) => Number(pid));
 }
 
@@ -130,6 +130,16 @@ test("a file over 64 MiB is too large, and hashed all the same", async () => {
 	writeFileSync(path, content);
 	const result = await run(open(), path);
 	expect(result).toMatchObject({ bytes: content.length, sha256: sha256(content), reject: { code: "IMAGE_TOO_LARGE" } });
+});
+
+test("before the first image is sent, the one who stages is told", async () => {
+	const told: string[] = [];
+	const stage = { kind: "folder", folder: join(temp.path, "told/staged") } as const;
+	const beginStaging = () => void told.push(existsSync(stage.folder) ? "too late" : "in time");
+	const pool = open({ stage, beginStaging });
+	expect(told).toEqual([]);
+	await run(pool, pictures[0] ?? "", { keep: true });
+	expect(told).toEqual(["in time"]);
 });
 
 describe("a host that dies", () => {

@@ -1,4 +1,5 @@
 import type { Expectations } from "../../../pipelines/expect/expectations.js";
+import { sweepParts } from "../../../pipelines/fetch/parts.js";
 import { finishClaimedSnapshots } from "../../../pipelines/lake/publish.js";
 import { readLatest } from "../../../pipelines/lake/snapshot.js";
 import { tablesOf } from "../../../pipelines/lake/tables.js";
@@ -6,7 +7,6 @@ import { earlierOutcomes, type MirrorOutcome } from "../../../pipelines/mirror/o
 import { type MirrorRequest, type PlanTools, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import { publishOutcomes } from "../../../pipelines/mirror/publish-run.js";
 import { scratchError } from "../../../pipelines/scratch/errors.js";
-import { sweepParts } from "../../../pipelines/scratch/part-owner.js";
 import { readExpected } from "../../expect.js";
 import { Interrupted } from "../../interrupt.js";
 import { claimLake, mirrorRequest, tellPlan } from "../../mirror-steps.js";

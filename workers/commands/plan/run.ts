@@ -1,6 +1,6 @@
 import type { ShardPlan } from "../../../pipelines/mirror/plan/decide.js";
 import { type MirrorPlan, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
-import { freeBytes } from "../../../pipelines/scratch/disk.js";
+import { diskOf } from "../../../pipelines/scratch/disk.js";
 import { readExpected } from "../../expect.js";
 import { mirrorRequest } from "../../mirror-steps.js";
 import { requirePredicate } from "../../preflight.js";
@@ -22,7 +22,7 @@ export async function plan(context: CommandContext): Promise<CommandResult> {
 	await store.requireLake();
 	const scratch = await session.scratch();
 	const planned = await planMirror(request, await session.planTools(), signal);
-	const free = { scratch: await freeBytes(scratch), lake: await store.freeBytes() };
+	const free = { scratch: (await diskOf(scratch)).free, lake: await store.freeBytes() };
 	sayPlan(planned, options.lake, say);
 	const forLake = free.lake === null ? "" : `, ${sizeText(free.lake)} for the lake`;
 	say(`free: ${sizeText(free.scratch)} in ${scratch}${forLake}`);

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { PRIVATE, privateFile } from "../../../../pipelines/lake/paths.js";
 import type { TryRoom } from "../../../../pipelines/ports/store.js";
 import { nearestFolder } from "../../../../pipelines/scratch/disk.js";
+import { dropMark, holdMark } from "../../../../pipelines/scratch/marks.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { storeError } from "./paths.js";
 import { openFolderStore } from "./store.js";
@@ -18,11 +19,15 @@ export async function openFolderRoom(lake: string): Promise<TryRoom> {
 		const folder =
 			parent === root ? join(root, privateFile.aside(ownerId(), 0)) : join(parent, `${PRIVATE}-doctor-${ownerId()}`);
 		const first = await mkdir(folder, { recursive: true });
+		if (parent === root) holdMark(join(root, PRIVATE));
 		return {
 			folder,
 			open: async () => openFolderStore(join(folder, "store")),
 			now: () => timeOf(folder),
-			remove: () => remove(folder, first ?? folder),
+			remove: async () => {
+				await dropMark(join(root, PRIVATE));
+				await remove(folder, first ?? folder);
+			},
 		};
 	} catch (error) {
 		throw storeError(error, root, PRIVATE);

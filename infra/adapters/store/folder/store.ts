@@ -5,16 +5,15 @@ import type { Readable } from "node:stream";
 import { each } from "../../../../pipelines/each.js";
 import { objectFile, PRIVATE, privateFile } from "../../../../pipelines/lake/paths.js";
 import type { LakeFile, LakePlace, StagePlace, Store } from "../../../../pipelines/ports/store.js";
-import { freeBytes } from "../../../../pipelines/scratch/disk.js";
-import { ownerId, ownerState } from "../../../../pipelines/scratch/owner.js";
+import { diskOf } from "../../../../pipelines/scratch/disk.js";
+import { holdMark, ownerLives, sweepMarks } from "../../../../pipelines/scratch/marks.js";
+import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
 import { DurableFolders, SYNC_WIDTH, syncFile, syncFolder, writeSynced } from "./durable.js";
 import { inFolder, isAbsent, storeError } from "./paths.js";
 import { requireLake } from "./require-lake.js";
 
 const { asideFolder: ASIDE, stagedFolders: STAGED } = privateFile;
-/** Files of another machine's process are left alone for this long after they last changed. */
-const ELSEWHERE_MS = 7 * 24 * 3600 * 1000;
 /** What link() answers where hard links cannot be had. */
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]);
 
@@ -51,8 +50,16 @@ class Folder implements Store, LakePlace {
 	/** Hard links are tried out by each write. */
 	async prepareWrites(): Promise<void> {}
 
-	freeBytes(): Promise<number> {
-		return freeBytes(this.#root);
+	async freeBytes(): Promise<number> {
+		return (await diskOf(this.#root)).free;
+	}
+
+	beginStaging(): void {
+		try {
+			holdMark(join(this.#root, PRIVATE));
+		} catch (error) {
+			throw storeError(error, this.name, PRIVATE);
+		}
 	}
 
 	get(path: string): Promise<Buffer | null> {
@@ -156,12 +163,9 @@ class Folder implements Store, LakePlace {
 	async dropStaged(): Promise<void> {
 		await this.#guard(STAGED, async () => {
 			await rm(this.stage.folder, { recursive: true, force: true });
-			for (const name of await namesIn(join(this.#root, STAGED))) {
-				await dropLeftOver(join(this.#root, STAGED, name), name);
-			}
-			for (const name of await namesIn(join(this.#root, ASIDE))) {
-				await dropLeftOver(join(this.#root, ASIDE, name), privateFile.asideOwner(name));
-			}
+			const own = join(this.#root, PRIVATE);
+			for (const folder of [STAGED, ASIDE]) await dropLeftOvers(join(this.#root, folder), own);
+			await sweepMarks(own);
 		});
 	}
 
@@ -231,7 +235,10 @@ class Folder implements Store, LakePlace {
 		asideCount += 1;
 		const aside = join(this.#root, privateFile.aside(ownerId(), asideCount));
 		try {
-			await this.#intoFolder(aside, () => make(aside));
+			await this.#intoFolder(aside, () => {
+				holdMark(join(this.#root, PRIVATE));
+				return make(aside);
+			});
 			return await use(aside);
 		} finally {
 			await rm(aside, { force: true });
@@ -313,17 +320,13 @@ async function linkOnce(aside: string, file: string, path: string): Promise<bool
 	}
 }
 
-export async function namesIn(folder: string): Promise<string[]> {
-	return (await readdir(folder).catch(nullIfAbsent)) ?? [];
-}
-
-/** Removes what a dead process left, and what one of another machine has not touched for long. */
-export async function dropLeftOver(path: string, owner: string): Promise<void> {
-	const state = ownerState(owner);
-	if (state === "alive") return;
-	if (state === "elsewhere") {
-		const about = await stat(path).catch(nullIfAbsent);
-		if (about === null || Date.now() - about.mtimeMs < ELSEWHERE_MS) return;
+/**
+ * Removes from a folder, whose names begin with their owners' ids, what dead processes left.
+ * @param root where the owners keep their marks
+ */
+export async function dropLeftOvers(folder: string, root: string): Promise<void> {
+	for (const name of (await readdir(folder).catch(nullIfAbsent)) ?? []) {
+		const path = join(folder, name);
+		if (!(await ownerLives(root, privateFile.asideOwner(name), path))) await rm(path, { recursive: true, force: true });
 	}
-	await rm(path, { recursive: true, force: true });
 }

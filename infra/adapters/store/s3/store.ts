@@ -7,10 +7,11 @@ import { LATEST, objectFile, PRIVATE } from "../../../../pipelines/lake/paths.js
 import type { Clock, Progress } from "../../../../pipelines/ports/run.js";
 import type { LakeFile, LakePlace, StagePlace, Store } from "../../../../pipelines/ports/store.js";
 import type { RetryPolicy } from "../../../../pipelines/retry.js";
+import { holdMark } from "../../../../pipelines/scratch/marks.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
 import { checkPath } from "../folder/paths.js";
-import { dropLeftOver, namesIn } from "../folder/store.js";
+import { dropLeftOvers } from "../folder/store.js";
 import { Bucket, checksumOf, type Encryption } from "./bucket.js";
 import { openClient } from "./client.js";
 import { conditionsWork } from "./conditions.js";
@@ -82,6 +83,10 @@ class InBucket implements Store, LakePlace {
 		this.#calls = bucket.calls;
 		this.#uploads = new Uploads(bucket, options.note);
 		this.#options = options;
+	}
+
+	beginStaging(): void {
+		holdMark(this.#options.scratch);
 	}
 
 	/** Throws LAKE_NOT_FOUND (no bucket) as well. */
@@ -188,8 +193,8 @@ class InBucket implements Store, LakePlace {
 		// The next run of a long-lived process lists anew: a vacuum may have come between.
 		this.#index = null;
 		await rm(this.stage.folder, { recursive: true, force: true });
-		const staged = join(this.#options.scratch, "staged");
-		for (const owner of await namesIn(staged)) await dropLeftOver(join(staged, owner), owner);
+		const { scratch } = this.#options;
+		await dropLeftOvers(join(scratch, "staged"), scratch);
 		// Where nothing was written, nothing is changed.
 		if (this.#conditions !== null) await this.#calls.guard("", () => this.#uploads.sweepStale());
 	}
