@@ -2,4 +2,4 @@ import type { Dataset } from "../dataset.js";
 import { imageRewardDb } from "./imagereward-db/layout.js";
 
 /** The datasets that are shipped; the first is the one that is meant where nothing says which. */
-export const datasets: readonly Dataset[] = [imageRewardDb];
+export const datasets: readonly [Dataset, ...Dataset[]] = [imageRewardDb];

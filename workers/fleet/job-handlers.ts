@@ -31,17 +31,10 @@ import type {
 import { canonicalJson } from "../../schemas/records.js";
 import { abortable } from "../abortable.js";
 import { systemClock } from "../clock.js";
+import type { NetworkOptions } from "../command-line/options.js";
 import { metadataOf } from "../run-mirror.js";
 import { Session } from "../session.js";
-import {
-	archives,
-	type LakeStore,
-	type NetworkOptions,
-	openPredicate,
-	openSource,
-	openTables,
-	retryPolicy,
-} from "../wire.js";
+import { archives, type LakeStore, openPredicate, openSource, openTables, retryPolicy } from "../wire.js";
 import type { JobLock } from "./consume.js";
 import { FencedStore } from "./fenced-store.js";
 import { errorOf, HandBack, shardErrorOf } from "./job-failure.js";

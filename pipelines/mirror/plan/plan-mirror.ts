@@ -2,7 +2,7 @@ import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Receipt, Snapshot, Split } from "../../../schemas/records.js";
-import type { Settings } from "../../../schemas/settings.js";
+import type { AskedSettings, Settings } from "../../../schemas/settings.js";
 import { type Dataset, shardParts } from "../../dataset.js";
 import { download } from "../../fetch/download.js";
 import { readLatestSnapshot, readReceipt, readSnapshot, snapshotPaths } from "../../lake/snapshot.js";
@@ -16,7 +16,7 @@ import { hashFile } from "../../scratch/hash-file.js";
 import { knownRows, planShards, requireListed, type ShardPlan } from "./decide.js";
 import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
 import { Selecting, type Selection } from "./selection.js";
-import { type AskedSettings, chooseSettings } from "./settings.js";
+import { chooseSettings } from "./settings.js";
 import { planUnkept } from "./unkept.js";
 import { receiptPath } from "./work-id.js";
 

@@ -8,18 +8,31 @@ import { exportWebDataset } from "../../../pipelines/export/webdataset.js";
 import { chooseShards, chooseSnapshot } from "../../../pipelines/lake/choose-snapshot.js";
 import type { StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
 import { workFolder } from "../../../pipelines/scratch/work-folder.js";
-import type { Options } from "../../../schemas/config.js";
+import { aboutCode } from "../../../schemas/codes.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { EXPORT_FORMATS, type ExportFormat, type ExportKey } from "../../../schemas/export.js";
+import type { CommandContext, CommandResult } from "../../command-line/command.js";
+import { didYouMean, orList } from "../../command-line/nearest.js";
+import type { WantedOptions } from "../../command-line/options.js";
+import { defaultSubset } from "../../dataset-help.js";
 import { wantedShards } from "../../options.js";
 import { countedText, sizeText } from "../../report/format.js";
 import { openProgress } from "../../report/progress.js";
-import type { CommandContext, CommandResult } from "../../run-command.js";
-import { Session } from "../../session.js";
+import { Session, type SessionOptions } from "../../session.js";
 import { openTarget } from "../../wire.js";
 
+interface Options extends SessionOptions, WantedOptions {
+	out: string | undefined;
+	/** A number, a path in the lake, or `latest`. */
+	snapshot: string;
+	pairs: "rows" | "embed";
+	/** Bytes. */
+	shard_size: number;
+	overwrite: boolean;
+}
+
 /** `irlake export FORMAT`: a snapshot, written for other tools. */
-export async function exportLake(context: CommandContext, argument: string): Promise<CommandResult> {
+export async function exportLake(context: CommandContext<Options>, argument: string): Promise<CommandResult> {
 	const { options, signal, say } = context;
 	const format = requireFormat(argument);
 	if (options.out === undefined) throw new LakeError("USAGE", "--out is missing: say where the export goes.");
@@ -80,7 +93,9 @@ export async function exportLake(context: CommandContext, argument: string): Pro
 function requireFormat(text: string): ExportFormat {
 	const format = EXPORT_FORMATS.find((one) => one === text);
 	if (format) return format;
-	throw new LakeError("USAGE", `export knows no format ${JSON.stringify(text)}: give ${EXPORT_FORMATS.join(", ")}`);
+	throw new LakeError("USAGE", `export knows no format ${JSON.stringify(text)}: give ${orList(EXPORT_FORMATS)}.`, {
+		hint: `${didYouMean(text, EXPORT_FORMATS)}${aboutCode("USAGE").todo}`,
+	});
 }
 
 function imagesOf({ snapshot }: StoredSnapshot, shards: string[]): number {
@@ -107,7 +122,7 @@ function keyOf(
 }
 
 /** The sizes up to `--subset`, smallest first: with none given all of them, each with the shards that it has. */
-function sizesOf(dataset: Dataset, { subset = "8k" }: Options): string[] {
+function sizesOf(dataset: Dataset, { subset = defaultSubset(dataset) }: Options): string[] {
 	const largest = dataset.subsets[subset] ?? 0;
 	return Object.keys(dataset.subsets).filter((size) => (dataset.subsets[size] ?? 0) <= largest);
 }
