@@ -70,7 +70,7 @@ export class Work {
 	readonly #options: WorkOptions;
 	readonly #tables: Promise<TableFiles>;
 	readonly #lakes = new Shared<Session>(
-		(lake) => lake[Symbol.asyncDispose](),
+		(lake) => lake.close(),
 		({ store }) => store.dropStaged(),
 	);
 	readonly #runs = new Shared<OpenRun>(({ source }) => source.close());

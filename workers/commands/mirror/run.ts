@@ -30,7 +30,7 @@ export async function mirror(context: CommandContext<Options>): Promise<CommandR
 	await requireLake(session.store);
 	const scratch = await session.scratch();
 	session.atEnd(() => session.store.dropStaged());
-	return new MirrorCommand(context, session, request).run(expectations, scratch);
+	return await new MirrorCommand(context, session, request).run(expectations, scratch);
 }
 
 class MirrorCommand {

@@ -25,7 +25,7 @@ export async function scheduleSet(context: CommandContext<Options>, name: string
 	const request = runRequest(options, session.dataset);
 	await requirePredicate(options);
 	await requireLake(store);
-	return withQueue(context, async (queue) => {
+	return await withQueue(context, async (queue) => {
 		const lakeId = await claimLake(store);
 		const changed = await queue.setSchedule(cron, tz, { format: JOB_FORMAT, schedule: name, lake_id: lakeId, request });
 		const present = (await queue.schedules()).filter((schedule) => schedule.name === name);
