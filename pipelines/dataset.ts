@@ -144,6 +144,17 @@ export interface DatasetExport {
 	write(job: ExportJob, files: ExportFiles, about: { snapshot: Snapshot; asked: ExportAsked }): Promise<Exported>;
 }
 
+/** What help and examples of the command line are made of. */
+export interface Examples {
+	/** Lists of shards. */
+	someShards: string;
+	fewShards: string;
+	/** Predicates: by a number, by a text, and one that chooses groups. */
+	predicate: string;
+	textPredicate: string;
+	groupPredicate: string;
+}
+
 /** What the dataset's own page says, to stand beside what was counted. */
 export interface Card {
 	/** Headings, each with the counts that it adds up. */
@@ -152,8 +163,7 @@ export interface Card {
 	said: Readonly<Record<string, readonly string[]>>;
 	/** What an export's images are counted as, beside `images`. @param rows of one shard */
 	countExported(rows: readonly ImageRow[]): Record<string, number>;
-	/** A shard's name, and words about shards and subsets, for help and examples. */
-	help: { subsets: string; splits: string; shards: string; where: string };
+	examples: Examples;
 }
 
 /** `split_7` → `split`, 7. */

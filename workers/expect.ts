@@ -1,7 +1,6 @@
 import { open, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { Dataset } from "../pipelines/dataset.js";
 import { Expectations } from "../pipelines/expect/expectations.js";
 import { type FoundShard, type JudgedFindings, judgeFindings } from "../pipelines/expect/judge-findings.js";
 import { parseExpected } from "../pipelines/expect/parse-expected.js";
@@ -10,12 +9,11 @@ import type { MirrorOutcome, ShardOutcome } from "../pipelines/mirror/outcome.js
 import { workFolder } from "../pipelines/scratch/work-folder.js";
 import { shown } from "../pipelines/text.js";
 import { FINDINGS, type FindingCode } from "../schemas/codes.js";
-import type { Options } from "../schemas/config.js";
 import { LakeError, systemCode } from "../schemas/errors.js";
 import type { Receipt } from "../schemas/records.js";
+import type { CommandContext } from "./command-line/command.js";
 import { countedText, countText, tableText, wrapText } from "./report/format.js";
 import { gravestFirst } from "./report/summary.js";
-import type { CommandContext } from "./run-command.js";
 import type { Session } from "./session.js";
 
 /** `--expect FILE`: read before anything else, judged by at the run's end; nothing that is written depends on it. */
@@ -25,10 +23,7 @@ const MOST_BYTES = 64 * 1024 * 1024;
 const SHOWN = 10;
 
 /** The findings that `--expect` names, or null without it. Throws USAGE, naming the file and the line. */
-export async function readExpected(
-	{ expect }: Pick<Options, "expect">,
-	{ group }: Dataset,
-): Promise<Expectations | null> {
+export async function readExpected({ expect }: { expect: string | undefined }): Promise<Expectations | null> {
 	if (expect === undefined) return null;
 	return new Expectations(parseExpected(await readWhole(expect), expect, group));
 }

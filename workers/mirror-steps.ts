@@ -1,17 +1,18 @@
 import type { Dataset } from "../pipelines/dataset.js";
 import { ensureLakeId } from "../pipelines/lake/lake-id.js";
 import type { MirrorPlan, MirrorRequest } from "../pipelines/mirror/plan/plan-mirror.js";
-import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
+import { AskedSettings } from "../schemas/settings.js";
+import type { CommandContext } from "./command-line/command.js";
+import type { MirrorOptions } from "./command-line/options.js";
 import { wantedShards } from "./options.js";
 import { countedText, sizeText } from "./report/format.js";
-import type { CommandContext } from "./run-command.js";
 import { codecVersion, type LakeStore } from "./wire.js";
 
 /** What a mirror begins with, in this process or on the queue. */
 
 /** What the flags ask for. Throws USAGE. */
-export function mirrorRequest(options: Options, dataset: Dataset): MirrorRequest {
+export function mirrorRequest(options: MirrorOptions, dataset: Dataset): MirrorRequest {
 	if (options.prune && options.shards !== undefined) {
 		throw new LakeError("USAGE", "--prune cannot stand beside --shards.", {
 			hint: "Use --subset or --split to say what the lake shall hold.",
@@ -19,12 +20,19 @@ export function mirrorRequest(options: Options, dataset: Dataset): MirrorRequest
 	}
 	return {
 		wanted: wantedShards(dataset, options),
-		settings: options,
+		settings: askedSettings(options),
 		newSettings: options.new_settings,
 		prune: options.prune,
 		keepRejected: options.keep_rejected,
 		codec: codecVersion,
 	};
+}
+
+/** Those of the options that are settings, and given. */
+function askedSettings(options: MirrorOptions): AskedSettings {
+	const names = Object.keys(AskedSettings.shape) as (keyof AskedSettings)[];
+	const given = names.filter((name) => options[name] !== undefined);
+	return AskedSettings.parse(Object.fromEntries(given.map((name) => [name, options[name]])));
 }
 
 /** Gives a new lake its id. A store that cannot be written to safely is refused here, before anything is fetched. */

@@ -1,27 +1,22 @@
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
-import { type Dataset, metadataColumns } from "../pipelines/dataset.js";
 import type { MirrorPlan } from "../pipelines/mirror/plan/plan-mirror.js";
 import type { Progress } from "../pipelines/ports/run.js";
 import { nearestFolder } from "../pipelines/scratch/disk.js";
-import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
-import { scratchFolder } from "./options.js";
+import { type ScratchOptions, scratchFolder } from "./options.js";
 import { sizeText } from "./report/format.js";
 import { type LakeStore, openPredicate } from "./wire.js";
 
 /** What commands look at before they begin. Nothing is made here: wrong usage leaves no trace. */
 
 /** Reads the predicate asked for, so that a wrong one is refused before anything is begun. Throws USAGE. */
-export async function requirePredicate({ where }: Pick<Options, "where">, dataset: Dataset): Promise<void> {
-	if (where) await (await openPredicate(where, metadataColumns(dataset))).close();
+export async function requirePredicate({ where }: { where: string | undefined }): Promise<void> {
+	if (where) await (await openPredicate(where)).close();
 }
 
 /** The scratch folder, which may not exist yet. Throws USAGE where it could not be made or written to. */
-export async function requireScratch(
-	options: Partial<Pick<Options, "scratch">>,
-	env: NodeJS.ProcessEnv,
-): Promise<string> {
+export async function requireScratch(options: ScratchOptions, env: NodeJS.ProcessEnv): Promise<string> {
 	const folder = scratchFolder(options, env);
 	try {
 		const existing = await nearestFolder(folder);

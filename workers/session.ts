@@ -9,6 +9,7 @@ import type { Clock, Progress } from "../pipelines/ports/run.js";
 import type { Source } from "../pipelines/ports/source.js";
 import type { TableFiles } from "../pipelines/ports/tables.js";
 import { tellRetries } from "../pipelines/retry.js";
+import { LakeError } from "../schemas/errors.js";
 import { systemClock } from "./clock.js";
 import { requireScratch } from "./preflight.js";
 import * as wire from "./wire.js";
@@ -33,7 +34,7 @@ interface SessionRules {
 
 /**
  * One command's lake, and whatever else it needs of the world: each opened when it is first asked for, and closed in
- * the opposite order by `await using`.
+ * the opposite order by `await using`. Whoever holds it that way returns what is awaited: `return await work(session)`.
  */
 export class Session implements AsyncDisposable {
 	readonly store: wire.LakeStore;
@@ -46,6 +47,7 @@ export class Session implements AsyncDisposable {
 	readonly #leavesNothing: boolean;
 	readonly #opened = new Map<string, Promise<unknown>>();
 	readonly #closers: (() => Promise<unknown>)[] = [];
+	#closed = false;
 
 	private constructor(context: SessionContext, store: wire.LakeStore, dataset: Dataset, rules: SessionRules) {
 		this.#context = context;
@@ -130,8 +132,13 @@ export class Session implements AsyncDisposable {
 		this.#closers.push(close);
 	}
 
-	/** Never rejects: what the command did is done, and what it failed of is to be told. */
 	async [Symbol.asyncDispose](): Promise<void> {
+		await this.close();
+	}
+
+	/** Never rejects: what the command did is done, and what it failed of is to be told. */
+	async close(): Promise<void> {
+		this.#closed = true;
 		await Promise.allSettled(this.#opened.values());
 		for (const close of this.#closers.reverse()) {
 			await close().catch((error) => this.#context.note("warn", "Not all could be closed.", { reason: String(error) }));
@@ -143,7 +150,10 @@ export class Session implements AsyncDisposable {
 		return opened;
 	}
 
-	#once<T>(what: string, open: () => Promise<T>): Promise<T> {
+	/** Throws INTERNAL once the session is closed: nobody would close what were opened then. */
+	async #once<T>(what: string, open: () => Promise<T>): Promise<T> {
+		if (this.#closed) throw new LakeError("INTERNAL", `The session was closed before its ${what} was asked for.`);
+		// One name stands for one kind of thing.
 		const opened = (this.#opened.get(what) as Promise<T> | undefined) ?? open();
 		this.#opened.set(what, opened);
 		return opened;

@@ -19,19 +19,16 @@ import type { HubReply, Source, SourcePin } from "../pipelines/ports/source.js";
 import type { LakePlace, Store, TryRoom } from "../pipelines/ports/store.js";
 import type { MetadataColumn, Predicate, TableFiles } from "../pipelines/ports/tables.js";
 import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
-import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
 import { systemClock } from "./clock.js";
+import { type LakeOptions, NETWORK, type NetworkOptions } from "./command-line/options.js";
 import { type LakeAddress, parseLake, parseSource, scratchFolder } from "./options.js";
 
-/** How a Hub is reached. */
-type HubOptions = Partial<Pick<Options, "allow_private_redirects" | "idle_timeout" | "retries" | "retry_wait">>;
-
-/** How the network is used: each process's own affair. */
-export type NetworkOptions = HubOptions & Partial<Pick<Options, "bandwidth">>;
+/** How a Hub is reached, by options that not every command has. */
+type HubOptions = Partial<Omit<NetworkOptions, "bandwidth">>;
 
 /** What a source is opened with. */
-export type SourceOptions = NetworkOptions & Partial<Pick<Options, "rehash">> & { source: string };
+export type SourceOptions = Partial<NetworkOptions> & { source: string; rehash?: boolean };
 
 /** The queue's server, and what stands before each of its keys. */
 export interface QueueConnection extends RedisConnection {
@@ -52,9 +49,6 @@ interface SourceTools extends HubTools {
 	/** Of the Hub: the commit to read at, as an earlier listing resolved it. */
 	pin?: SourcePin | null;
 }
-
-/** Seconds of silence after which a connection is given up. */
-const IDLE_SECONDS = 30;
 
 /** Chooses the adapters and the dataset. Each adapter is imported when it is first wanted: `--help` needs none of them. */
 
@@ -109,7 +103,7 @@ async function hubHttp(options: HubOptions, env: NodeJS.ProcessEnv) {
 		token: hubToken(env),
 		proxies: readProxies(env),
 		allowPrivate: options.allow_private_redirects ?? false,
-		idleSeconds: options.idle_timeout ?? IDLE_SECONDS,
+		idleSeconds: options.idle_timeout ?? NETWORK.idle_timeout.default,
 		retry: retryPolicy(options),
 	};
 }
@@ -158,8 +152,8 @@ export interface StoreTools {
 }
 
 /** What a lake is opened with. */
-export type StoreOptions = Pick<Options, "lake"> &
-	Partial<Pick<Options, "scratch" | "single_writer" | "s3_sse" | "s3_sse_kms_key_id" | "retries" | "retry_wait">>;
+export type StoreOptions = Pick<LakeOptions, "lake"> &
+	Partial<LakeOptions & Pick<NetworkOptions, "retries" | "retry_wait">>;
 
 /** Writes nothing, and of a folder asks nothing either. */
 export async function openStore(options: StoreOptions, tools: Partial<StoreTools> = {}): Promise<LakeStore> {
@@ -205,7 +199,7 @@ function s3Options(
 
 /** Throws USAGE for a key that the asked encryption has no use for. */
 function s3Encryption({ s3_sse, s3_sse_kms_key_id }: StoreOptions): {
-	ServerSideEncryption?: NonNullable<Options["s3_sse"]>;
+	ServerSideEncryption?: NonNullable<LakeOptions["s3_sse"]>;
 	SSEKMSKeyId?: string;
 } {
 	if (s3_sse_kms_key_id === undefined) return s3_sse === undefined ? {} : { ServerSideEncryption: s3_sse };
@@ -289,14 +283,15 @@ const REDIS_URL = "redis://127.0.0.1:6379";
 
 /**
  * The queue's server by `REDIS_URL`.
+ * @param prefix stands before every key of the queue, so that environments can share one server
  * @throws QUEUE_UNAVAILABLE, QUEUE_REFUSED, USAGE
  */
 export async function openQueue(
-	options: Pick<Options, "queue_prefix">,
+	prefix: string,
 	env: NodeJS.ProcessEnv,
 	how: Omit<RedisOptions, "url"> = { patient: false },
 ): Promise<QueueConnection> {
 	const { connectRedis } = await import("../infra/adapters/redis.js");
 	const url = env.REDIS_URL || REDIS_URL;
-	return { ...(await connectRedis({ url, ...how })), prefix: options.queue_prefix };
+	return { ...(await connectRedis({ url, ...how })), prefix };
 }

@@ -28,17 +28,10 @@ import type {
 import { canonicalJson } from "../../schemas/records.js";
 import { abortable } from "../abortable.js";
 import { systemClock } from "../clock.js";
+import type { NetworkOptions } from "../command-line/options.js";
 import { metadataOf } from "../run-mirror.js";
 import { Session } from "../session.js";
-import {
-	archives,
-	type LakeStore,
-	type NetworkOptions,
-	openPredicate,
-	openSource,
-	openTables,
-	retryPolicy,
-} from "../wire.js";
+import { archives, type LakeStore, openPredicate, openSource, openTables, retryPolicy } from "../wire.js";
 import type { JobLock } from "./consume.js";
 import { FencedStore } from "./fenced-store.js";
 import { errorOf, HandBack, shardErrorOf } from "./job-failure.js";
@@ -74,7 +67,7 @@ export class Work {
 	readonly #options: WorkOptions;
 	readonly #tables: Promise<TableFiles>;
 	readonly #lakes = new Shared<Session>(
-		(lake) => lake[Symbol.asyncDispose](),
+		(lake) => lake.close(),
 		({ store }) => store.dropStaged(),
 	);
 	readonly #runs = new Shared<OpenRun>(({ source }) => source.close());

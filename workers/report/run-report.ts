@@ -3,19 +3,25 @@ import type { Expectations } from "../../pipelines/expect/expectations.js";
 import type { JudgedFindings } from "../../pipelines/expect/judge-findings.js";
 import { rejectedFile, tableFile } from "../../pipelines/lake/paths.js";
 import { finishClaimedSnapshots } from "../../pipelines/lake/publish.js";
-import { readReceipts, sumFindings } from "../../pipelines/lake/receipt.js";
+import { readReceipts } from "../../pipelines/lake/receipt.js";
 import type { StoredSnapshot } from "../../pipelines/lake/snapshot.js";
 import { tablesOf } from "../../pipelines/lake/tables.js";
 import type { MirrorOutcome } from "../../pipelines/mirror/outcome.js";
 import type { Receipt } from "../../schemas/records.js";
+import { type CommandContext, type CommandResult, errorDocument } from "../command-line/command.js";
 import { judgedDocument, judgedText, judgeRun } from "../expect.js";
-import { type CommandContext, type CommandResult, errorDocument, FAILED } from "../run-command.js";
 import type { Session } from "../session.js";
 import type { LakeStore } from "../wire.js";
 import { durationText, placeText, sizeText } from "./format.js";
+import { FAILED_RUN } from "./run-document.js";
 import { failuresText, findingsText, selectionText, shardsText, splitsText } from "./summary.js";
 
 /** How a mirror's end is told, in this process or on the queue: for people, and as the document. */
+
+interface ReportOptions {
+	lake: string;
+	keep_rejected: boolean;
+}
 
 /** What a run cost: bytes fetched over the network, and time. */
 export interface Spent {
@@ -25,7 +31,7 @@ export interface Spent {
 
 /** A document with nothing in it yet but what was spent. */
 export function emptyDocument({ bytes, seconds }: Spent): Record<string, unknown> {
-	return { ...FAILED.mirror, bytes_downloaded: bytes, seconds };
+	return { ...FAILED_RUN, bytes_downloaded: bytes, seconds };
 }
 
 /** What a run is told by. */
@@ -37,7 +43,7 @@ export interface Reporting {
 
 /** The summary of a run that is over, for people and as the document. */
 export async function reportRun(
-	context: CommandContext,
+	context: CommandContext<ReportOptions>,
 	outcome: MirrorOutcome,
 	{ session, expectations }: Reporting,
 	spent: Spent,
@@ -90,7 +96,7 @@ interface Summary {
 	spent: Spent;
 }
 
-function saySummary({ say, options }: CommandContext, told: Summary): void {
+function saySummary({ say, options }: CommandContext<ReportOptions>, told: Summary): void {
 	const { dataset, outcome, newest, receipts, findings, judged, state, spent } = told;
 	const heads: Record<string, string> = {
 		published: `published snapshot ${newest?.snapshot.number} of ${options.lake}`,

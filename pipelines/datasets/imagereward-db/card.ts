@@ -25,10 +25,11 @@ export const card: Card = {
 		}
 		return counts;
 	},
-	help: {
-		subsets: "1k, 2k, 4k or 8k",
-		splits: "train, validation or test",
-		shards: "train_1,train_7-9",
-		where: "overall_rating >= 6",
+	examples: {
+		someShards: "train_1,train_7-9",
+		fewShards: "test_1,test_2",
+		predicate: "overall_rating >= 6",
+		textPredicate: "classification = 'People'",
+		groupPredicate: "rank = 1",
 	},
 };

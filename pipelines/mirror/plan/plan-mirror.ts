@@ -2,7 +2,7 @@ import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Snapshot } from "../../../schemas/records.js";
-import type { Settings } from "../../../schemas/settings.js";
+import type { AskedSettings, Settings } from "../../../schemas/settings.js";
 import { type Dataset, metadataColumns, splitsOf } from "../../dataset.js";
 import { download } from "../../fetch/download.js";
 import { commitDatesOf } from "../../lake/commit-dates.js";
@@ -28,7 +28,7 @@ import {
 } from "./decide.js";
 import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
 import { Selecting } from "./selection.js";
-import { type AskedSettings, chooseSettings } from "./settings.js";
+import { chooseSettings } from "./settings.js";
 import { unkeptShards } from "./unkept.js";
 
 /** What a mirror is asked to do. */

@@ -4,17 +4,20 @@ import { diffSource } from "../../../pipelines/diff/diff-source.js";
 import { chooseSnapshot } from "../../../pipelines/lake/choose-snapshot.js";
 import type { StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
 import { LakeError } from "../../../schemas/errors.js";
+import type { CommandContext, CommandResult } from "../../command-line/command.js";
+import type { WantedOptions } from "../../command-line/options.js";
 import { wantedShards } from "../../options.js";
 import { diffText } from "../../report/diff-text.js";
 import { openProgress } from "../../report/progress.js";
-import type { CommandContext, CommandResult } from "../../run-command.js";
-import { Session } from "../../session.js";
+import { Session, type SessionOptions } from "../../session.js";
 import { archives } from "../../wire.js";
+
+type Options = SessionOptions & WantedOptions & { limit: number };
 
 const SOURCE = "source";
 
 /** `irlake diff A B`: what differs between two snapshots, or a snapshot and the source. Leaves nothing behind. */
-export async function diff(context: CommandContext, before: string, after: string): Promise<CommandResult> {
+export async function diff(context: CommandContext<Options>, before: string, after: string): Promise<CommandResult> {
 	const { options, signal, say } = context;
 	if (before === SOURCE && after === SOURCE) throw new LakeError("USAGE", "One of the two must be a snapshot.");
 	await using session = await Session.open(context, { leavesNothing: true });
@@ -49,7 +52,7 @@ export async function diff(context: CommandContext, before: string, after: strin
 }
 
 async function againstSource(
-	{ options, signal }: CommandContext,
+	{ options, signal }: CommandContext<Options>,
 	session: Session,
 	snapshot: StoredSnapshot,
 	tools: DiffTools,

@@ -36,7 +36,7 @@ export function doctorChecks(facts: DoctorFacts): Check[] {
 			await requireScratch(options, env);
 			return checkDisk(facts, "scratch");
 		}),
-		check("redis", () => checkRedis(options, env)),
+		check("redis", () => checkRedis(env)),
 		check("memory", async () => memoryVerdict(process.availableMemory(), availableParallelism(), sizeText)),
 		check("irlake", async () => ok(VERSION)),
 		check("node", async () => nodeVerdict(process.version, NODE_VERSIONS)),

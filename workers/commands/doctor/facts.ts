@@ -8,13 +8,14 @@ import { readLatestSnapshot, type StoredSnapshot } from "../../../pipelines/lake
 import type { Clock } from "../../../pipelines/ports/run.js";
 import type { HubReply } from "../../../pipelines/ports/source.js";
 import type { TryRoom } from "../../../pipelines/ports/store.js";
-import type { Options } from "../../../schemas/config.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { systemClock } from "../../clock.js";
+import type { LakeOptions, WantedOptions } from "../../command-line/options.js";
 import { parseSource, wantedShards } from "../../options.js";
-import type { CommandContext } from "../../run-command.js";
-import { Session } from "../../session.js";
+import { Session, type SessionOptions } from "../../session.js";
 import { askHub, findToken, type LakeStore, openSource, openTryRoom } from "../../wire.js";
+
+export type DoctorOptions = LakeOptions & WantedOptions & SessionOptions & { concurrency: number };
 
 /** Longest wait for source and lake; shorter than a whole check's, so that what builds on them can do without. */
 const ANSWER_SECONDS = 10;
@@ -28,7 +29,7 @@ const HASTY: Clock = { now: systemClock.now, sleep: (seconds, signal) => systemC
 
 /** What several of doctor's checks look at: each fetched once, when it is first wanted, and never longer than its time. */
 export class DoctorFacts {
-	readonly options: Options;
+	readonly options: DoctorOptions;
 	readonly env: NodeJS.ProcessEnv;
 	readonly dataset: Dataset;
 	/** The address of the source. */
@@ -48,9 +49,9 @@ export class DoctorFacts {
 	/** Writes under way, which go on when a check is given up. */
 	readonly #writes: Promise<unknown>[] = [];
 
-	readonly #context: CommandContext;
+	readonly #context: CommandContext<DoctorOptions>;
 
-	private constructor(context: CommandContext, { store, dataset, sourceUri }: Session) {
+	private constructor(context: CommandContext<DoctorOptions>, { store, dataset, sourceUri }: Session) {
 		const { options, env, signal } = context;
 		this.#context = context;
 		const within = <T>(work: (stop: AbortSignal) => Promise<T>): (() => Promise<T>) =>
@@ -74,7 +75,7 @@ export class DoctorFacts {
 	}
 
 	/** Throws USAGE and LAKE_UNSUPPORTED: what was asked for is no source, no lake. */
-	static async of(context: CommandContext): Promise<DoctorFacts> {
+	static async of(context: CommandContext<DoctorOptions>): Promise<DoctorFacts> {
 		await using session = await Session.open({ ...context, note: () => {}, clock: HASTY });
 		const facts = new DoctorFacts(context, session);
 		await findToken(session.sourceUri, context.env);

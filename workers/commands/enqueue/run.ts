@@ -9,6 +9,8 @@ import { publishOutcomes } from "../../../pipelines/mirror/publish-run.js";
 import { scratchError } from "../../../pipelines/scratch/errors.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { RunRequest } from "../../../schemas/jobs.js";
+import type { CommandContext, CommandResult } from "../../command-line/command.js";
+import type { MirrorOptions, NetworkOptions, QueueOptions } from "../../command-line/options.js";
 import { readExpected } from "../../expect.js";
 import { tellState } from "../../fleet/connection-state.js";
 import { followRun, outcomeOf } from "../../fleet/follow-run.js";
@@ -22,12 +24,13 @@ import { requirePredicate } from "../../preflight.js";
 import { countedText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { emptyDocument, type Reporting, reportRun } from "../../report/run-report.js";
-import type { CommandContext, CommandResult } from "../../run-command.js";
 import { Session } from "../../session.js";
 import { openQueue, type QueueConnection } from "../../wire.js";
 
+type Options = MirrorOptions & NetworkOptions & QueueOptions & { wait: boolean; expect: string | undefined };
+
 /** `irlake enqueue`: the same mirror, as jobs on the queue. */
-export async function enqueue(context: CommandContext): Promise<CommandResult> {
+export async function enqueue(context: CommandContext<Options>): Promise<CommandResult> {
 	const { options, env, log } = context;
 	await using session = await Session.open(context);
 	const request = runRequest(options, session.dataset);
@@ -36,7 +39,7 @@ export async function enqueue(context: CommandContext): Promise<CommandResult> {
 	const expectations = await readExpected(options, session.dataset);
 	await session.store.requireLake();
 	const scratch = await session.scratch();
-	const connection = await openQueue(options, env, { patient: false, onState: tellState(log) });
+	const connection = await openQueue(options.queue_prefix, env, { patient: false, onState: tellState(log) });
 	const enqueuer = new Enqueuer(context, { session, request, expectations }, connection);
 	try {
 		return await enqueuer.run();
@@ -62,12 +65,12 @@ function nobodyJudges(): LakeError {
 }
 
 class Enqueuer {
-	readonly #context: CommandContext;
+	readonly #context: CommandContext<Options>;
 	readonly #asked: Asked;
 	readonly #fleet: Fleet;
 	readonly #started = performance.now();
 
-	constructor(context: CommandContext, asked: Asked, connection: QueueConnection) {
+	constructor(context: CommandContext<Options>, asked: Asked, connection: QueueConnection) {
 		this.#context = context;
 		this.#asked = asked;
 		this.#fleet = { queue: new FleetQueue(connection), registry: new Registry(connection) };

@@ -1,4 +1,3 @@
-import type { Dataset } from "../../../pipelines/dataset.js";
 import { exportFiles } from "../../../pipelines/export/files.js";
 import { runExport } from "../../../pipelines/export/run-export.js";
 import { exportWebDataset } from "../../../pipelines/export/webdataset.js";
@@ -7,31 +6,42 @@ import { tableFile } from "../../../pipelines/lake/paths.js";
 import type { StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
 import type { Exported, ExportJob } from "../../../pipelines/ports/exports.js";
 import { workFolder } from "../../../pipelines/scratch/work-folder.js";
+import { aboutCode } from "../../../schemas/codes.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { ExportKey } from "../../../schemas/export.js";
 import type { Snapshot } from "../../../schemas/records.js";
+import type { CommandContext, CommandResult } from "../../command-line/command.js";
+import { didYouMean, orList } from "../../command-line/nearest.js";
+import type { WantedOptions } from "../../command-line/options.js";
 import { wantedShards } from "../../options.js";
 import { countedText, sizeText } from "../../report/format.js";
 import { openProgress } from "../../report/progress.js";
-import type { CommandContext, CommandResult } from "../../run-command.js";
-import { Session } from "../../session.js";
+import { Session, type SessionOptions } from "../../session.js";
 import { openTarget } from "../../wire.js";
 
+interface Options extends SessionOptions, WantedOptions {
+	out: string | undefined;
+	/** A number, a path in the lake, or `latest`. */
+	snapshot: string;
+	pairs: "rows" | "embed";
+	/** Bytes. */
+	shard_size: number;
+	overwrite: boolean;
+}
+
 /** `irlake export FORMAT`: a snapshot, written for other tools. */
-export async function exportLake(context: CommandContext, format: string): Promise<CommandResult> {
+export async function exportLake(context: CommandContext<Options>, format: string): Promise<CommandResult> {
 	const { options, signal, say } = context;
 	if (options.out === undefined) throw new LakeError("USAGE", "--out is missing: say where the export goes.");
 	await using session = await Session.open(context);
 	const { store, dataset } = session;
-	requireFormat(format, dataset);
 	const wanted = wantedShards(dataset, options);
 	const scratch = await session.scratch();
 	const target = await openTarget(options, options.out, context);
 	const chosen = await chooseSnapshot(store, options.snapshot);
 	const shards = chooseShards(dataset, chosen, wanted, options.shards !== undefined);
+	const { options: formatOptions, write } = requireFormat(format, context, session, chosen.snapshot);
 	const snapshot = { number: chosen.snapshot.number, path: chosen.path, sha256: chosen.sha256 };
-	const chosenFormat = formatsOf(context, session, chosen.snapshot)[format];
-	if (!chosenFormat) throw new LakeError("INTERNAL", `The format ${format} was known and is not.`);
 	const progress = openProgress(context, context.drawn, 1);
 	progress.shardStarted(format, 0);
 	progress.imagesFound(format, imagesOf(chosen, shards));
@@ -49,9 +59,9 @@ export async function exportLake(context: CommandContext, format: string): Promi
 			},
 			{
 				snapshot: chosen.snapshot,
-				key: { export: format, snapshot, shards, options: chosenFormat.options },
+				key: { export: format, snapshot, shards, options: formatOptions },
 				overwrite: options.overwrite,
-				write: chosenFormat.write,
+				write,
 			},
 			signal,
 		);
@@ -87,29 +97,31 @@ interface Format {
 	write(job: ExportJob): Promise<Exported>;
 }
 
-/** The formats there are, the dataset's own first. */
-function formatsOf({ options }: CommandContext, session: Session, snapshot: Snapshot): Record<string, Format> {
+const CORE_FORMATS = ["webdataset", "files"] as const;
+
+/** Throws USAGE for a format that the dataset cannot be written in. */
+function requireFormat(text: string, context: CommandContext<Options>, session: Session, snapshot: Snapshot): Format {
+	const { options } = context;
 	const { dataset } = session;
 	const asked = { pairs: options.pairs, subset: options.subset };
-	const own = Object.entries(dataset.exports).map(([name, format]) => {
-		const write = async (job: ExportJob) => format.write(job, await session.exportFiles(), { snapshot, asked });
-		return [name, { options: format.options(asked), write }] as const;
-	});
-	return {
-		...Object.fromEntries(own),
+	const own = dataset.exports[text];
+	if (own) {
+		const write = async (job: ExportJob) => own.write(job, await session.exportFiles(), { snapshot, asked });
+		return { options: own.options(asked), write };
+	}
+	const core: Record<(typeof CORE_FORMATS)[number], Format> = {
 		webdataset: {
 			options: { shard_size: options.shard_size },
 			write: (job) => exportWebDataset(job, dataset.group, options.shard_size),
 		},
 		files: { options: {}, write: async (job) => exportFiles(job, await session.exportFiles(), dataset) },
 	};
-}
-
-/** Throws USAGE. */
-function requireFormat(text: string, { exports }: Dataset): void {
-	const names = [...Object.keys(exports), "webdataset", "files"];
-	if (names.includes(text)) return;
-	throw new LakeError("USAGE", `export knows no format ${JSON.stringify(text)}: give ${names.join(", ")}.`);
+	const known = CORE_FORMATS.find((one) => one === text);
+	if (known) return core[known];
+	const names = [...Object.keys(dataset.exports), ...CORE_FORMATS];
+	throw new LakeError("USAGE", `export knows no format ${JSON.stringify(text)}: give ${orList(names)}.`, {
+		hint: `${didYouMean(text, names)}${aboutCode("USAGE").todo}`,
+	});
 }
 
 function imagesOf({ snapshot }: StoredSnapshot, shards: string[]): number {

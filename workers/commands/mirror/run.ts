@@ -7,6 +7,8 @@ import { earlierOutcomes, type MirrorOutcome } from "../../../pipelines/mirror/o
 import { type MirrorRequest, type PlanTools, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import { publishOutcomes } from "../../../pipelines/mirror/publish-run.js";
 import { scratchError } from "../../../pipelines/scratch/errors.js";
+import type { CommandContext, CommandResult } from "../../command-line/command.js";
+import type { MirrorOptions, NetworkOptions } from "../../command-line/options.js";
 import { readExpected } from "../../expect.js";
 import { Interrupted } from "../../interrupt.js";
 import { claimLake, mirrorRequest, tellPlan } from "../../mirror-steps.js";
@@ -14,13 +16,14 @@ import { requirePredicate, requireSpace } from "../../preflight.js";
 import { durationText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { emptyDocument, reportRun, type Spent } from "../../report/run-report.js";
-import type { CommandContext, CommandResult } from "../../run-command.js";
 import { runMirror, whileSwept } from "../../run-mirror.js";
 import { Session } from "../../session.js";
 import { archives, type LakeStore } from "../../wire.js";
 
+type Options = MirrorOptions & NetworkOptions & { concurrency: number; expect: string | undefined };
+
 /** `irlake mirror`: plan, process every shard, publish. */
-export async function mirror(context: CommandContext): Promise<CommandResult> {
+export async function mirror(context: CommandContext<Options>): Promise<CommandResult> {
 	await using session = await Session.open(context);
 	const request = mirrorRequest(context.options, session.dataset);
 	await requirePredicate(context.options, session.dataset);
@@ -32,14 +35,14 @@ export async function mirror(context: CommandContext): Promise<CommandResult> {
 }
 
 class MirrorCommand {
-	readonly #context: CommandContext;
+	readonly #context: CommandContext<Options>;
 	readonly #session: Session;
 	readonly #request: MirrorRequest;
 	readonly #started = performance.now();
 	/** One of each attempt. */
 	readonly #drawn: RunProgress[] = [];
 
-	constructor(context: CommandContext, session: Session, request: MirrorRequest) {
+	constructor(context: CommandContext<Options>, session: Session, request: MirrorRequest) {
 		this.#context = context;
 		this.#session = session;
 		this.#request = request;

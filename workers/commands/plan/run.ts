@@ -1,18 +1,21 @@
 import type { ShardPlan } from "../../../pipelines/mirror/plan/decide.js";
 import { type MirrorPlan, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import { diskOf } from "../../../pipelines/scratch/disk.js";
+import type { CommandContext, CommandResult } from "../../command-line/command.js";
+import type { MirrorOptions, NetworkOptions } from "../../command-line/options.js";
 import { readExpected } from "../../expect.js";
 import { mirrorRequest } from "../../mirror-steps.js";
 import { requirePredicate } from "../../preflight.js";
 import { countedText, countText, durationText, sizeText, tableText } from "../../report/format.js";
-import type { CommandContext, CommandResult } from "../../run-command.js";
 import { Session } from "../../session.js";
 
 /** Images a second that two cores check, at 0.4 MB each; the time of a plan without a better figure. */
 const MEASURED_BYTES_PER_SECOND = 80e6;
 
+type Options = MirrorOptions & NetworkOptions & { expect: string | undefined };
+
 /** `irlake plan`: what a mirror would do. Leaves nothing behind. */
-export async function plan(context: CommandContext): Promise<CommandResult> {
+export async function plan(context: CommandContext<Options>): Promise<CommandResult> {
 	const { options, signal, say } = context;
 	await using session = await Session.open(context, { leavesNothing: true });
 	const { store } = session;

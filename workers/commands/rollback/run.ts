@@ -2,11 +2,11 @@ import { rollback as rollBack } from "../../../pipelines/lake/rollback.js";
 import { readLatestSnapshot } from "../../../pipelines/lake/snapshot.js";
 import { claimTools } from "../../../pipelines/mirror/publish-run.js";
 import { LakeError } from "../../../schemas/errors.js";
-import type { CommandContext, CommandResult } from "../../run-command.js";
-import { Session } from "../../session.js";
+import type { CommandContext, CommandResult } from "../../command-line/command.js";
+import { Session, type SessionOptions } from "../../session.js";
 
 /** `irlake rollback N`: a new snapshot with the content of snapshot N. */
-export async function rollback(context: CommandContext, argument: string): Promise<CommandResult> {
+export async function rollback(context: CommandContext<SessionOptions>, argument: string): Promise<CommandResult> {
 	const { options, signal, say } = context;
 	if (!/^[1-9]\d{0,8}$/.test(argument)) {
 		throw new LakeError("USAGE", `rollback needs a snapshot's number, not ${JSON.stringify(argument)}.`);

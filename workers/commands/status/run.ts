@@ -8,22 +8,25 @@ import { wholeSnapshots } from "../../../pipelines/vacuum/survey.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Receipt, Snapshot } from "../../../schemas/records.js";
 import { pause } from "../../abortable.js";
+import type { CommandContext, CommandResult } from "../../command-line/command.js";
+import type { QueueOptions } from "../../command-line/options.js";
 import { FleetWatch, fleetDocument, sayFleet } from "../../fleet/fleet-status.js";
 import { Interrupted } from "../../interrupt.js";
 import { countedText, placeText, sizeText, tableText, wrapText } from "../../report/format.js";
 import { selectionText, uncheckedZips } from "../../report/summary.js";
-import type { CommandContext, CommandResult } from "../../run-command.js";
-import { Session } from "../../session.js";
+import { Session, type SessionOptions } from "../../session.js";
 import type { LakeStore } from "../../wire.js";
+
+type Options = SessionOptions & QueueOptions & { watch: boolean };
 
 const WATCH_MS = 2000;
 /** Cursor to the top, screen cleared. */
 const CLEAR = `${String.fromCharCode(27)}[H${String.fromCharCode(27)}[2J`;
 
 /** `irlake status`: the lake's snapshots, counts and missing shards; the queue's runs, shards and workers. */
-export async function status(context: CommandContext): Promise<CommandResult> {
+export async function status(context: CommandContext<Options>): Promise<CommandResult> {
 	const { options, say, signal } = context;
-	if (options.watch && options.json) throw new LakeError("USAGE", "--watch cannot stand beside --json");
+	if (options.watch && context.json) throw new LakeError("USAGE", "--watch cannot stand beside --json.");
 	const watch = new FleetWatch(context);
 	try {
 		for (;;) {
@@ -57,7 +60,7 @@ function isWhole(snapshots: Snapshot[], newest: number, firstKept: number | Lake
 	return (number) => whole.has(number) || (damaged ? null : false);
 }
 
-async function readLake(context: CommandContext): Promise<LakeStatus> {
+async function readLake(context: CommandContext<Options>): Promise<LakeStatus> {
 	const lines: string[] = [];
 	const say = (line: string): void => void lines.push(line);
 	const { options } = context;

@@ -1,12 +1,20 @@
 import { KINDS } from "../../../pipelines/lake/kinds.js";
 import { workFolder } from "../../../pipelines/scratch/work-folder.js";
 import { planVacuum, runVacuum, type Tally, type VacuumReport } from "../../../pipelines/vacuum/vacuum.js";
-import type { Options } from "../../../schemas/config.js";
 import { LakeError } from "../../../schemas/errors.js";
+import type { CommandContext, CommandResult } from "../../command-line/command.js";
 import { countText, durationText, sizeText, tableText, wrapText } from "../../report/format.js";
 import { openProgress } from "../../report/progress.js";
-import type { CommandContext, CommandResult } from "../../run-command.js";
-import { Session } from "../../session.js";
+import { Session, type SessionOptions } from "../../session.js";
+
+interface Options extends SessionOptions {
+	/** Snapshots that are kept: so many of the newest, and those of so many days. */
+	keep: number;
+	keep_days: number;
+	/** Seconds. */
+	grace: number;
+	yes: boolean;
+}
 
 const DAY = 86400;
 /** Below this, a mirror under way may have its work deleted, and has to do it again. */
@@ -14,13 +22,13 @@ const SHORT_GRACE = 3600;
 const COLUMNS = 80;
 
 /** `irlake vacuum`: marks what no retained snapshot needs, and deletes what was marked a grace time ago. */
-export async function vacuum(context: CommandContext): Promise<CommandResult> {
+export async function vacuum(context: CommandContext<Options>): Promise<CommandResult> {
 	const { options, log, signal } = context;
 	await using session = await Session.open(context);
 	const { store, clock } = session;
 	const scratch = await session.scratch();
 	if (options.yes) session.atEnd(() => store.dropStaged());
-	const grace = options.grace ?? DAY;
+	const { grace } = options;
 	if (options.yes && grace < SHORT_GRACE) {
 		log.warn(
 			`a grace time of ${durationText(grace)}: readers of older snapshots, and mirrors under way, may lose files`,
@@ -93,7 +101,7 @@ function rangesText(numbers: number[]): string {
 	return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`)).join(", ");
 }
 
-function tell({ options, say }: CommandContext, report: VacuumReport, grace: number): void {
+function tell({ options, say }: CommandContext<Options>, report: VacuumReport, grace: number): void {
 	const { kept, givenUp, deleted, marked, waiting, due } = report;
 	const words = options.yes
 		? ["deleted", "marked", "marked earlier"]

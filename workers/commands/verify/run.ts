@@ -4,18 +4,20 @@ import { createMender } from "../../../pipelines/verify/mend.js";
 import type { Report } from "../../../pipelines/verify/report.js";
 import { type Mender, verifyLake } from "../../../pipelines/verify/verify.js";
 import { LakeError } from "../../../schemas/errors.js";
+import type { CommandContext, CommandResult } from "../../command-line/command.js";
 import { parseSource } from "../../options.js";
 import { countedText, countText, sizeText, wrapText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
-import type { CommandContext, CommandResult } from "../../run-command.js";
-import { Session } from "../../session.js";
+import { Session, type SessionOptions } from "../../session.js";
 import { archives, codecVersion, openPredicate, retryPolicy } from "../../wire.js";
+
+type Options = SessionOptions & { deep: boolean; repair: boolean };
 
 /** How many problems a person is shown; all of them stand in the document. */
 const SHOWN = 20;
 
 /** `irlake verify`: audits a lake against its own records, and with `--repair` makes good what it can. */
-export async function verify(context: CommandContext): Promise<CommandResult> {
+export async function verify(context: CommandContext<Options>): Promise<CommandResult> {
 	const { options, signal } = context;
 	if (options.repair && options.source !== undefined) parseSource(options.source);
 	await using session = await Session.open(context);
@@ -56,7 +58,7 @@ export async function verify(context: CommandContext): Promise<CommandResult> {
 
 /** @param folders the run's own, which the audit removes, and the one in it where images are staged */
 async function openMender(
-	{ options, signal }: CommandContext,
+	{ options, signal }: CommandContext<Options>,
 	session: Session,
 	folders: { work: string; staged: string },
 	progress: RunProgress,
@@ -88,7 +90,7 @@ function atCommit(uri: string, commit: string | null): string {
 	return commit === null || parseSource(uri).kind === "folder" ? uri : `${uri.replace(/@[^@]*$/, "")}@${commit}`;
 }
 
-function sayReport({ options, say }: CommandContext, report: Report, fetched: number): void {
+function sayReport({ options, say }: CommandContext<Options>, report: Report, fetched: number): void {
 	const { checked, problems, repaired } = report;
 	const left = problems.length === 0 ? "all is as recorded" : countedText(problems.length, "problem");
 	say(`${options.lake}: ${left}${repaired.length > 0 ? `, ${countText(repaired.length)} repaired` : ""}`);
