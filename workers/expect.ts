@@ -1,6 +1,7 @@
 import { open, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import type { Dataset } from "../pipelines/dataset.js";
 import { Expectations } from "../pipelines/expect/expectations.js";
 import { type FoundShard, type JudgedFindings, judgeFindings } from "../pipelines/expect/judge-findings.js";
 import { parseExpected } from "../pipelines/expect/parse-expected.js";
@@ -23,7 +24,10 @@ const MOST_BYTES = 64 * 1024 * 1024;
 const SHOWN = 10;
 
 /** The findings that `--expect` names, or null without it. Throws USAGE, naming the file and the line. */
-export async function readExpected({ expect }: { expect: string | undefined }): Promise<Expectations | null> {
+export async function readExpected(
+	{ expect }: { expect: string | undefined },
+	{ group }: Dataset,
+): Promise<Expectations | null> {
 	if (expect === undefined) return null;
 	return new Expectations(parseExpected(await readWhole(expect), expect, group));
 }

@@ -67,7 +67,7 @@ function unknownShard(dataset: Dataset, shard: string, known: Set<string>): Lake
 		const count = dataset.layout.splits.find(({ name }) => name === split)?.shards ?? 0;
 		return count === 1 ? `${split}_1` : `${split}_1 to ${split}_${count}`;
 	});
-	const last = dataset.shardCount[own];
+	const last = dataset.layout.splits.find(({ name }) => name === own)?.shards;
 	const meant = last === undefined ? didYouMean(shard, known) : `Did you mean ${own}_${number < 1 ? 1 : last}? `;
 	return new LakeError("USAGE", `--shards names ${shard}, but ${dataset.repo} has ${ranges.join(", ")}.`, {
 		hint: `${meant}${aboutCode("USAGE").todo}`,

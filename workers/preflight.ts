@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
+import { type Dataset, metadataColumns } from "../pipelines/dataset.js";
 import type { MirrorPlan } from "../pipelines/mirror/plan/plan-mirror.js";
 import type { Progress } from "../pipelines/ports/run.js";
 import { nearestFolder } from "../pipelines/scratch/disk.js";
@@ -11,8 +12,8 @@ import { type LakeStore, openPredicate } from "./wire.js";
 /** What commands look at before they begin. Nothing is made here: wrong usage leaves no trace. */
 
 /** Reads the predicate asked for, so that a wrong one is refused before anything is begun. Throws USAGE. */
-export async function requirePredicate({ where }: { where: string | undefined }): Promise<void> {
-	if (where) await (await openPredicate(where)).close();
+export async function requirePredicate({ where }: { where: string | undefined }, dataset: Dataset): Promise<void> {
+	if (where) await (await openPredicate(where, metadataColumns(dataset))).close();
 }
 
 /** The scratch folder, which may not exist yet. Throws USAGE where it could not be made or written to. */

@@ -3,7 +3,7 @@ import type { Expectations } from "../../pipelines/expect/expectations.js";
 import type { JudgedFindings } from "../../pipelines/expect/judge-findings.js";
 import { rejectedFile, tableFile } from "../../pipelines/lake/paths.js";
 import { finishClaimedSnapshots } from "../../pipelines/lake/publish.js";
-import { readReceipts } from "../../pipelines/lake/receipt.js";
+import { readReceipts, sumFindings } from "../../pipelines/lake/receipt.js";
 import type { StoredSnapshot } from "../../pipelines/lake/snapshot.js";
 import { tablesOf } from "../../pipelines/lake/tables.js";
 import type { MirrorOutcome } from "../../pipelines/mirror/outcome.js";

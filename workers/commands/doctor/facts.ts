@@ -10,6 +10,7 @@ import type { HubReply } from "../../../pipelines/ports/source.js";
 import type { TryRoom } from "../../../pipelines/ports/store.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { systemClock } from "../../clock.js";
+import type { CommandContext } from "../../command-line/command.js";
 import type { LakeOptions, WantedOptions } from "../../command-line/options.js";
 import { parseSource, wantedShards } from "../../options.js";
 import { Session, type SessionOptions } from "../../session.js";

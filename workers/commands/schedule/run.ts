@@ -1,6 +1,6 @@
 import { LakeError } from "../../../schemas/errors.js";
 import { JOB_FORMAT, TickJob } from "../../../schemas/jobs.js";
-import type { CommandResult } from "../../command-line/command.js";
+import type { CommandContext, CommandResult } from "../../command-line/command.js";
 import type { MirrorOptions, QueueOptions } from "../../command-line/options.js";
 import { scheduleDocument, schedulesText } from "../../fleet/fleet-status.js";
 import { FleetQueue, requireCron } from "../../fleet/queue.js";
@@ -23,8 +23,8 @@ export async function scheduleSet(context: CommandContext<Options>, name: string
 	await using session = await Session.open(context);
 	const { store } = session;
 	const request = runRequest(options, session.dataset);
-	await requirePredicate(options);
-	await requireLake(store);
+	await requirePredicate(options, session.dataset);
+	await store.requireLake();
 	return await withQueue(context, async (queue) => {
 		const lakeId = await claimLake(store);
 		const changed = await queue.setSchedule(cron, tz, { format: JOB_FORMAT, schedule: name, lake_id: lakeId, request });

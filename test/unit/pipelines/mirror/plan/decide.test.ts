@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/dataset.js";
 import {
 	knownRows,
 	openWorks,
