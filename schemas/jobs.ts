@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { REJECT_RATIO, S3_ENCRYPTIONS, SHARD_FAILURE_MODES } from "./bounds.js";
 import { ERRORS, type ErrorCode, FINDINGS, type FindingCode } from "./codes.js";
-import { S3_ENCRYPTIONS } from "./config.js";
 import { Sha256, ShardName } from "./records.js";
-import { BAD_IMAGE_MODES, IMAGE_MODES, LONGEST_WHERE, Settings, VERIFY_MODES, WHERE_MODES } from "./settings.js";
+import { AskedSettings, Settings } from "./settings.js";
 
 /**
  * What goes through the queue, checked where it is put in and where it is taken out. References only: no data, no
@@ -22,16 +22,7 @@ export const RunRequest = z.strictObject({
 	/** An absolute path, or the address of a store. */
 	lake: reference,
 	wanted: z.array(ShardName).min(1).max(1000),
-	/** Those asked for; what is absent is the lake's own. */
-	settings: z.strictObject({
-		image: z.enum(IMAGE_MODES).optional(),
-		quality: z.int().min(1).max(100).optional(),
-		max_side: z.int().min(1).max(16383).optional(),
-		verify: z.enum(VERIFY_MODES).optional(),
-		on_bad_image: z.enum(BAD_IMAGE_MODES).optional(),
-		where: z.string().max(LONGEST_WHERE).optional(),
-		where_mode: z.enum(WHERE_MODES).optional(),
-	}),
+	settings: AskedSettings,
 	new_settings: z.boolean(),
 	prune: z.boolean(),
 	single_writer: z.boolean(),
@@ -39,8 +30,8 @@ export const RunRequest = z.strictObject({
 	s3_sse: z.enum(S3_ENCRYPTIONS).optional(),
 	s3_sse_kms_key_id: reference.optional(),
 	rehash: z.boolean(),
-	on_shard_failure: z.enum(["fail", "skip"]),
-	max_reject_ratio: z.number().min(0).max(1),
+	on_shard_failure: z.enum(SHARD_FAILURE_MODES),
+	max_reject_ratio: z.number().min(REJECT_RATIO.least).max(REJECT_RATIO.most),
 	/** Absent in what an earlier release put there. */
 	keep_rejected: z.boolean().default(false),
 });

@@ -1,20 +1,17 @@
 import { z } from "zod";
+import { BAD_IMAGE_MODES, IMAGE_MODES, LONGEST_WHERE, MAX_SIDE, QUALITY, VERIFY_MODES, WHERE_MODES } from "./bounds.js";
 
-export const IMAGE_MODES = ["passthrough", "webp-lossless", "webp", "jpeg", "png", "avif"] as const;
-export const VERIFY_MODES = ["decode", "structure"] as const;
-export const BAD_IMAGE_MODES = ["drop-image", "drop-group"] as const;
-export const WHERE_MODES = ["image", "prompt"] as const;
-/** Longest predicate, in characters. */
-export const LONGEST_WHERE = 4000;
+const quality = z.int().min(QUALITY.least).max(QUALITY.most);
+const maxSide = z.int().min(MAX_SIDE.least).max(MAX_SIDE.most);
 
 /** What shapes the data and belongs to the lake. Null where it does not apply. */
 export const Settings = z.strictObject({
 	/** How images are stored; `passthrough` keeps the original bytes. */
 	image: z.enum(IMAGE_MODES),
-	/** 1–100, of the lossy formats `webp`, `jpeg` and `avif`; else null. */
-	quality: z.int().min(1).max(100).nullable(),
+	/** Of the lossy formats `webp`, `jpeg` and `avif`; else null. */
+	quality: quality.nullable(),
 	/** Longest side in pixels of a re-encoded image; null keeps the size. */
-	max_side: z.int().min(1).max(16383).nullable(),
+	max_side: maxSide.nullable(),
 	verify: z.enum(VERIFY_MODES),
 	on_bad_image: z.enum(BAD_IMAGE_MODES),
 	/** Predicate of a selective mirror, over the metadata's columns; null: everything. */
@@ -25,6 +22,17 @@ export const Settings = z.strictObject({
 	codec: z.string().nullable(),
 });
 export type Settings = z.infer<typeof Settings>;
+
+/** Settings as somebody asks for them: what is absent is the lake's own. */
+export const AskedSettings = Settings.omit({ codec: true })
+	.extend({
+		quality,
+		max_side: maxSide,
+		/** "" asks for no predicate. */
+		where: z.string().max(LONGEST_WHERE),
+	})
+	.partial();
+export type AskedSettings = z.infer<typeof AskedSettings>;
 
 export const DEFAULT_SETTINGS: Settings = {
 	image: "passthrough",

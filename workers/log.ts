@@ -1,5 +1,5 @@
 import { type Logger, pino } from "pino";
-import { LOG_LEVELS } from "../schemas/config.js";
+import { LOG_LEVELS } from "../schemas/bounds.js";
 import { LakeError } from "../schemas/errors.js";
 
 /** The log, and what sends a terminal's lines elsewhere while bars are drawn on it (null: back to stderr). */

@@ -1,80 +1,77 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { allShards, type Dataset, shardParts, subsetShards } from "../pipelines/dataset.js";
-import { Options } from "../schemas/config.js";
+import { allShards, type Dataset, shardParts, splitNames, subsetShards } from "../pipelines/dataset.js";
+import { aboutCode } from "../schemas/codes.js";
 import { LakeError } from "../schemas/errors.js";
-import type { Split } from "../schemas/records.js";
+import { didYouMean, orList } from "./command-line/nearest.js";
+import type { WantedOptions } from "./command-line/options.js";
 
-/** Whether an option was given at all, by flag or by variable. */
-export function isGiven(key: keyof Options, flags: Record<string, unknown>, env: NodeJS.ProcessEnv): boolean {
-	return flags[camelCase(key)] !== undefined || Boolean(env[`IRLAKE_${key.toUpperCase()}`]);
-}
-
-/** Flags and `IRLAKE_` variables, made into checked options. Flags win. Throws USAGE before any side effect. */
-export function readOptions(flags: Record<string, unknown>, env: NodeJS.ProcessEnv): Options {
-	const given: Record<string, unknown> = {};
-	for (const key of Object.keys(Options.shape)) {
-		const flag = flags[camelCase(key)];
-		const variable = env[`IRLAKE_${key.toUpperCase()}`];
-		if (flag !== undefined) given[key] = flag;
-		else if (variable !== undefined && variable !== "") {
-			given[key] = variable;
-		}
-	}
-	if (given.split !== undefined) given.split = [given.split].flat().flatMap((text) => String(text).split(","));
-	const parsed = Options.safeParse(given);
-	if (parsed.success) return parsed.data;
-	const [issue] = parsed.error.issues;
-	const key = String(issue?.path[0]);
-	const name = flags[camelCase(key)] !== undefined ? `--${key.replaceAll("_", "-")}` : `IRLAKE_${key.toUpperCase()}`;
-	const allowed = issue?.code === "invalid_value" ? `one of ${issue.values.join(", ")}` : issue?.message;
-	const value = [given[key]].flat().join(",");
-	throw new LakeError("USAGE", `${name} cannot be ${JSON.stringify(value)}: ${allowed}`, { path: name });
-}
-
-function camelCase(key: string): string {
-	return key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
-}
+/** What the options that are more than a value mean: shards of the dataset, addresses, folders. */
 
 /** The shards that `--subset`, `--split` and `--shards` ask for, in the dataset's order. Throws USAGE. */
-export function wantedShards(dataset: Dataset, options: Pick<Options, "subset" | "split" | "shards">): string[] {
-	const bySubset = new Set(subsetShards(dataset, options.subset ?? "8k"));
-	const splits = new Set<Split>(options.split ?? dataset.splits);
+export function wantedShards(dataset: Dataset, options: Partial<WantedOptions>): string[] {
+	const subset = options.subset ?? dataset.layout.defaultSubset;
+	requireKnown("--subset", subset, Object.keys(dataset.layout.subsets));
+	for (const split of options.split ?? []) requireKnown("--split", split, splitNames(dataset));
+	const bySubset = new Set(subsetShards(dataset, subset));
+	const splits = new Set<string>(options.split ?? splitNames(dataset));
 	const named = options.shards === undefined ? null : parseShards(dataset, options.shards);
 	if (named && (options.subset !== undefined || options.split !== undefined)) {
 		for (const shard of named) {
 			if (bySubset.has(shard) && splits.has(shardParts(shard).split)) continue;
-			throw new LakeError("USAGE", `--shards names ${shard}, which lies outside --subset or --split`);
+			throw new LakeError("USAGE", `--shards names ${shard}, which lies outside --subset or --split.`);
 		}
 	}
-	const wanted = allShards(dataset).filter((shard) => {
+	return allShards(dataset).filter((shard) => {
 		return named ? named.has(shard) : bySubset.has(shard) && splits.has(shardParts(shard).split);
 	});
-	return wanted;
 }
 
-/** `train_1,train_7-9` → the four names. */
+function requireKnown(option: string, given: string, known: readonly string[]): void {
+	if (known.includes(given)) return;
+	throw new LakeError("USAGE", `${option} cannot be ${JSON.stringify(given)}: give ${orList(known)}.`, {
+		path: option,
+		hint: `${didYouMean(given, known)}${aboutCode("USAGE").todo}`,
+	});
+}
+
+/** `<split>_1,<split>_7-9` → the four names. */
 function parseShards(dataset: Dataset, text: string): Set<string> {
 	const known = new Set(allShards(dataset));
 	const named = new Set<string>();
 	for (const part of text.split(",").map((one) => one.trim())) {
-		const match = /^([a-z]+)_(\d+)(?:-(\d+))?$/.exec(part);
-		const [, split, first = "", last = first] = match ?? [];
+		const match = /^(.+)_(\d+)(?:-(\d+))?$/.exec(part);
+		const [, split = "", first = "", last = first] = match ?? [];
 		if (!match || Number(last) < Number(first)) {
-			throw new LakeError(
-				"USAGE",
-				`--shards cannot be read at ${JSON.stringify(part)}: give names such as train_1,train_7-9`,
-			);
+			const [some = ""] = splitNames(dataset);
+			const form = `give names such as ${some}_1,${some}_7-9`;
+			throw new LakeError("USAGE", `--shards cannot be read at ${JSON.stringify(part)}: ${form}.`, {
+				hint: `${didYouMean(part, known)}${aboutCode("USAGE").todo}`,
+			});
 		}
 		for (let number = Number(first); number <= Number(last); number++) {
 			const shard = `${split}_${number}`;
-			if (!known.has(shard))
-				throw new LakeError("USAGE", `--shards names ${shard}, which ${dataset.repo} does not have`);
+			if (!known.has(shard)) throw unknownShard(dataset, shard, known);
 			named.add(shard);
 		}
 	}
 	return named;
+}
+
+/** Tells which shards there are: those of its split, else of all splits. */
+function unknownShard(dataset: Dataset, shard: string, known: Set<string>): LakeError {
+	const { split: own, number } = shardParts(shard);
+	const splits = splitNames(dataset).filter((split) => split === own);
+	const ranges = (splits.length > 0 ? splits : splitNames(dataset)).map((split) => {
+		const count = dataset.layout.splits.find(({ name }) => name === split)?.shards ?? 0;
+		return count === 1 ? `${split}_1` : `${split}_1 to ${split}_${count}`;
+	});
+	const last = dataset.layout.splits.find(({ name }) => name === own)?.shards;
+	const meant = last === undefined ? didYouMean(shard, known) : `Did you mean ${own}_${number < 1 ? 1 : last}? `;
+	return new LakeError("USAGE", `--shards names ${shard}, but ${dataset.repo} has ${ranges.join(", ")}.`, {
+		hint: `${meant}${aboutCode("USAGE").todo}`,
+	});
 }
 
 /** Where a source is: on the Hub, or a folder of this machine. */
@@ -88,8 +85,9 @@ export function parseSource(text: string): SourceAddress {
 	if (/^(\/|\.\.?(\/|$))/.test(text)) return { kind: "folder", folder: resolve(text) };
 	const folder = folderOf(text);
 	if (folder !== null) return { kind: "folder", folder };
-	throw new LakeError("USAGE", `--source cannot be ${JSON.stringify(withoutCredentials(text))}`, {
-		hint: "Give hf://owner/name@revision, file:///folder, or a path such as ./copy.",
+	const repository = /^[\w.-]+\/[\w.-]+(@[^\s?#]+)?$/.test(text) ? `Did you mean hf://${text}? ` : "";
+	throw new LakeError("USAGE", `--source cannot be ${JSON.stringify(withoutCredentials(text))}.`, {
+		hint: `${repository}Give hf://owner/name@revision, file:///folder, or a path such as ./copy.`,
 	});
 }
 
@@ -106,13 +104,13 @@ export function parseLake(text: string): LakeAddress {
 	if (folder !== null) return { kind: "folder", folder };
 	if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return { kind: "folder", folder: resolve(text) };
 	const shown = JSON.stringify(withoutCredentials(text));
-	if (!text.startsWith("s3://")) throw new LakeError("LAKE_UNSUPPORTED", `--lake cannot be ${shown}`);
+	if (!text.startsWith("s3://")) throw new LakeError("LAKE_UNSUPPORTED", `--lake cannot be ${shown}.`);
 	const [, bucket, path = ""] = S3_ADDRESS.exec(text) ?? [];
 	const prefix = path.replace(/\/+$/, "");
 	const steps = prefix === "" ? [] : prefix.split("/");
 	const odd = steps.some((step) => step === "" || step === "." || step === "..");
 	if (bucket === undefined || odd || Buffer.byteLength(prefix) > LONGEST_PREFIX || /\p{Cc}/u.test(prefix)) {
-		throw new LakeError("USAGE", `--lake cannot be ${shown}`, {
+		throw new LakeError("USAGE", `--lake cannot be ${shown}.`, {
 			hint: "Give s3://bucket or s3://bucket/prefix; credentials come from AWS_PROFILE or AWS_ACCESS_KEY_ID and the like.",
 		});
 	}
@@ -133,8 +131,12 @@ function withoutCredentials(text: string): string {
 	return text.replace(/\/\/[^/@]*@/, "//***@");
 }
 
+export interface ScratchOptions {
+	scratch?: string | undefined;
+}
+
 /** `--scratch`, else `irlake` in the user's cache folder. */
-export function scratchFolder(options: Pick<Options, "scratch">, env: NodeJS.ProcessEnv): string {
+export function scratchFolder(options: ScratchOptions, env: NodeJS.ProcessEnv): string {
 	if (options.scratch !== undefined) return resolve(options.scratch);
 	return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "irlake");
 }

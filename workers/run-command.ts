@@ -1,157 +1,80 @@
 import type { Logger } from "pino";
+import type { Dataset } from "../pipelines/dataset.js";
 import type { Progress } from "../pipelines/ports/run.js";
-import type { Options } from "../schemas/config.js";
+import { aboutCode } from "../schemas/codes.js";
 import { LakeError } from "../schemas/errors.js";
+import { type Command, type CommandContext, type ErrorDocument, errorDocument } from "./command-line/command.js";
+import { variableOf } from "./command-line/option.js";
+import { optionsOf } from "./command-line/options.js";
+import type { Call } from "./command-line/program.js";
+import { readOptions } from "./command-line/read-options.js";
 import { Interrupted, listenForInterrupt } from "./interrupt.js";
-import { type Log, openLog } from "./log.js";
-import { isGiven, readOptions } from "./options.js";
+import { openLog } from "./log.js";
 import { printable } from "./report/format.js";
 
-/** What every command gets. */
-export interface CommandContext {
-	options: Options;
-	/** Whether an option was given, and is not merely the default. */
-	given(option: keyof Options): boolean;
-	env: NodeJS.ProcessEnv;
-	log: Logger;
-	/** A line in the log, as the pipelines write one. */
-	note: Progress["note"];
-	/** Whether bars are drawn: on a terminal, where no document is asked for. */
-	drawn: boolean;
-	divert: Log["divert"];
-	signal: AbortSignal;
-	/** For people, on stdout; nothing with `--json`. */
-	say(text: string): void;
-}
-
-/** What every command gives: its exit code, the document for `--json`, and why it failed, where it says so itself. */
-export interface CommandResult {
-	exit: number;
-	document: Record<string, unknown>;
-	error?: ErrorDocument | null;
-}
-
-/** How an error stands in a document. */
-export interface ErrorDocument {
-	code: string;
-	message: string;
-	hint: string;
-	path: string | null;
-}
-
-export function errorDocument(error: LakeError): ErrorDocument {
-	return { code: error.code, message: error.message, hint: error.hint, path: error.path };
-}
-
-/** What a failure's document has beside `error` and `exit_code`, so that its keys are the same as a success's. */
-export const FAILED: Record<string, Record<string, unknown>> = {
-	plan: {
-		up_to_date: null,
-		source: null,
-		base: null,
-		settings: null,
-		shards: [],
-		bytes: null,
-		seconds: null,
-		free_bytes: null,
-	},
-	status: { lake: null, queue: null, runs: [], rates: null, workers: [], failures: [], schedules: [] },
-	schedule: { state: "failed", schedules: [] },
-	mirror: {
-		state: "failed",
-		snapshot: null,
-		number: null,
-		shards: [],
-		counts: null,
-		findings: {},
-		bytes_downloaded: 0,
-		seconds: 0,
-	},
-	enqueue: {
-		state: "failed",
-		snapshot: null,
-		number: null,
-		shards: [],
-		counts: null,
-		findings: {},
-		bytes_downloaded: 0,
-		seconds: 0,
-	},
-	rollback: { state: "failed", snapshot: null, number: null, counts: null },
-	doctor: { ok: false, checks: [] },
-	verify: { ok: false, checked: null, problems: [], repaired: [] },
-	diff: {
-		equal: null,
-		before: null,
-		after: null,
-		settings: [],
-		shards: [],
-		rows: {},
-		images: null,
-		counts: [],
-		findings: [],
-		unknown: [],
-	},
-	vacuum: {
-		mode: "failed",
-		kept: [],
-		given_up: [],
-		deleted: null,
-		marked: null,
-		waiting: null,
-		due: null,
-		unfinished: 0,
-		grace_seconds: null,
-	},
-	export: {
-		state: "failed",
-		export: null,
-		out: null,
-		snapshot: null,
-		number: null,
-		shards: [],
-		counts: null,
-		files: [],
-	},
-};
-
 /** Runs one command to its exit code: options, log, signals, errors, `--json`. Never throws. */
-export async function runCommand(
-	name: string,
-	flags: Record<string, unknown>,
-	command: (context: CommandContext) => Promise<CommandResult>,
-): Promise<number> {
-	const env = process.env;
-	const json = asksForDocument(flags.json === true, env);
+export async function runCommand(call: Call, datasets: readonly Dataset[]): Promise<number> {
+	const { command, name, flags, args } = call;
+	const { env } = process;
+	const json = command.failed !== null && asksForDocument(flags.json === true, env);
 	const say = (text: string): void => {
 		if (!json) process.stdout.write(`${printable(text)}\n`);
 	};
 	let log: Logger | null = null;
 	const started = performance.now();
 	try {
-		const options = readOptions(flags, env);
+		const options = readOptions(optionsOf(command), flags, env);
 		const opened = await openLog(env);
 		log = opened.log;
-		const signal = listenForInterrupt((name) => {
-			opened.log.warn(`${name}: ending cleanly; once more to end at once`);
+		const signal = listenForInterrupt((signalName) => {
+			opened.log.warn(`${signalName}: ending cleanly; once more to end at once`);
 		});
 		const drawn = process.stderr.isTTY === true && !json;
-		const given = (option: keyof Options): boolean => isGiven(option, flags, env);
 		const note: Progress["note"] = (level, message, fields) => opened.log[level](fields ?? {}, message);
-		const context = { options, given, env, log, note, drawn, divert: opened.divert, signal, say };
-		const { exit, document, error = null } = await command(context);
+		const context: CommandContext<Record<string, unknown>> = {
+			options,
+			json,
+			datasets,
+			env,
+			log,
+			note,
+			drawn,
+			divert: opened.divert,
+			signal,
+			say,
+		};
+		const run = await command.load();
+		const { exit, document, error = null } = await run(context, ...args);
 		if (json) sayDocument({ ...document, exit_code: exit, error });
 		if (error) sayError(error);
 		return exit;
 	} catch (error) {
-		return reportFailure(error, { name, json, log, seconds: Math.round(performance.now() - started) / 1000 });
+		const seconds = Math.round(performance.now() - started) / 1000;
+		return reportFailure(error, { called: name, failed: command.failed, json, log, seconds });
 	}
+}
+
+/**
+ * Tells that the parser refused a call; returns the exit code.
+ * @param said the parser's words; a second line, where there is one, asks whether something like it was meant
+ * @param called the command, as far as it is known
+ */
+export function reportWrongCall(said: string, called: string, command: Command | null): number {
+	const [message = "", meant] = said.replace(/^error: /, "").split("\n");
+	const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
+	const { todo } = aboutCode("USAGE");
+	const hint = meant ? `${meant.replace(/^\((.*)\)$/, "$1")} ${todo}` : todo;
+	const json = asksForDocument(process.argv.includes("--json"), process.env);
+	const error = new LakeError("USAGE", sentence, { hint });
+	return reportFailure(error, { called, failed: command?.failed ?? null, json, log: null, seconds: 0 });
 }
 
 /** How a failure is told. */
 interface Telling {
-	/** The command's name, as far as it is known. */
-	name: string;
+	/** The command, as far as it is known. */
+	called: string;
+	/** What its document has beside the error. */
+	failed: Record<string, unknown> | null;
 	json: boolean;
 	log: Logger | null;
 	/** How long it ran. */
@@ -159,7 +82,7 @@ interface Telling {
 }
 
 /** Tells an error the way the user asked for; returns its exit code. */
-export function reportFailure(error: unknown, telling: Telling): number {
+function reportFailure(error: unknown, telling: Telling): number {
 	if (error instanceof Interrupted) {
 		const hint = "Run the same command again to go on.";
 		return tell({ code: "INTERRUPTED", message: error.message, hint, path: null }, error.exitCode, telling, error);
@@ -172,18 +95,21 @@ function unexpected(error: unknown): string {
 	return `unexpected: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`;
 }
 
-function tell(found: ErrorDocument, exit: number, { name, json, log, seconds }: Telling, error: unknown): number {
-	const document = { ...found, hint: found.hint.replace("irlake COMMAND", name ? `irlake ${name}` : "irlake") };
+function tell(found: ErrorDocument, exit: number, telling: Telling, error: unknown): number {
+	const { called, failed, json, log, seconds } = telling;
+	const document = { ...found, hint: found.hint.replace("irlake COMMAND", called ? `irlake ${called}` : "irlake") };
 	if (log?.isLevelEnabled("debug")) log.debug({ err: error }, "the error in full");
-	const keys = { ...FAILED[name], ...(name === "mirror" || name === "enqueue" ? { seconds } : {}) };
-	if (json) sayDocument({ ...keys, exit_code: exit, error: document });
+	if (json) {
+		const spent = failed && "seconds" in failed ? { seconds: failed.seconds === null ? null : seconds } : {};
+		sayDocument({ ...failed, ...spent, exit_code: exit, error: document });
+	}
 	sayError(document);
 	return exit;
 }
 
 /** Whether `--json`, or its variable, asks for a document; known before the options are found to be right. */
-export function asksForDocument(flag: boolean, env: NodeJS.ProcessEnv): boolean {
-	return flag || env.IRLAKE_JSON === "1" || env.IRLAKE_JSON === "true";
+function asksForDocument(flag: boolean, env: NodeJS.ProcessEnv): boolean {
+	return flag || ["1", "true"].includes(env[variableOf("json")] ?? "");
 }
 
 function sayDocument(document: Record<string, unknown>): void {

@@ -1,6 +1,7 @@
 import { cpSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
+import { metadataPath } from "../../pipelines/dataset.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import type { CliEnd } from "../support/cli.js";
 import { Lab } from "../support/lab.js";
 import { ROOT } from "../support/root.js";
@@ -99,7 +100,7 @@ function byRanges(name: string, ...args: string[]): Case {
 			await hub.reset();
 			const lake = await golden.lake(name, ...args, ...LENIENT);
 			const { paths } = await hub.counters();
-			const partly = SAMPLE.shards.map(imageRewardDb.zipPath).filter((path) => {
+			const partly = SAMPLE.shards.map(imageRewardDb.layout.zipPath).filter((path) => {
 				return (paths[path]?.bytes ?? 0) < statSync(join(source, path)).size / 2;
 			});
 			if (partly.length === 0) throw new Error("every zip was fetched whole: the case shows nothing");
@@ -122,9 +123,9 @@ async function history({ more }: GoldenLab): Promise<Digest> {
 		await mirror(0, "--shards", "train_1,test_1");
 		const defect = { code: "IMAGE_TRUNCATED", shard: "test_1", variant: null } as const;
 		const other = await lab.variant("other", { seed: 3, defect });
-		const changed = [imageRewardDb.zipPath("test_1"), imageRewardDb.metadataPath("test")];
+		const changed = [imageRewardDb.layout.zipPath("test_1"), metadataPath(imageRewardDb, "test")];
 		for (const path of changed) lab.replace(path, join(other, path));
-		const unreadable = imageRewardDb.zipPath("validation_1");
+		const unreadable = imageRewardDb.layout.zipPath("validation_1");
 		const half = lab.path("half.zip");
 		cpSync(join(lab.source, unreadable), half);
 		truncateSync(half, Math.floor(statSync(half).size / 2));

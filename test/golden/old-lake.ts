@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
-import { EXPORT_FORMATS } from "../../schemas/export.js";
+import { metadataPath } from "../../pipelines/dataset.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { Lab } from "../support/lab.js";
 import { ROOT } from "../support/root.js";
 import type { SampleOptions } from "../tools/sample/make.js";
@@ -25,7 +25,7 @@ export async function openOldSource(): Promise<Lab> {
 	const orphan = { code: "IMAGE_ORPHAN", shard: "train_1", variant: null } as const;
 	const lab = await Lab.open("old-lake", { ...SAMPLE, defect: orphan }, { date: DATES[0] });
 	const cut = { code: "IMAGE_TRUNCATED", shard: "test_1", variant: null } as const;
-	const path = imageRewardDb.zipPath("test_1");
+	const path = imageRewardDb.layout.zipPath("test_1");
 	lab.replace(path, join(await lab.variant("cut", { defect: cut }), path));
 	await lab.hub.reload(DATES[0]);
 	return lab;
@@ -35,7 +35,7 @@ export async function openOldSource(): Promise<Lab> {
 export async function changeOldSource(lab: Lab): Promise<void> {
 	const lossy = { code: "IMAGE_NOT_LOSSLESS", shard: "test_1", variant: null } as const;
 	const other = await lab.variant("other", { seed: 11, defect: lossy });
-	for (const path of [imageRewardDb.zipPath("test_1"), imageRewardDb.metadataPath("test")]) {
+	for (const path of [imageRewardDb.layout.zipPath("test_1"), metadataPath(imageRewardDb, "test")]) {
 		lab.replace(path, join(other, path));
 	}
 	await lab.hub.reload(DATES[1]);
@@ -54,7 +54,8 @@ export async function exportsOfOldLake(): Promise<Record<string, Digest>> {
 	const lab = await openOldSource();
 	try {
 		const digests: Record<string, Digest> = {};
-		for (const format of EXPORT_FORMATS) digests[format] = await exportOldLake(lab, format);
+		for (const format of ["hf", "webdataset", "imagereward", "files"])
+			digests[format] = await exportOldLake(lab, format);
 		return digests;
 	} finally {
 		await lab.close();

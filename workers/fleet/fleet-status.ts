@@ -1,7 +1,8 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { WorkerInfo } from "../../schemas/jobs.js";
+import type { CommandContext } from "../command-line/command.js";
+import type { QueueOptions } from "../command-line/options.js";
 import { countedText, countText, durationText, sizeText, tableText } from "../report/format.js";
-import type { CommandContext } from "../run-command.js";
 import { openQueue, type QueueConnection } from "../wire.js";
 import { FleetQueue, publishId, type RunEntry, type Schedule, type ShardState } from "./queue.js";
 import { Registry } from "./worker-registry.js";
@@ -23,11 +24,11 @@ export interface FleetStatus {
 
 /** Keeps its connection while it is watched. */
 export class FleetWatch {
-	readonly #context: CommandContext;
+	readonly #context: CommandContext<QueueOptions>;
 	#open: { connection: QueueConnection; queue: FleetQueue; registry: Registry } | null = null;
 	#lost = false;
 
-	constructor(context: CommandContext) {
+	constructor(context: CommandContext<QueueOptions>) {
 		this.#context = context;
 	}
 
@@ -63,7 +64,7 @@ export class FleetWatch {
 		const onState = (state: "down" | "up"): void => {
 			this.#lost = state === "down";
 		};
-		const connection = await openQueue(options, env, { patient: false, onState });
+		const connection = await openQueue(options.queue_prefix, env, { patient: false, onState });
 		this.#open = { connection, queue: new FleetQueue(connection), registry: new Registry(connection) };
 		return this.#open;
 	}

@@ -1,32 +1,24 @@
 import { pathToFileURL } from "node:url";
+import type { Dataset } from "../../pipelines/dataset.js";
 import type { MirrorRequest } from "../../pipelines/mirror/plan/plan-mirror.js";
 import type { Listing, SourcePin } from "../../pipelines/ports/source.js";
-import type { Options } from "../../schemas/config.js";
 import { type RunJob, RunRequest } from "../../schemas/jobs.js";
-import { mirrorRequest } from "../commands/mirror/run.js";
+import type { MirrorOptions } from "../command-line/options.js";
+import { mirrorRequest } from "../mirror-steps.js";
 import { parseLake, parseSource } from "../options.js";
-import { codecVersion } from "../wire.js";
+import { codecVersion, sourceUri } from "../wire.js";
 
 /** A mirror's options, as they go through the queue and come out of it. */
 
 /** What the flags ask for, with every path absolute. Throws USAGE. */
-export function runRequest(options: Options): RunRequest {
-	const { wanted } = mirrorRequest(options);
-	const source = parseSource(options.source);
-	const settings = {
-		image: options.image,
-		quality: options.quality,
-		max_side: options.max_side,
-		verify: options.verify,
-		on_bad_image: options.on_bad_image,
-		where: options.where,
-		where_mode: options.where_mode,
-	};
+export function runRequest(options: MirrorOptions, dataset: Dataset): RunRequest {
+	const { wanted, settings } = mirrorRequest(options, dataset);
+	const source = parseSource(sourceUri(options, dataset));
 	return RunRequest.parse({
 		source: source.kind === "folder" ? pathToFileURL(source.folder).href : `hf://${source.repo}@${source.revision}`,
 		lake: lakeAddress(options.lake),
 		wanted,
-		settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),
+		settings,
 		new_settings: options.new_settings,
 		prune: options.prune,
 		single_writer: options.single_writer,

@@ -1,13 +1,5 @@
 import { LakeError } from "../../../schemas/errors.js";
-import { DEFAULT_SETTINGS, type Settings } from "../../../schemas/settings.js";
-
-/** Settings as flags give them; what is undefined was not given. */
-export type AskedSettings = {
-	[Key in "image" | "quality" | "max_side" | "verify" | "on_bad_image" | "where_mode"]?: Settings[Key] | undefined;
-} & {
-	/** "" asks for no predicate. */
-	where?: string | undefined;
-};
+import { type AskedSettings, DEFAULT_SETTINGS, type Settings } from "../../../schemas/settings.js";
 
 const LOSSY = new Set(["webp", "jpeg", "avif"]);
 const DEFAULT_QUALITY = 90;

@@ -150,11 +150,11 @@ describe("fault 40: wrong usage ends with 2, and nothing is made", () => {
 	test("the message names the flag and what is allowed, the hint the help to read", async () => {
 		const end = await lab.run(["mirror", "--verify", "all"]);
 		expect(end.stderr).toBe(
-			'irlake: USAGE: --verify cannot be "all": one of decode, structure\n  See irlake mirror --help.\n',
+			'irlake: USAGE: --verify cannot be "all": give decode or structure.\n  See irlake mirror --help.\n',
 		);
 		const unknown = await lab.run(["mirrror"]);
 		expect(unknown.stderr).toBe(
-			"irlake: USAGE: unknown command 'mirrror'\n  Did you mean mirror? See irlake --help.\n",
+			"irlake: USAGE: Unknown command 'mirrror'.\n  Did you mean mirror? See irlake --help.\n",
 		);
 	}, 30_000);
 

@@ -1,6 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { datasets } from "../../../pipelines/datasets/index.js";
 import { ERRORS, FINDINGS, type FindingLevel } from "../../../schemas/codes.js";
+import { allCommands } from "../../../workers/commands/index.js";
+import { datasetHelp } from "../../../workers/dataset-help.js";
 import { ROOT } from "../../support/root.js";
 
 /** The pages of `docs/` that are made from the code's own tables. */
@@ -47,33 +50,30 @@ function cell(text: string): string {
 	return text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
 }
 
-const COMMANDS = [
-	"plan",
-	"mirror",
-	"enqueue",
-	"worker",
-	"schedule set",
-	"schedule list",
-	"schedule remove",
-	"status",
-	"verify",
-	"diff",
-	"rollback",
-	"vacuum",
-	"export",
-	"doctor",
-];
+/** Every command by its whole name, in the order of `irlake --help`. */
+function commandNames(): string[] {
+	const all = Object.values(allCommands(datasetHelp(datasets[0]))).flat();
+	return all.flatMap((one) => {
+		return "commands" in one ? one.commands.map(({ name }) => `${one.name} ${name}`) : [one.name];
+	});
+}
 
 /** `docs/commands.md`: what each command's `--help` says, and the exit codes. */
 export function commandsPage(): string {
-	const parts = COMMANDS.map((name) => `## irlake ${name}\n\n\`\`\`text\n${help(name)}\`\`\`\n`);
+	const parts = ["", ...commandNames()].map((name) => {
+		return `## ${`irlake ${name}`.trim()}\n\n\`\`\`text\n${help(name)}\`\`\`\n`;
+	});
 	return `${COMMANDS_HEAD}\n${parts.join("\n")}`;
 }
 
 function help(command: string): string {
-	const output = execFileSync(process.execPath, [join(ROOT, "bin/irlake.js"), ...command.split(" "), "--help"], {
-		encoding: "utf8",
-	});
+	const output = execFileSync(
+		process.execPath,
+		[join(ROOT, "bin/irlake.js"), ...command.split(" ").filter(Boolean), "--help"],
+		{
+			encoding: "utf8",
+		},
+	);
 	return `${output.trimEnd()}\n`;
 }
 
@@ -83,7 +83,8 @@ Made by \`make docs\` from each command's \`--help\`; a test keeps the two in st
 
 In a checkout: \`npm run -s irlake -- mirror …\`; installed: \`irlake mirror …\`. Every option is also an environment
 variable with the prefix \`IRLAKE_\` (\`--max-side\` is \`IRLAKE_MAX_SIDE\`); flags win. \`HF_ENDPOINT\`, \`HF_TOKEN\` (or the
-token file under \`HF_HOME\`), \`NO_COLOR\` and \`LOG_LEVEL\` are honoured under their own names. With \`--json\` a command
+token file under \`HF_HOME\`), \`NO_COLOR\` and \`LOG_LEVEL\` are honoured under their own names. Completion for bash, zsh and
+fish: \`source <(irlake completion bash)\`, or as \`irlake completion --help\` says. With \`--json\` a command
 prints one document on stdout and nothing else there; logs go to stderr.
 
 | exit code | meaning |

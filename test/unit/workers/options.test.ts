@@ -1,106 +1,18 @@
 import { resolve } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import { LakeError } from "../../../schemas/errors.js";
-import { parseLake, parseSource, readOptions, scratchFolder, wantedShards } from "../../../workers/options.js";
+import { parseLake, parseSource, scratchFolder, wantedShards } from "../../../workers/options.js";
 
-function refusal(work: () => unknown): { code: string; message: string } {
+function refusal(work: () => unknown): { code: string; message: string; hint: string } {
 	try {
 		work();
 	} catch (error) {
-		if (error instanceof LakeError) return { code: error.code, message: error.message };
+		if (error instanceof LakeError) return { code: error.code, message: error.message, hint: error.hint };
 		throw error;
 	}
 	throw new Error("nothing was thrown");
 }
-
-describe("flags and variables", () => {
-	test("nothing given: the defaults, and no setting", () => {
-		expect(readOptions({}, {})).toEqual({
-			source: "hf://zai-org/ImageRewardDB@main",
-			lake: "./lake",
-			concurrency: 2,
-			on_shard_failure: "fail",
-			max_reject_ratio: 0.05,
-			keep_rejected: false,
-			prune: false,
-			new_settings: false,
-			retries: 5,
-			retry_wait: 1,
-			idle_timeout: 30,
-			allow_private_redirects: false,
-			single_writer: false,
-			rehash: false,
-			json: false,
-			deep: false,
-			repair: false,
-			queue_prefix: "irlake",
-			keep: 7,
-			keep_days: 0,
-			yes: false,
-			wait: false,
-			watch: false,
-			snapshot: "latest",
-			pairs: "rows",
-			shard_size: 1e9,
-			overwrite: false,
-			limit: 20,
-		});
-	});
-
-	test("a flag wins over its variable, a variable over the default, an empty variable is none", () => {
-		const env = { IRLAKE_LAKE: "/v", IRLAKE_CONCURRENCY: "3", IRLAKE_MAX_REJECT_RATIO: "0.5", IRLAKE_SCRATCH: "" };
-		const options = readOptions({ lake: "/f" }, env);
-		expect(options).toMatchObject({ lake: "/f", concurrency: 3, max_reject_ratio: 0.5 });
-		expect(options.scratch).toBeUndefined();
-	});
-
-	test.each([
-		["1", true],
-		["true", true],
-		["0", false],
-		["false", false],
-	])("IRLAKE_PRUNE=%s is %s", (text, value) => {
-		expect(readOptions({}, { IRLAKE_PRUNE: text }).prune).toBe(value);
-	});
-
-	test.each([
-		["0", 0],
-		["90", 90],
-		["90s", 90],
-		["1.5m", 90],
-		["24h", 86_400],
-		["7d", 604_800],
-	])("--grace %s is %i seconds", (text, seconds) => {
-		expect(readOptions({ grace: text }, {}).grace).toBe(seconds);
-	});
-
-	test("splits may be given one by one or with commas, as a flag and as a variable", () => {
-		expect(readOptions({ split: ["train", "test"] }, {}).split).toEqual(["train", "test"]);
-		expect(readOptions({ split: ["train,test"] }, {}).split).toEqual(["train", "test"]);
-		expect(readOptions({}, { IRLAKE_SPLIT: "validation,test" }).split).toEqual(["validation", "test"]);
-	});
-
-	test.each([
-		[{ concurrency: "1.5" }, {}, "--concurrency"],
-		[{ concurrency: "65" }, {}, "--concurrency"],
-		[{ maxRejectRatio: "-0.1" }, {}, "--max-reject-ratio"],
-		[{ maxRejectRatio: "1.01" }, {}, "--max-reject-ratio"],
-		[{ quality: "0" }, {}, "--quality"],
-		[{ maxSide: "16384" }, {}, "--max-side"],
-		[{ lake: "" }, {}, "--lake"],
-		[{ grace: "soon" }, {}, "--grace"],
-		[{ grace: "-1h" }, {}, "--grace"],
-		[{ keep: "0" }, {}, "--keep"],
-		[{ keepDays: "1.5" }, {}, "--keep-days"],
-		[{}, { IRLAKE_PRUNE: "perhaps" }, "IRLAKE_PRUNE"],
-		[{}, { IRLAKE_SUBSET: "1K" }, "IRLAKE_SUBSET"],
-	])("%j %j is refused, and %s named", (flags, env, name) => {
-		const { code, message } = refusal(() => readOptions(flags, env));
-		expect(code).toBe("USAGE");
-		expect(message.startsWith(`${name} cannot be `)).toBe(true);
-	});
-});
 
 describe("the shards wanted", () => {
 	const wanted = (options: Parameters<typeof wantedShards>[1]): string[] => wantedShards(imageRewardDb, options);
@@ -139,6 +51,31 @@ describe("the shards wanted", () => {
 		expect(wanted({ shards: "train_4", subset: "1k" })).toEqual(["train_4"]);
 		expect(refusal(() => wanted({ shards: "train_5", subset: "1k" })).code).toBe("USAGE");
 		expect(refusal(() => wanted({ shards: "train_1", split: ["test"] })).code).toBe("USAGE");
+	});
+});
+
+describe("what is not there is told with what is, and with what may have been meant", () => {
+	test.each([
+		[{ shards: "train_33" }, "has train_1 to train_32.", "Did you mean train_32?"],
+		[{ shards: "validation_0" }, "has validation_1 to validation_2.", "Did you mean validation_1?"],
+		[{ shards: "tain_1" }, "has train_1 to train_32, validation_1 to validation_2, test_1", "Did you mean train_1?"],
+		[{ shards: "train-1" }, "give names such as train_1,train_7-9.", "Did you mean train_1?"],
+		[{ subset: "1K" }, "give 1k, 2k, 4k or 8k.", "Did you mean 1k?"],
+		[{ split: ["tests"] }, "give train, validation or test.", "Did you mean test?"],
+	])("%j", (options, there, meant) => {
+		const { code, message, hint } = refusal(() => wantedShards(imageRewardDb, options));
+		expect({ code, message, hint }).toEqual({
+			code: "USAGE",
+			message: expect.stringContaining(there),
+			hint: expect.stringContaining(meant),
+		});
+	});
+
+	test("a repository without hf:// is no source, but meant as one", () => {
+		expect(refusal(() => parseSource("zai-org/ImageRewardDB")).hint).toContain(
+			"Did you mean hf://zai-org/ImageRewardDB?",
+		);
+		expect(refusal(() => parseSource("s3://b")).hint).not.toContain("Did you mean");
 	});
 });
 

@@ -1,5 +1,4 @@
 import { ok, skipped, type Verdict, warn } from "../../../pipelines/doctor/check.js";
-import type { Options } from "../../../schemas/config.js";
 import { openQueue } from "../../wire.js";
 
 /** `doctor`'s look at the queue's server: its version, whether it forgets, and whether a crash costs the jobs. */
@@ -7,9 +6,9 @@ import { openQueue } from "../../wire.js";
 const LEAST: [major: number, minor: number] = [6, 2];
 
 /** Skipped where no queue is asked for. Throws QUEUE_UNAVAILABLE, QUEUE_REFUSED, USAGE. */
-export async function checkRedis(options: Pick<Options, "queue_prefix">, env: NodeJS.ProcessEnv): Promise<Verdict> {
+export async function checkRedis(env: NodeJS.ProcessEnv): Promise<Verdict> {
 	if (!env.REDIS_URL) return skipped("REDIS_URL is not set: no fleet");
-	const connection = await openQueue(options, env);
+	const connection = await openQueue("", env);
 	try {
 		return redisVerdict(connection.name, await connection.redis.info());
 	} finally {

@@ -1,26 +1,31 @@
 import { LakeError } from "../../../schemas/errors.js";
 import { JOB_FORMAT, TickJob } from "../../../schemas/jobs.js";
+import type { CommandContext, CommandResult } from "../../command-line/command.js";
+import type { MirrorOptions, QueueOptions } from "../../command-line/options.js";
 import { scheduleDocument, schedulesText } from "../../fleet/fleet-status.js";
 import { FleetQueue, requireCron } from "../../fleet/queue.js";
 import { runRequest } from "../../fleet/request.js";
-import { requireLake, requirePredicate } from "../../preflight.js";
-import type { CommandContext, CommandResult } from "../../run-command.js";
-import { openQueue, openStore } from "../../wire.js";
-import { claimLake } from "../mirror/run.js";
+import { claimLake } from "../../mirror-steps.js";
+import { requirePredicate } from "../../preflight.js";
+import { Session } from "../../session.js";
+import { openQueue } from "../../wire.js";
+
+type Options = MirrorOptions & QueueOptions & { cron: string | undefined; tz: string | undefined };
 
 /** `irlake schedule set NAME`: a mirror at recurring times. Set twice, it stays as it is. */
-export async function scheduleSet(context: CommandContext, name: string): Promise<CommandResult> {
-	const { options, env, signal, say } = context;
+export async function scheduleSet(context: CommandContext<Options>, name: string): Promise<CommandResult> {
+	const { options, say } = context;
 	const cron = options.cron?.trim().replace(/\s+/g, " ");
 	if (cron === undefined) throw new LakeError("USAGE", "schedule set needs --cron, such as '0 3 * * *'");
 	const tz = requireZone(options.tz ?? "UTC");
 	requireCron(cron, tz);
-	const request = runRequest(options);
 	requireName(name);
-	await requirePredicate(options);
-	const store = await openStore(options, { signal, env });
-	await requireLake(store);
-	return withQueue(context, async (queue) => {
+	await using session = await Session.open(context);
+	const { store } = session;
+	const request = runRequest(options, session.dataset);
+	await requirePredicate(options, session.dataset);
+	await store.requireLake();
+	return await withQueue(context, async (queue) => {
 		const lakeId = await claimLake(store);
 		const changed = await queue.setSchedule(cron, tz, { format: JOB_FORMAT, schedule: name, lake_id: lakeId, request });
 		const present = (await queue.schedules()).filter((schedule) => schedule.name === name);
@@ -31,7 +36,7 @@ export async function scheduleSet(context: CommandContext, name: string): Promis
 }
 
 /** `irlake schedule list` */
-export async function scheduleList(context: CommandContext): Promise<CommandResult> {
+export async function scheduleList(context: CommandContext<QueueOptions>): Promise<CommandResult> {
 	return withQueue(context, async (queue) => {
 		const all = await queue.schedules();
 		context.say(all.length === 0 ? "no schedule" : schedulesText(all));
@@ -40,7 +45,7 @@ export async function scheduleList(context: CommandContext): Promise<CommandResu
 }
 
 /** `irlake schedule remove NAME`: what it began goes on; nothing new begins. */
-export async function scheduleRemove(context: CommandContext, name: string): Promise<CommandResult> {
+export async function scheduleRemove(context: CommandContext<QueueOptions>, name: string): Promise<CommandResult> {
 	requireName(name);
 	return withQueue(context, async (queue) => {
 		if (!(await queue.removeSchedule(name))) throw new LakeError("SCHEDULE_NOT_FOUND", `there is no schedule ${name}`);
@@ -64,10 +69,10 @@ function requireZone(tz: string): string {
 }
 
 async function withQueue(
-	{ options, env }: CommandContext,
+	{ options, env }: CommandContext<QueueOptions>,
 	work: (queue: FleetQueue) => Promise<CommandResult>,
 ): Promise<CommandResult> {
-	const connection = await openQueue(options, env);
+	const connection = await openQueue(options.queue_prefix, env);
 	const queue = new FleetQueue(connection);
 	try {
 		return await work(queue);

@@ -1,14 +1,20 @@
+import { KINDS } from "../../../pipelines/lake/kinds.js";
 import { workFolder } from "../../../pipelines/scratch/work-folder.js";
-import { KINDS } from "../../../pipelines/vacuum/kinds.js";
 import { planVacuum, runVacuum, type Tally, type VacuumReport } from "../../../pipelines/vacuum/vacuum.js";
-import type { Options } from "../../../schemas/config.js";
 import { LakeError } from "../../../schemas/errors.js";
-import { systemClock } from "../../clock.js";
-import { lazyTables, requireScratch } from "../../preflight.js";
+import type { CommandContext, CommandResult } from "../../command-line/command.js";
 import { countText, durationText, sizeText, tableText, wrapText } from "../../report/format.js";
 import { openProgress } from "../../report/progress.js";
-import type { CommandContext, CommandResult } from "../../run-command.js";
-import { openStore } from "../../wire.js";
+import { Session, type SessionOptions } from "../../session.js";
+
+interface Options extends SessionOptions {
+	/** Snapshots that are kept: so many of the newest, and those of so many days. */
+	keep: number;
+	keep_days: number;
+	/** Seconds. */
+	grace: number;
+	yes: boolean;
+}
 
 const DAY = 86400;
 /** Below this, a mirror under way may have its work deleted, and has to do it again. */
@@ -16,24 +22,25 @@ const SHORT_GRACE = 3600;
 const COLUMNS = 80;
 
 /** `irlake vacuum`: marks what no retained snapshot needs, and deletes what was marked a grace time ago. */
-export async function vacuum(context: CommandContext): Promise<CommandResult> {
-	const { options, env, log, note, signal } = context;
-	const store = await openStore(options, { signal, note, env });
-	const scratch = await requireScratch(options, env);
-	const grace = options.grace ?? DAY;
+export async function vacuum(context: CommandContext<Options>): Promise<CommandResult> {
+	const { options, log, signal } = context;
+	await using session = await Session.open(context);
+	const { store, clock } = session;
+	const scratch = await session.scratch();
+	if (options.yes) session.atEnd(() => store.dropStaged());
+	const { grace } = options;
 	if (options.yes && grace < SHORT_GRACE) {
 		log.warn(
 			`a grace time of ${durationText(grace)}: readers of older snapshots, and mirrors under way, may lose files`,
 		);
 	}
 	const retention = { keep: options.keep, keepYounger: options.keep_days * DAY * 1000, grace: grace * 1000 };
-	const tables = lazyTables(scratch);
 	const progress = openProgress(context, context.drawn, 1);
 	const tools = {
 		store,
-		tables,
+		tables: await session.tables(),
 		work: await workFolder(scratch, "vacuum"),
-		clock: systemClock,
+		clock,
 		signal,
 		onSweep: (files: number) => {
 			progress.shardStarted("files", 0);
@@ -46,15 +53,13 @@ export async function vacuum(context: CommandContext): Promise<CommandResult> {
 	try {
 		const report = options.yes ? await runVacuum(tools, retention) : await planVacuum(tools, retention, Date.now());
 		progress.close();
-		if (!report) throw new LakeError("LAKE_NOT_FOUND", `there is no lake in ${options.lake}`, { path: options.lake });
+		if (!report) throw new LakeError("LAKE_NOT_FOUND", `There is no lake in ${options.lake}.`, { path: options.lake });
 		if (report.unfinished > 0)
 			log.warn("another vacuum is deleting, or died less than ten minutes ago: run again later");
 		tell(context, report, grace);
 		return { exit: 0, document: documentOf(report, options.yes, grace) };
 	} finally {
 		progress.close();
-		await tables.close();
-		if (options.yes) await store.dropStaged().catch(() => {});
 	}
 }
 
@@ -96,7 +101,7 @@ function rangesText(numbers: number[]): string {
 	return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`)).join(", ");
 }
 
-function tell({ options, say }: CommandContext, report: VacuumReport, grace: number): void {
+function tell({ options, say }: CommandContext<Options>, report: VacuumReport, grace: number): void {
 	const { kept, givenUp, deleted, marked, waiting, due } = report;
 	const words = options.yes
 		? ["deleted", "marked", "marked earlier"]

@@ -1,9 +1,11 @@
 import { hostname } from "node:os";
+import { sweepParts } from "../../../pipelines/fetch/parts.js";
 import { PIPELINE_VERSION } from "../../../pipelines/mirror/plan/work-id.js";
 import type { Progress } from "../../../pipelines/ports/run.js";
-import { sweepParts } from "../../../pipelines/scratch/part-owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { aborted } from "../../abortable.js";
+import type { CommandContext, CommandResult } from "../../command-line/command.js";
+import type { NetworkOptions, QueueOptions } from "../../command-line/options.js";
 import { tellState } from "../../fleet/connection-state.js";
 import { Consumer } from "../../fleet/consume.js";
 import { Work } from "../../fleet/job-handlers.js";
@@ -11,33 +13,46 @@ import { Meter } from "../../fleet/meter.js";
 import { FleetQueue } from "../../fleet/queue.js";
 import { Registry } from "../../fleet/worker-registry.js";
 import { requireScratch } from "../../preflight.js";
-import type { CommandContext, CommandResult } from "../../run-command.js";
 import { VERSION } from "../../version.js";
 import { openQueue } from "../../wire.js";
 
+interface Options extends NetworkOptions, QueueOptions {
+	concurrency: number;
+	/** Seconds. */
+	grace: number;
+	scratch: string | undefined;
+}
+
 const TELL_MS = 2000;
-/** Time to finish or hand back shards, unless --grace says otherwise. */
-const GRACE_SECONDS = 20;
 const MOST_GRACE_SECONDS = 3600;
 /** Of the grace time, what is kept for letting go of a shard and handing it back. */
 const LET_GO_MS = 5000;
 
 /** `irlake worker`: takes jobs until it is told to stop. */
-export async function worker(context: CommandContext): Promise<CommandResult> {
+export async function worker(context: CommandContext<Options>): Promise<CommandResult> {
 	const { options, env, log, signal } = context;
-	const { grace: graceSeconds = GRACE_SECONDS } = options;
+	const { grace: graceSeconds } = options;
 	if (graceSeconds > MOST_GRACE_SECONDS) {
 		throw new LakeError("USAGE", `--grace cannot be ${graceSeconds} s: a worker has an hour at most to stop`);
 	}
 	const scratch = await requireScratch(options, env);
-	const connection = await openQueue(options, env, { patient: true, onState: tellState(log), signal });
+	const connection = await openQueue(options.queue_prefix, env, { patient: true, onState: tellState(log), signal });
 	const queue = new FleetQueue(connection);
 	const registry = new Registry(connection);
 	const meter = new Meter();
 	const note = notes(context, queue);
 	const id = `${hostname()}-${process.pid}-${Date.now().toString(36)}`;
 	const stopped = new AbortController();
-	const work = new Work({ worker: id, scratch, env, note, meter, network: options, signal: stopped.signal });
+	const work = new Work({
+		worker: id,
+		scratch,
+		datasets: context.datasets,
+		env,
+		note,
+		meter,
+		network: options,
+		signal: stopped.signal,
+	});
 	const told = tellOthers({ id, concurrency: options.concurrency, registry, meter });
 	const consumer = new Consumer({
 		connection,

@@ -4,6 +4,8 @@ import { deflateRawSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { extractMember } from "../../../../infra/adapters/archive/extract.js";
 import { openZip } from "../../../../infra/adapters/archive/zip.js";
+import { shardFiles } from "../../../../pipelines/dataset.js";
+import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
 import { sha256Of } from "../../../../pipelines/lake/snapshot.js";
 import type { MemberRef } from "../../../../pipelines/ports/archive.js";
 import { tempDir } from "../../../support/root.js";
@@ -14,6 +16,7 @@ import { buildZip, type Part } from "../../../tools/fixtures/make-zips.js";
 const temp = tempDir("extract");
 afterAll(temp.remove);
 const { signal } = new AbortController();
+const files = shardFiles(imageRewardDb, "train_1");
 
 /** Larger than what is read at once. */
 const content = Buffer.alloc(3_000_000, "twelve bytes and some more\n");
@@ -24,7 +27,7 @@ async function memberOf(part: Partial<Part>): Promise<{ zip: string; ref: Member
 	made += 1;
 	const zip = join(temp.path, `${made}.zip`);
 	writeFileSync(zip, buildZip([{ name: "a.webp", content, ...part }]));
-	const [member] = (await openZip(zip, "train_1", signal)).members;
+	const [member] = (await openZip(zip, files, signal)).members;
 	if (!member) throw new Error("the zip has no member");
 	return { zip, ref: member.ref };
 }

@@ -5,6 +5,8 @@ import { crc32, deflateRawSync } from "node:zlib";
 import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 import { isLarge, MemberReader, readJsonMember } from "../../../../infra/adapters/archive/member.js";
 import { openZip } from "../../../../infra/adapters/archive/zip.js";
+import { shardFiles } from "../../../../pipelines/dataset.js";
+import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
 import type { Member, MemberRef } from "../../../../pipelines/ports/archive.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { tempDir } from "../../../support/root.js";
@@ -18,13 +20,14 @@ afterEach(() => {
 });
 afterAll(temp.remove);
 const { signal } = new AbortController();
+const files = shardFiles(imageRewardDb, "train_1");
 const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
 
 let made = 0;
 async function openParts(parts: Part[]): Promise<{ path: string; members: Member[]; json: Member | null }> {
 	const path = join(temp.path, `${made++}.zip`);
 	writeFileSync(path, buildZip(parts));
-	return { path, ...(await openZip(path, "train_1", signal)) };
+	return { path, ...(await openZip(path, files, signal)) };
 }
 
 function ref(members: Member[], name: string): MemberRef {

@@ -6,6 +6,8 @@ import type { ByteSource } from "../../../../infra/adapters/archive/bytes.js";
 import { openLoose } from "../../../../infra/adapters/archive/loose.js";
 import { MemberReader } from "../../../../infra/adapters/archive/member.js";
 import { openZip, readZip } from "../../../../infra/adapters/archive/zip.js";
+import { shardFiles } from "../../../../pipelines/dataset.js";
+import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
 import type { Archive } from "../../../../pipelines/ports/archive.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { tempDir } from "../../../support/root.js";
@@ -14,6 +16,7 @@ import { badZips, buildZip, type Form, type Part, ZIPS } from "../../../tools/fi
 const temp = tempDir("zip");
 afterAll(temp.remove);
 const { signal } = new AbortController();
+const FILES = shardFiles(imageRewardDb, "train_1");
 
 function inMemory(bytes: Buffer): ByteSource {
 	return {
@@ -23,7 +26,7 @@ function inMemory(bytes: Buffer): ByteSource {
 }
 
 function openBytes(bytes: Buffer): Promise<Archive> {
-	return readZip(inMemory(bytes), "train_1.zip", "train_1", signal);
+	return readZip(inMemory(bytes), "train_1.zip", FILES, signal);
 }
 
 async function errorOf(opening: Promise<Archive>): Promise<LakeError> {
@@ -39,7 +42,7 @@ function names(archive: Archive): [json: string | null, ...members: string[]] {
 describe("a bad zip is refused under its code", () => {
 	test.each(badZips())("$file", async ({ file, entry }) => {
 		const path = join(ZIPS, file);
-		const error = await errorOf(openZip(path, "train_1", signal));
+		const error = await errorOf(openZip(path, FILES, signal));
 		expect(error.code).toBe(file.split(".").at(-2));
 		expect(error.path).toBe("train_1.zip");
 		expect(error.message).toContain("train_1.zip");
@@ -89,7 +92,7 @@ with open(path, "wb") as file:
 		const path = join(temp.path, `${form}.zip`);
 		const made = spawnSync("python3", ["-c", PYTHON, form, path], { encoding: "utf8" });
 		expect(made.stderr).toBe("");
-		const archive = await openZip(path, "train_1", signal);
+		const archive = await openZip(path, FILES, signal);
 		expect(names(archive)).toEqual(["train_1.json", "a.webp", "b.webp"]);
 		const reader = new MemberReader();
 		const contents = archive.members.map(({ ref }) => {
@@ -163,7 +166,7 @@ describe("a fault while reading ends in an error of ours", () => {
 
 	async function readsOfAll(): Promise<number> {
 		const { source, reads } = faulty(Number.POSITIVE_INFINITY, () => Buffer.alloc(0));
-		await readZip(source, "train_1.zip", "train_1", signal);
+		await readZip(source, "train_1.zip", FILES, signal);
 		return reads();
 	}
 
@@ -175,7 +178,7 @@ describe("a fault while reading ends in an error of ours", () => {
 			const { source } = faulty(nth, () => {
 				throw broken;
 			});
-			expect(await errorOf(readZip(source, "train_1.zip", "train_1", signal))).toBe(broken);
+			expect(await errorOf(readZip(source, "train_1.zip", FILES, signal))).toBe(broken);
 		}
 	});
 
@@ -183,7 +186,7 @@ describe("a fault while reading ends in an error of ours", () => {
 		const all = await readsOfAll();
 		for (let nth = 0; nth < all; nth++) {
 			const { source } = faulty(nth, () => Buffer.alloc(0));
-			const outcome = await readZip(source, "train_1.zip", "train_1", signal).catch((error: unknown) => error);
+			const outcome = await readZip(source, "train_1.zip", FILES, signal).catch((error: unknown) => error);
 			if (outcome instanceof LakeError) expect(outcome.code).toBe("ZIP_CORRUPT");
 			else expect(outcome).toHaveProperty("members.length", 200);
 		}
@@ -195,7 +198,7 @@ describe("a fault while reading ends in an error of ours", () => {
 		writeFileSync(path, bytes);
 		for (let length = bytes.length - 1; length >= 0; length--) {
 			truncateSync(path, length);
-			expect((await errorOf(openZip(path, "train_1", signal))).code).toBe("ZIP_CORRUPT");
+			expect((await errorOf(openZip(path, FILES, signal))).code).toBe("ZIP_CORRUPT");
 		}
 	});
 
@@ -208,7 +211,7 @@ describe("a fault while reading ends in an error of ours", () => {
 				const changed = Buffer.from(bytes);
 				changed.writeUInt8(changed.readUInt8(at) ^ change, at);
 				writeFileSync(path, changed);
-				const outcome = await openZip(path, "train_1", signal).catch((error: unknown) => error);
+				const outcome = await openZip(path, FILES, signal).catch((error: unknown) => error);
 				if (outcome instanceof LakeError) expect(outcome.code).toMatch(/^ZIP_/);
 				else readAll(outcome as Archive);
 			}
@@ -226,12 +229,12 @@ describe("a fault while reading ends in an error of ours", () => {
 
 	test("a file that is absent, or a folder, is unreadable", async () => {
 		for (const path of [join(temp.path, "absent.zip"), temp.path]) {
-			expect((await errorOf(openZip(path, "train_1", signal))).code).toBe("SOURCE_UNREADABLE");
+			expect((await errorOf(openZip(path, FILES, signal))).code).toBe("SOURCE_UNREADABLE");
 		}
 	});
 
 	test("an aborted signal ends the reading with its reason", async () => {
 		const abort = AbortSignal.abort(new Error("enough"));
-		await expect(readZip(inMemory(honest), "train_1.zip", "train_1", abort)).rejects.toBe(abort.reason);
+		await expect(readZip(inMemory(honest), "train_1.zip", FILES, abort)).rejects.toBe(abort.reason);
 	});
 });

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { DuckDBInstance } from "../../../../infra/adapters/duckdb/node-api.js";
 import { openPredicate } from "../../../../infra/adapters/duckdb/predicate.js";
 import { FUNCTIONS } from "../../../../infra/adapters/duckdb/predicate-rules.js";
+import { metadataColumns } from "../../../../pipelines/dataset.js";
+import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
 import type { PlacedRow } from "../../../../pipelines/ports/tables.js";
 import { LakeError } from "../../../../schemas/errors.js";
 
@@ -19,12 +21,12 @@ const ROW: PlacedRow["row"] = {
 	fidelity_rating: 7,
 };
 
-function placed(row: Partial<PlacedRow["row"]> = {}): PlacedRow {
+function placed(row: PlacedRow["row"] = {}): PlacedRow {
 	return { row: { ...ROW, ...row }, split: "train", shard: 3 };
 }
 
 async function select(text: string, ...rows: PlacedRow[]): Promise<boolean[]> {
-	const predicate = await openPredicate(text);
+	const predicate = await openPredicate(text, metadataColumns(imageRewardDb));
 	try {
 		return await predicate.selects(rows);
 	} finally {

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { DuckDBInstance } from "../../../../infra/adapters/duckdb/node-api.js";
 import { openTableFiles } from "../../../../infra/adapters/duckdb/table-files.js";
-import type { TableFiles } from "../../../../pipelines/ports/tables.js";
+import { metadataColumns } from "../../../../pipelines/dataset.js";
+import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
+import type { PlainRow, TableFiles } from "../../../../pipelines/ports/tables.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { tempDir } from "../../../support/root.js";
 
@@ -50,6 +52,12 @@ function metadata(replaced: Record<string, string> = {}): string {
 		.join(", ");
 }
 
+/** Rows of the dataset's columns: all, or those whose image path starts so. */
+function metadataRows(path: string, startsWith?: string): AsyncIterable<PlainRow[]> {
+	const where = startsWith === undefined ? null : { column: "image_path", startsWith };
+	return tables.metadataRows(path, metadataColumns(imageRewardDb), where);
+}
+
 async function all<T>(batches: AsyncIterable<T[]>): Promise<T[]> {
 	const rows: T[] = [];
 	for await (const batch of batches) rows.push(...batch);
@@ -79,7 +87,7 @@ describe("reading metadata", () => {
 
 	test("all rows, and those of one shard, with nothing but the nine columns", async () => {
 		const path = await make(file("m.parquet"), `SELECT ${metadata()}, 'more' AS extra FROM range(5000) t(i)`);
-		const rows = await all(tables.metadataRows(path, ""));
+		const rows = await all(metadataRows(path));
 		expect(rows).toHaveLength(5000);
 		expect(rows.find((row) => row.prompt === "prompt of 4321")).toEqual({
 			image_path: "images/train/train_5/4321.webp",
@@ -92,10 +100,10 @@ describe("reading metadata", () => {
 			image_text_alignment_rating: 1,
 			fidelity_rating: 4,
 		});
-		const shard = await all(tables.metadataRows(path, "images/train/train_3/"));
+		const shard = await all(metadataRows(path, "images/train/train_3/"));
 		expect(shard).toHaveLength(1000);
 		expect(shard.every((row) => String(row.image_path).startsWith("images/train/train_3/"))).toBe(true);
-		expect(await all(tables.metadataRows(path, "images/train/train_%"))).toEqual([]);
+		expect(await all(metadataRows(path, "images/train/train_%"))).toEqual([]);
 	});
 
 	test("integers of any width: numbers where they are safe, else text; nulls stay", async () => {
@@ -110,7 +118,7 @@ describe("reading metadata", () => {
 				classification: "NULL::VARCHAR",
 			})} FROM range(1) t(i)`,
 		);
-		expect(await all(tables.metadataRows(path, ""))).toMatchObject([
+		expect(await all(metadataRows(path))).toMatchObject([
 			{
 				rank: 3,
 				overall_rating: 9007199254740991,
@@ -127,7 +135,7 @@ describe("reading metadata", () => {
 			file("odd.parquet"),
 			`SELECT ${metadata({ prompt: "chr(65279) || 'mark'", classification: "'a' || chr(0) || '\"\\😀' || chr(10)", prompt_id: "''" })} FROM range(1) t(i)`,
 		);
-		expect(await all(tables.metadataRows(path, ""))).toMatchObject([
+		expect(await all(metadataRows(path))).toMatchObject([
 			{ prompt: "\uFEFFmark", classification: 'a\0"\\😀\n', prompt_id: "" },
 		]);
 	});
@@ -139,7 +147,7 @@ describe("reading metadata", () => {
 			const path = await make(file(`${name}/m.parquet`), `SELECT ${metadata()} FROM range(3) t(i)`);
 			await make(file("m.parquet"), `SELECT ${metadata()} FROM range(7) t(i)`);
 			expect(await tables.columns(path)).toHaveLength(9);
-			expect((await all(tables.metadataRows(path, ""))).map((row) => row.rank)).toEqual([1, 2, 3]);
+			expect((await all(metadataRows(path))).map((row) => row.rank)).toEqual([1, 2, 3]);
 		},
 	);
 
@@ -147,17 +155,17 @@ describe("reading metadata", () => {
 		await make(file("m1.parquet"), `SELECT ${metadata()} FROM range(7) t(i)`);
 		for (const name of ["m*.parquet", "m?.parquet", "m[1].parquet"]) {
 			const path = await make(file(name), `SELECT ${metadata()} FROM range(3) t(i)`);
-			expect(await all(tables.metadataRows(path, ""))).toHaveLength(3);
+			expect(await all(metadataRows(path))).toHaveLength(3);
 		}
 	});
 
 	test("whoever stops reading early can go on with other files", async () => {
 		const path = await make(file("m.parquet"), `SELECT ${metadata()} FROM range(20000) t(i)`);
-		for await (const batch of tables.metadataRows(path, "")) {
+		for await (const batch of metadataRows(path)) {
 			expect(batch.length).toBeGreaterThan(0);
 			break;
 		}
-		expect(await all(tables.metadataRows(path, ""))).toHaveLength(20000);
+		expect(await all(metadataRows(path))).toHaveLength(20000);
 	});
 
 	test("a file that is absent, empty, no parquet, or cut is METADATA_MISSING, by name and in own words", async () => {
@@ -167,7 +175,7 @@ describe("reading metadata", () => {
 		writeFileSync(file("cut.parquet"), good.subarray(0, good.length - 20));
 		for (const name of ["absent", "empty", "text", "cut"]) {
 			const path = file(`${name}.parquet`);
-			for (const error of [await caught(tables.columns(path)), await caught(all(tables.metadataRows(path, "")))]) {
+			for (const error of [await caught(tables.columns(path)), await caught(all(metadataRows(path)))]) {
 				expect(error).toMatchObject({ code: "METADATA_MISSING", path });
 				expect(error.message).toBe(`The metadata file ${path} cannot be read as parquet.`);
 			}
@@ -180,12 +188,12 @@ describe("reading metadata", () => {
 		bytes.fill(0xff, 4, 400);
 		writeFileSync(path, bytes);
 		expect(await tables.columns(path)).toHaveLength(9);
-		expect(await caught(all(tables.metadataRows(path, "")))).toMatchObject({ code: "METADATA_MISSING", path });
+		expect(await caught(all(metadataRows(path)))).toMatchObject({ code: "METADATA_MISSING", path });
 	});
 
 	test("reading makes no spill folder", async () => {
 		const path = await make(file("m.parquet"), `SELECT ${metadata()} FROM range(10) t(i)`);
-		await all(tables.metadataRows(path, ""));
+		await all(metadataRows(path));
 		expect(existsSync(file("spill"))).toBe(false);
 	});
 });

@@ -1,13 +1,17 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { DuckDBInstance } from "../../../../infra/adapters/duckdb/node-api.js";
 import { openTableFiles } from "../../../../infra/adapters/duckdb/table-files.js";
 import type { TableFiles } from "../../../../pipelines/ports/tables.js";
+import { DEAD_SECONDS } from "../../../../pipelines/scratch/marks.js";
+import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { LakeError } from "../../../../schemas/errors.js";
-import { type Cell, type ColumnType, TABLES, type TableName, type TableRow } from "../../../../schemas/tables.js";
+import type { Cell, ColumnType, TableRow } from "../../../../schemas/tables.js";
+import { ELSEWHERE, markElsewhere } from "../../../support/namespace.js";
 import { tempDir } from "../../../support/root.js";
+import { TABLES, type TableName } from "../../../support/tables.js";
 
 let local: ReturnType<typeof tempDir>;
 let tables: TableFiles;
@@ -25,10 +29,11 @@ const file = (name: string) => join(local.path, name);
 
 /** A row with a value in every column, told apart by `i`. */
 function sampleRow(table: TableName, i: number): TableRow {
-	return Object.fromEntries(TABLES[table].map(({ name, type }) => [name, sampleCell(name, type, i)]));
+	return Object.fromEntries(TABLES[table].columns.map(({ name, type }) => [name, sampleCell(name, type, i)]));
 }
 
 function sampleCell(name: string, type: ColumnType, i: number): Cell {
+	if (typeof type === "object") return Array.from({ length: i % 4 }, (_, k) => promptImage(i, k));
 	switch (type) {
 		case "text":
 			return `${name} ${i % 97} of ${i}`;
@@ -40,8 +45,8 @@ function sampleCell(name: string, type: ColumnType, i: number): Cell {
 			return Number.MAX_SAFE_INTEGER - i;
 		case "texts":
 			return Array.from({ length: i % 3 }, (_, k) => `CODE_${k}`);
-		case "prompt_images":
-			return Array.from({ length: i % 4 }, (_, k) => promptImage(i, k));
+		default:
+			throw new Error(`no table has a ${type}`);
 	}
 }
 
@@ -73,31 +78,36 @@ async function readBack(path: string): Promise<{ types: string[]; rows: unknown[
 	}
 }
 
-const TYPES = { text: "VARCHAR", byte: "TINYINT", integer: "INTEGER", long: "BIGINT", texts: "VARCHAR[]" };
+function typeOf(type: ColumnType): string | undefined {
+	const fields = "image_id VARCHAR, object_key VARCHAR, rank TINYINT, overall_rating TINYINT";
+	if (typeof type === "object")
+		return `STRUCT(${fields}, image_text_alignment_rating TINYINT, fidelity_rating TINYINT)[]`;
+	return new Map([
+		["text", "VARCHAR"],
+		["byte", "TINYINT"],
+		["integer", "INTEGER"],
+		["long", "BIGINT"],
+		["texts", "VARCHAR[]"],
+	]).get(type);
+}
 
 describe("writing tables", () => {
 	test.each(Object.keys(TABLES) as TableName[])(
 		"%s: every column with its type and value, in the rows' order",
 		async (table) => {
 			const rows = Array.from({ length: 2500 }, (_, i) => sampleRow(table, i));
-			await tables.write(table, rows, file("t.parquet"));
+			await tables.write(TABLES[table], rows, file("t.parquet"));
 			const found = await readBack(file("t.parquet"));
-			expect(found.types).toEqual(
-				TABLES[table].map(({ name, type }) => {
-					if (type !== "prompt_images") return `${name} ${TYPES[type]}`;
-					const fields = "image_id VARCHAR, object_key VARCHAR, rank TINYINT, overall_rating TINYINT";
-					return `${name} STRUCT(${fields}, image_text_alignment_rating TINYINT, fidelity_rating TINYINT)[]`;
-				}),
-			);
+			expect(found.types).toEqual(TABLES[table].columns.map(({ name, type }) => `${name} ${typeOf(type)}`));
 			expect(found.rows).toEqual(rows);
 		},
 	);
 
 	test("nulls stay null in every column", async () => {
 		for (const table of Object.keys(TABLES) as TableName[]) {
-			const empty: TableRow = Object.fromEntries(TABLES[table].map(({ name }) => [name, null]));
+			const empty: TableRow = Object.fromEntries(TABLES[table].columns.map(({ name }) => [name, null]));
 			const rows = [empty, sampleRow(table, 3), empty];
-			await tables.write(table, rows, file(`${table}.parquet`));
+			await tables.write(TABLES[table], rows, file(`${table}.parquet`));
 			expect((await readBack(file(`${table}.parquet`))).rows).toEqual(rows);
 		}
 	});
@@ -105,7 +115,7 @@ describe("writing tables", () => {
 	test("odd texts survive; a lone surrogate becomes U+FFFD", async () => {
 		const texts = ["", "a\0b", "\0", "😀 é \u{10FFFF}", "\uFEFFmark", "quote ' \" \\ \n\r\t", "long ".repeat(200_000)];
 		const rows = [...texts, "lone \uD800 surrogate"].map((prompt) => ({ ...sampleRow("prompts", 1), prompt }));
-		await tables.write("prompts", rows, file("odd.parquet"));
+		await tables.write(TABLES.prompts, rows, file("odd.parquet"));
 		const found = (await readBack(file("odd.parquet"))).rows as { prompt: string }[];
 		expect(found.map(({ prompt }) => prompt)).toEqual([...texts, "lone \uFFFD surrogate"]);
 	});
@@ -115,7 +125,7 @@ describe("writing tables", () => {
 		const hashes: string[] = [];
 		for (const options of [{ threads: 1 }, { threads: 2 }, { threads: 2 }, { threads: 2, memoryMb: 64 }]) {
 			const instance = await openTableFiles({ spill: file("spill"), ...options });
-			await instance.write("pairs", rows, file("pairs.parquet"));
+			await instance.write(TABLES.pairs, rows, file("pairs.parquet"));
 			await instance.close();
 			hashes.push(
 				createHash("sha256")
@@ -131,7 +141,7 @@ describe("writing tables", () => {
 			sampleRow("prompts", shard),
 			sampleRow("prompts", shard + 7),
 		]);
-		await Promise.all(shards.map((rows, shard) => tables.write("prompts", rows, file(`${shard}.parquet`))));
+		await Promise.all(shards.map((rows, shard) => tables.write(TABLES.prompts, rows, file(`${shard}.parquet`))));
 		for (const [shard, rows] of shards.entries()) {
 			expect((await readBack(file(`${shard}.parquet`))).rows).toEqual(rows);
 		}
@@ -139,9 +149,11 @@ describe("writing tables", () => {
 
 	test("a path with quotes, spaces and pattern characters is taken as it is", async () => {
 		const path = file("it's [a] * and ? {b,c}.parquet");
-		await tables.write("prompts", [sampleRow("prompts", 1)], path);
+		await tables.write(TABLES.prompts, [sampleRow("prompts", 1)], path);
 		expect(existsSync(path)).toBe(true);
-		expect((await tables.columns(path)).map(({ name }) => name)).toEqual(TABLES.prompts.map(({ name }) => name));
+		expect((await tables.columns(path)).map(({ name }) => name)).toEqual(
+			TABLES.prompts.columns.map(({ name }) => name),
+		);
 	});
 
 	test.each([
@@ -152,7 +164,7 @@ describe("writing tables", () => {
 		["an unsafe integer", { bytes: 2 ** 53 }],
 	])("%s is refused, and no file stays", async (_, wrong) => {
 		const rows = [sampleRow("images", 1), { ...sampleRow("images", 2), ...wrong }];
-		const error = await tables.write("images", rows, file("wrong.parquet")).catch((reason: unknown) => reason);
+		const error = await tables.write(TABLES.images, rows, file("wrong.parquet")).catch((reason: unknown) => reason);
 		expect(error).toBeInstanceOf(LakeError);
 		expect((error as LakeError).code).toBe("INTERNAL");
 		expect((error as LakeError).message).toContain(Object.keys(wrong)[0]);
@@ -161,15 +173,41 @@ describe("writing tables", () => {
 
 	test("a row that lacks a column is refused", async () => {
 		const { rank: _, ...row } = sampleRow("images", 1);
-		await expect(tables.write("images", [row], file("lacks.parquet"))).rejects.toMatchObject({ code: "INTERNAL" });
+		await expect(tables.write(TABLES.images, [row], file("lacks.parquet"))).rejects.toMatchObject({ code: "INTERNAL" });
 	});
 
 	test("a folder that cannot be written to is an error that leaves the next write alone", async () => {
 		const row = sampleRow("quarantine", 1);
-		await expect(tables.write("quarantine", [row], file("no/such/folder.parquet"))).rejects.toMatchObject({
+		await expect(tables.write(TABLES.quarantine, [row], file("no/such/folder.parquet"))).rejects.toMatchObject({
 			code: "INTERNAL",
 		});
-		await tables.write("quarantine", [row], file("fine.parquet"));
+		await tables.write(TABLES.quarantine, [row], file("fine.parquet"));
 		expect((await readBack(file("fine.parquet"))).rows).toEqual([row]);
+	});
+});
+
+describe("the spill folder", () => {
+	test("of another container's process is deleted a minute after its owner last touched its mark", async () => {
+		const theirs = file(`spill/duckdb-${ELSEWHERE}.1`);
+		for (const [age, there] of [
+			[DEAD_SECONDS - 5, true],
+			[DEAD_SECONDS + 1, false],
+		] as const) {
+			mkdirSync(theirs, { recursive: true });
+			markElsewhere(local.path, age);
+			const other = await openTableFiles({ spill: file("spill") });
+			await other.write(TABLES.images, [sampleRow("images", 1)], file("t.parquet"));
+			await other.close();
+			expect(existsSync(theirs)).toBe(there);
+		}
+	});
+
+	test("that was taken from this process is made again by the next write", async () => {
+		await tables.write(TABLES.images, [sampleRow("images", 1)], file("t.parquet"));
+		const [own = ""] = readdirSync(file("spill"));
+		expect(own).toBe(`duckdb-${ownerId()}${own.slice(own.lastIndexOf("."))}`);
+		rmSync(file("spill"), { recursive: true });
+		await tables.write(TABLES.images, [sampleRow("images", 1)], file("t.parquet"));
+		expect(readdirSync(file("spill"))).toEqual([own]);
 	});
 });

@@ -31,7 +31,7 @@ afterAll(async () => {
 
 function run(path: string, settings: Partial<Settings>, from = pool): Promise<ImageResult> {
 	const ref = { kind: "file", path, bytes: statSync(path).size } as const;
-	return from.run({ ref, check: "image", keep: true }, { ...DEFAULT_SETTINGS, ...settings }, signal);
+	return from.run({ ref, check: "image", format: "webp", keep: true }, { ...DEFAULT_SETTINGS, ...settings }, signal);
 }
 
 async function stored(path: string, settings: Partial<Settings>): Promise<StoredImage & { content: Buffer }> {

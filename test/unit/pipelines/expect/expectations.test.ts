@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
+import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
 import { Expectations } from "../../../../pipelines/expect/expectations.js";
 import { type FoundFinding, type FoundShard, judgeFindings } from "../../../../pipelines/expect/judge-findings.js";
 import { parseExpected } from "../../../../pipelines/expect/parse-expected.js";
@@ -9,7 +10,7 @@ import { LakeError } from "../../../../schemas/errors.js";
 import { ROOT } from "../../../support/root.js";
 
 function entries(text: string) {
-	return parseExpected(Buffer.from(text), "known.jsonl");
+	return parseExpected(Buffer.from(text), "known.jsonl", "prompt_id");
 }
 
 describe("a file of expectations", () => {
@@ -34,7 +35,7 @@ describe("a file of expectations", () => {
 	test.each(Object.entries(told))("%s is refused, naming the line", (name, why) => {
 		let thrown: unknown;
 		try {
-			parseExpected(readFileSync(join(folder, name)), name);
+			parseExpected(readFileSync(join(folder, name)), name, "prompt_id");
 		} catch (error) {
 			thrown = error;
 		}
@@ -54,7 +55,7 @@ describe("a file of expectations", () => {
 	test("takes rows of the quarantine table and a failed shard's findings as they are", () => {
 		const row = { code: "ROW_PATH", severity: "reject", image_path: "x", prompt_id: null, member: null, detail: "d" };
 		const more = { row: "{}", bytes: 3, sha256: null };
-		const told = { code: "ROW_PATH", image_path: "x", prompt_id: null, member: null };
+		const told = { code: "ROW_PATH", image_path: "x", group: null, member: null };
 		expect(entries(JSON.stringify({ ...row, ...more, split: "test", shard: 2 }))).toEqual([
 			{ ...told, shard: "test_2", split: undefined },
 		]);
@@ -64,7 +65,7 @@ describe("a file of expectations", () => {
 
 /** A finding with what is given, all else null. */
 function found(code: FindingCode, about: Partial<FoundFinding> = {}): FoundFinding {
-	return { code, image_path: null, prompt_id: null, member: null, detail: "", ...about };
+	return { code, image_path: null, group: null, member: null, detail: "", ...about };
 }
 
 function foundShard(shard: string, rows: FoundFinding[], failure: FoundShard["failure"] = null): FoundShard {
@@ -82,12 +83,12 @@ function foundShard(shard: string, rows: FoundFinding[], failure: FoundShard["fa
 
 function judge(expected: object[], ...shards: FoundShard[]) {
 	const lines = expected.map((one) => JSON.stringify(one)).join("\n");
-	return judgeFindings(new Expectations(entries(lines)), shards);
+	return judgeFindings(new Expectations(entries(lines)), imageRewardDb, shards);
 }
 
 describe("a finding is expected", () => {
 	const member = "a.webp";
-	const about = found("IMAGE_EMPTY", { image_path: "images/train/train_2/a.webp", prompt_id: "p", member });
+	const about = found("IMAGE_EMPTY", { image_path: "images/train/train_2/a.webp", group: "p", member });
 	const code = "IMAGE_EMPTY";
 
 	test.each<[object, boolean]>([

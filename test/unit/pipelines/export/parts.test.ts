@@ -4,8 +4,6 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "@jest/globals";
 import { openExportFiles } from "../../../../infra/adapters/duckdb/export-files.js";
 import { DuckDBInstance } from "../../../../infra/adapters/duckdb/node-api.js";
-import { pairsOf, promptsOf } from "../../../../pipelines/datasets/imagereward-db/exports/prompts.js";
-import type { ImageRow } from "../../../../pipelines/export/job.js";
 import { cutRows } from "../../../../pipelines/export/row-groups.js";
 import { entrySize, tarHeader, tarPadding } from "../../../../pipelines/export/tar.js";
 
@@ -14,24 +12,11 @@ import { entrySize, tarHeader, tarPadding } from "../../../../pipelines/export/t
 const folder = mkdtempSync(join(tmpdir(), "irlake-parts-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const image = (image_id: string, prompt_id: string, rank: number) => ({ image_id, prompt_id, rank }) as ImageRow;
-
 test("rows are cut into groups and files by number and by bytes", () => {
 	const limits = { groupRows: 3, groupBytes: 10, fileBytes: 25 };
 	const sizes = [1, 1, 1, 1, 9, 2, 30, 5, 5, 1];
 	expect(cutRows(sizes, (bytes) => bytes, limits)).toEqual([[[1, 1, 1], [1, 9], [2]], [[30]], [[5, 5], [1]]]);
 	expect(cutRows([], Number, limits)).toEqual([]);
-});
-
-test("a prompt's rows are one group wherever they stand, by first appearance", () => {
-	const rows = [image("a", "p", 1), image("b", "q", 1), image("c", "p", 2)];
-	expect(promptsOf(rows).map(({ images }) => images.map(({ image_id }) => image_id))).toEqual([["a", "c"], ["b"]]);
-});
-
-test("pairs come in the former loader's order, the lower rank first, without ties", () => {
-	const rows = [image("a", "p", 2), image("b", "p", 1), image("c", "p", 2), image("d", "p", 3)];
-	const pairs = promptsOf(rows).flatMap(pairsOf);
-	expect(pairs.map(({ better, worse }) => better.image_id + worse.image_id)).toEqual(["ba", "ad", "bc", "bd", "cd"]);
 });
 
 test("a tar's entry takes whole blocks, and its header adds up", () => {

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { MemberReader } from "../../../../infra/adapters/archive/member.js";
 import { openZip } from "../../../../infra/adapters/archive/zip.js";
+import { shardFiles } from "../../../../pipelines/dataset.js";
+import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
 import { RangedZip } from "../../../../pipelines/fetch/ranged-zip.js";
 import type { Member } from "../../../../pipelines/ports/archive.js";
 import type { Source } from "../../../../pipelines/ports/source.js";
@@ -19,6 +21,7 @@ const temp = tempDir("ranged-zip");
 mkdirSync(join(temp.path, "scratch"));
 afterAll(temp.remove);
 const { signal } = new AbortController();
+const files = shardFiles(imageRewardDb, "train_1");
 const random = new Random("ranged-zip");
 
 /** What the reader of a directory sees last: more than is fetched of a zip's end, so that the members lie outside of it. */
@@ -76,7 +79,7 @@ function whole(bytes: Buffer): Promise<Verdict> {
 	return verdict(async () => {
 		const path = join(temp.path, "whole.zip");
 		writeFileSync(path, bytes);
-		const { members } = await openZip(path, "train_1", signal);
+		const { members } = await openZip(path, files, signal);
 		return contents(members);
 	});
 }
@@ -85,7 +88,7 @@ function ranged(bytes: Buffer, asked: [number, number][] = []): Promise<Verdict>
 	return verdict(async () => {
 		const file = { path: "images/train/train_1.zip", bytes: bytes.length, sha256: "0".repeat(64), gitOid: null };
 		const input = { form: "zip", file, sha256: file.sha256, bytes: file.bytes } as const;
-		const zip = await RangedZip.open(input, "train_1", {
+		const zip = await RangedZip.open(input, files, {
 			...{ source: sourceOf(bytes, asked), archives, scratch: join(temp.path, "scratch"), signal },
 			clock: { now: () => 0, sleep: async () => undefined },
 			onBytes: () => undefined,

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
-import { deltaCommit, logPath, snapshotOfCommit } from "../../../../pipelines/lake/delta-log.js";
+import { deltaCommit, snapshotOfCommit } from "../../../../pipelines/lake/delta-log.js";
+import { logFile } from "../../../../pipelines/lake/paths.js";
 import type { Receipt, Snapshot } from "../../../../schemas/records.js";
-import { PARTITION_COLUMNS, TABLE_NAMES, TABLES } from "../../../../schemas/tables.js";
+import { PARTITION_COLUMNS } from "../../../../schemas/tables.js";
+import { TABLE_NAMES, TABLES, type TableName } from "../../../support/tables.js";
 import { hex, receipt, snapshot } from "../../../support/values.js";
 import { Random } from "../../../tools/sample/random.js";
 
@@ -17,8 +19,8 @@ interface Action {
 
 const PATH = "snapshots/000002-0123456789ab.json";
 
-function actions(base: Snapshot | null, next: Snapshot, table: (typeof TABLE_NAMES)[number] = "images"): Action[] {
-	const text = deltaCommit(table, base, next, PATH).toString("utf8");
+function actions(base: Snapshot | null, next: Snapshot, table: TableName = "images"): Action[] {
+	const text = deltaCommit(TABLES[table], base, next, PATH).toString("utf8");
 	expect(text.endsWith("\n")).toBe(true);
 	const lines = text.slice(0, -1).split("\n");
 	return lines.map((line): Action => JSON.parse(line));
@@ -33,7 +35,7 @@ const changed = receipt("train_1", "changed");
 const other = receipt("test_2", "other");
 
 test("a version's file has twenty digits", () => {
-	expect(logPath("pairs", 7)).toBe("tables/pairs/_delta_log/00000000000000000007.json");
+	expect(logFile.path("pairs", 7)).toBe("tables/pairs/_delta_log/00000000000000000007.json");
 });
 
 describe("the first commit", () => {
@@ -60,7 +62,9 @@ describe("the first commit", () => {
 	test.each([...TABLE_NAMES])("gives %s its columns, partition columns last, all nullable", (table) => {
 		const { metaData } = actions(null, snapshot(1, "c1", [first]), table)[2] ?? {};
 		const { fields } = JSON.parse(metaData?.schemaString ?? "") as { fields: { name: string; nullable: boolean }[] };
-		expect(fields.map(({ name }) => name)).toEqual([...TABLES[table], ...PARTITION_COLUMNS].map(({ name }) => name));
+		expect(fields.map(({ name }) => name)).toEqual(
+			[...TABLES[table].columns, ...PARTITION_COLUMNS].map(({ name }) => name),
+		);
 		expect(fields.every(({ nullable }) => nullable)).toBe(true);
 		expect(metaData?.partitionColumns).toEqual(["split", "shard"]);
 		expect(metaData?.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/);
@@ -107,7 +111,9 @@ test("the same two snapshots give the same bytes, whatever the order of their ke
 	const next = snapshot(2, "c2", [changed, other]);
 	const turned = Object.fromEntries(Object.entries(structuredClone(next)).reverse()) as Snapshot;
 	const base = snapshot(1, "c1", [first]);
-	expect(deltaCommit("images", structuredClone(base), turned, PATH)).toEqual(deltaCommit("images", base, next, PATH));
+	expect(deltaCommit(TABLES.images, structuredClone(base), turned, PATH)).toEqual(
+		deltaCommit(TABLES.images, base, next, PATH),
+	);
 });
 
 test("over any history no path is both removed and added, and the log adds up to the snapshot", () => {
@@ -132,7 +138,7 @@ test("over any history no path is both removed and added, and the log adds up to
 });
 
 test("the commit names its snapshot; other text names none", () => {
-	const commit = deltaCommit("images", null, snapshot(1, "c1", [first]), PATH);
+	const commit = deltaCommit(TABLES.images, null, snapshot(1, "c1", [first]), PATH);
 	expect(snapshotOfCommit(commit)).toBe(PATH);
 	for (const text of ["", "{}", "no JSON", '{"commitInfo":{}}', '{"commitInfo":{"irlakeSnapshot":7}}', "null"]) {
 		expect(snapshotOfCommit(Buffer.from(text))).toBeNull();

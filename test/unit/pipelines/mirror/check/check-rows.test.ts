@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { parseRows } from "../../../../../pipelines/mirror/check/parse-json.js";
 import type { CheckedRows } from "../../../../../pipelines/mirror/check/verdict.js";
-import type { SourceRow } from "../../../../../schemas/row.js";
+import type { SourceRow } from "../../../../support/tables.js";
 import { check, fileName, group, PREFIX, row } from "../../../../support/values.js";
 
 /** Codes of each row, in the order of the JSON. */
@@ -13,9 +13,14 @@ function details({ rows }: CheckedRows): string[] {
 	return rows.flatMap(({ findings }) => findings.map(({ detail }) => detail));
 }
 
-/** Codes and prompts of the findings that are about no row of the JSON. */
+/** Codes and groups of the findings that are about no row of the JSON. */
 function about({ findings }: CheckedRows): (string | null)[][] {
-	return findings.map(({ code, prompt_id, image_path }) => [code, prompt_id, image_path]);
+	return findings.map(({ code, group: name, image_path }) => [code, name, image_path]);
+}
+
+/** The rows of a JSON text. */
+function rowsOf(text: string): unknown[] {
+	return parseRows(Buffer.from(text), "x.json", "array").map(({ value }) => value);
 }
 
 test("good rows give no finding", () => {
@@ -68,7 +73,7 @@ describe("ROW_SCHEMA", () => {
 		expect(codes(checked)).toEqual([["ROW_SCHEMA"]]);
 		expect(checked.rows[0]?.findings[0]).toMatchObject({
 			image_path: null,
-			prompt_id: null,
+			group: null,
 			row: JSON.stringify(value),
 		});
 	});
@@ -87,7 +92,7 @@ describe("ROW_SCHEMA", () => {
 			.replace('"rank":1', '"rank":1.0')
 			.replace('"overall_rating":5', '"overall_rating":0.5e1');
 		expect(text).toContain("1.0");
-		expect(codes(check(parseRows(Buffer.from(text), "x.json"), [row(1)]))).toEqual([[]]);
+		expect(codes(check(rowsOf(text), [row(1)]))).toEqual([[]]);
 	});
 
 	test("texts may be empty, and the ends of int8 are good", () => {
@@ -197,7 +202,7 @@ describe("UNKNOWN_COLUMN", () => {
 
 	test("a column named __proto__ is one too", () => {
 		const text = JSON.stringify([row(1)]).replace("{", '{"__proto__":{"rank":9},');
-		const checked = check(parseRows(Buffer.from(text), "x.json"), [row(1)]);
+		const checked = check(rowsOf(text), [row(1)]);
 		expect(codes(checked)).toEqual([[]]);
 		expect(checked.findings.map(({ detail }) => detail)).toEqual(['"__proto__" in 1 row of the JSON']);
 	});
@@ -235,7 +240,7 @@ describe("prompts", () => {
 		const last = rows[2];
 		if (last) rows[2] = { ...last, ...other };
 		const { findings } = check(rows);
-		expect(findings.map(({ code, prompt_id }) => [code, prompt_id])).toEqual([["PROMPT_CONFLICT", "p"]]);
+		expect(findings.map(({ code, group: name }) => [code, name])).toEqual([["PROMPT_CONFLICT", "p"]]);
 		expect(findings[0]?.detail).toContain(Object.keys(other)[0]);
 	});
 

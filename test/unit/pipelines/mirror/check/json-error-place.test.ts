@@ -143,7 +143,7 @@ test("for any damage: what JSON.parse accepts is read to the end, and up to the 
 });
 
 describe("parseRows", () => {
-	const parse = (text: string | Buffer) => parseRows(Buffer.from(text), "images/test/test_1/test_1.json");
+	const parse = (text: string | Buffer) => parseRows(Buffer.from(text), "images/test/test_1/test_1.json", "array");
 
 	test.each([
 		["NaN", '[\n{"rank": NaN}]', "line 2, column 10"],
@@ -172,6 +172,6 @@ describe("parseRows", () => {
 	});
 
 	test("accepts a byte-order mark, and of duplicate keys the last wins", () => {
-		expect(parse('\ufeff[{"rank": 1, "rank": 2}]')).toEqual([{ rank: 2 }]);
+		expect(parse('\ufeff[{"rank": 1, "rank": 2}]')).toEqual([{ key: null, value: { rank: 2 } }]);
 	});
 });

@@ -1,19 +1,19 @@
 import { describe, expect, test } from "@jest/globals";
+import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/dataset.js";
 import { memberTasks } from "../../../../../pipelines/mirror/check/check-images.js";
 import { checkRows } from "../../../../../pipelines/mirror/check/check-rows.js";
-import { judgeRatio, settle } from "../../../../../pipelines/mirror/check/reconcile.js";
-import type { Settled } from "../../../../../pipelines/mirror/check/verdict.js";
+import { judgeRatio, reconcile } from "../../../../../pipelines/mirror/check/reconcile.js";
+import type { Verdict } from "../../../../../pipelines/mirror/check/verdict.js";
 import { Selecting } from "../../../../../pipelines/mirror/plan/selection.js";
 import type { ImageResult } from "../../../../../pipelines/ports/images.js";
 import type { PlacedRow, Predicate } from "../../../../../pipelines/ports/tables.js";
-import type { MetadataRow, SourceRow } from "../../../../../schemas/row.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../../../../schemas/settings.js";
+import type { MetadataRow, SourceRow } from "../../../../support/tables.js";
 import { badImage, fileName, goodImage, group, metadataOf, row } from "../../../../support/values.js";
 
 /** What a predicate does not choose is counted and not judged; what the metadata cannot tell is judged as ever. */
 
 const SELECTIVE: Settings = { ...DEFAULT_SETTINGS, where: "told by the test", where_mode: "image" };
-const PREFIX = "images/train/train_1/";
 const REF = { kind: "file", path: "nowhere", bytes: 77 } as const;
 
 interface Given {
@@ -28,36 +28,41 @@ interface Given {
 }
 
 /** Which members were read, and the verdict. */
-function judge({ rows, metadata, chosen, members, settings = SELECTIVE }: Given): { read: string[]; settled: Settled } {
+function judge({ rows, metadata, chosen, members, settings = SELECTIVE }: Given): { read: string[]; verdict: Verdict } {
 	const known = metadata ?? (rows as MetadataRow[]);
 	const paths = new Set(chosen.map((number) => row(number).image_path));
-	const checked = checkRows(rows, PREFIX, metadataOf(known, [], paths));
+	const checked = checkRows(
+		rows.map((value) => ({ key: null, value })),
+		imageRewardDb,
+		"train_1",
+		metadataOf(known, [], paths),
+	);
 	const verdicts = members.map((member): [string, ImageResult] => {
 		if (Array.isArray(member)) return [fileName(member[0]), member[1]];
 		const name = typeof member === "number" ? fileName(member) : member;
 		return [name, goodImage(name)];
 	});
 	const all = verdicts.map(([name]) => ({ name, ref: REF }));
-	const read = memberTasks(all, checked.rows, true).map(({ member }) => member.name);
+	const read = memberTasks(all, checked.rows, "webp", true).map(({ member }) => member.name);
 	const results = new Map(verdicts.filter(([name]) => read.includes(name)));
-	return { read, settled: settle(checked, { members: all, results }, settings) };
+	return { read, verdict: reconcile(checked, { members: all, results }, settings) };
 }
 
-function codes({ findings }: Settled): string[] {
+function codes({ findings }: Verdict): string[] {
 	return findings.map(({ code }) => code);
 }
 
 test("an unselected row is counted; its member is neither read nor missed; it is compared no further", () => {
 	const rows = [row(1), row(2), row(3, { overall_rating: 9 }), row(4)];
 	const metadata = [row(1), row(2, { rank: 3 }), row(3), row(4)];
-	const { read, settled } = judge({ rows, metadata, chosen: [1], members: [1, 2, 3] });
+	const { read, verdict } = judge({ rows, metadata, chosen: [1], members: [1, 2, 3] });
 	expect(read).toEqual([fileName(1)]);
-	expect(settled.findings).toEqual([]);
-	expect(settled.counts).toEqual({
+	expect(verdict.findings).toEqual([]);
+	expect(verdict.counts).toEqual({
 		...{ rows_in: 4, rows_published: 1, rows_rejected: 0, rows_unselected: 3 },
 		...{ members_in: 3, members_published: 1, members_rejected: 0, members_unselected: 2, orphans: 0 },
 	});
-	expect(settled.defective).toBe(0);
+	expect(verdict.defective).toBe(0);
 });
 
 test("what the rows say by themselves is judged, chosen or not", () => {
@@ -73,8 +78,8 @@ test("what the rows say by themselves is judged, chosen or not", () => {
 		row(6, { rank: 2 }),
 	];
 	const metadata = [row(1), row(2), row(3), row(5), row(6)];
-	const { read, settled } = judge({ rows, metadata, chosen: [1], members: [1, 2, 3, 4, 5, 6] });
-	expect(codes(settled)).toEqual([
+	const { read, verdict } = judge({ rows, metadata, chosen: [1], members: [1, 2, 3, 4, 5, 6] });
+	expect(codes(verdict)).toEqual([
 		"ROW_DUPLICATE",
 		"ROW_DUPLICATE",
 		"ROW_DUPLICATE",
@@ -84,28 +89,28 @@ test("what the rows say by themselves is judged, chosen or not", () => {
 	]);
 	// Members that rejected rows name are read for the quarantine; the one that an unselected row names too is not.
 	expect(read).toEqual([1, 2, 3, 4, 6].map(fileName));
-	expect(settled.counts).toEqual({
+	expect(verdict.counts).toEqual({
 		...{ rows_in: 8, rows_published: 1, rows_rejected: 6, rows_unselected: 1 },
 		...{ members_in: 6, members_published: 1, members_rejected: 4, members_unselected: 1, orphans: 0 },
 	});
 	// A repeated row of an image that was not read: the member is there.
-	const repeated = settled.findings.find(({ image_path }) => image_path === row(5).image_path);
+	const repeated = verdict.findings.find(({ image_path }) => image_path === row(5).image_path);
 	expect(repeated).toMatchObject({ member: fileName(5), bytes: null, sha256: null });
 });
 
 test("an orphan is told with the directory's size, and not read", () => {
-	const { read, settled } = judge({ rows: [row(1)], chosen: [1], members: [1, 2, "notes.txt"] });
+	const { read, verdict } = judge({ rows: [row(1)], chosen: [1], members: [1, 2, "notes.txt"] });
 	expect(read).toEqual([fileName(1)]);
-	expect(settled.findings).toMatchObject([
+	expect(verdict.findings).toMatchObject([
 		{ code: "IMAGE_ORPHAN", member: fileName(2), bytes: 77, sha256: null },
 		{ code: "IMAGE_ORPHAN", member: "notes.txt", bytes: 77, sha256: null },
 	]);
-	expect(settled.counts).toMatchObject({ members_in: 3, members_published: 1, orphans: 2, members_unselected: 0 });
+	expect(verdict.counts).toMatchObject({ members_in: 3, members_published: 1, orphans: 2, members_unselected: 0 });
 });
 
 test("rows that only the metadata has are told where they are chosen", () => {
-	const { settled } = judge({ rows: [row(1)], metadata: [row(1), row(2), row(3)], chosen: [1, 2], members: [1] });
-	expect(settled.findings).toMatchObject([{ code: "METADATA_EXTRA_ROW", image_path: row(2).image_path }]);
+	const { verdict } = judge({ rows: [row(1)], metadata: [row(1), row(2), row(3)], chosen: [1, 2], members: [1] });
+	expect(verdict.findings).toMatchObject([{ code: "METADATA_EXTRA_ROW", image_path: row(2).image_path }]);
 });
 
 test("a prompt's count and its conflicts concern all its rows, of prompts of which something is chosen", () => {
@@ -113,9 +118,9 @@ test("a prompt's count and its conflicts concern all its rows, of prompts of whi
 	const conflict = group("p-conflict", 10, 2).map((one, at) => ({ ...one, prompt: `text ${at}` }));
 	const unchosen = group("p-unchosen", 20, 3).slice(0, 2);
 	const rows: SourceRow[] = [...short, ...conflict, ...unchosen];
-	const { settled } = judge({ rows, chosen: [2, 11], members: rows.map((_, at) => `m${at}`) });
-	const about = settled.findings.filter(({ code }) => ["GROUP_COUNT", "PROMPT_CONFLICT"].includes(code));
-	expect(about.map(({ code, prompt_id }) => [code, prompt_id])).toEqual([
+	const { verdict } = judge({ rows, chosen: [2, 11], members: rows.map((_, at) => `m${at}`) });
+	const about = verdict.findings.filter(({ code }) => ["GROUP_COUNT", "PROMPT_CONFLICT"].includes(code));
+	expect(about.map(({ code, group: name }) => [code, name])).toEqual([
 		["GROUP_COUNT", "p-short"],
 		["PROMPT_CONFLICT", "p-conflict"],
 	]);
@@ -124,18 +129,18 @@ test("a prompt's count and its conflicts concern all its rows, of prompts of whi
 test("drop-group drops the chosen rows of a prompt, and leaves the others unselected", () => {
 	const rows = group("p", 1, 3);
 	const settings: Settings = { ...SELECTIVE, on_bad_image: "drop-group" };
-	const { settled } = judge({ rows, chosen: [1, 2], members: [1, [2, badImage("IMAGE_EMPTY")], 3], settings });
-	expect(codes(settled)).toEqual(["GROUP_DROPPED", "IMAGE_EMPTY"]);
-	expect(settled.counts).toMatchObject({ rows_published: 0, rows_rejected: 2, rows_unselected: 1 });
+	const { verdict } = judge({ rows, chosen: [1, 2], members: [1, [2, badImage("IMAGE_EMPTY")], 3], settings });
+	expect(codes(verdict)).toEqual(["GROUP_DROPPED", "IMAGE_EMPTY"]);
+	expect(verdict.counts).toMatchObject({ rows_published: 0, rows_rejected: 2, rows_unselected: 1 });
 });
 
 test("the ratio is of all rows, so that few chosen ones do not make it coarse", () => {
 	const rows = Array.from({ length: 50 }, (_, at) => row(at + 1));
-	const { settled } = judge({ rows, chosen: [1, 2], members: [1, [2, badImage("IMAGE_EMPTY")]] });
-	const { defective, counts } = settled;
+	const { verdict } = judge({ rows, chosen: [1, 2], members: [1, [2, badImage("IMAGE_EMPTY")]] });
+	const { defective, counts } = verdict;
 	expect([defective, counts.rows_in]).toEqual([1, 50]);
-	expect(() => judgeRatio("train_1", defective, counts.rows_in, 0.05)).not.toThrow();
-	expect(() => judgeRatio("train_1", defective, counts.rows_in, 0.01)).toThrow("1 of 50 rows");
+	expect(judgeRatio("train_1", defective, counts.rows_in, 0.05)).toBeNull();
+	expect(judgeRatio("train_1", defective, counts.rows_in, 0.01)?.message).toContain("1 of 50 rows");
 });
 
 describe("which images of a shard are chosen", () => {
@@ -148,7 +153,7 @@ describe("which images of a shard are chosen", () => {
 	};
 
 	async function chosen(mode: Settings["where_mode"], ...rows: ReturnType<typeof placed>[]) {
-		const selecting = new Selecting(rankOne, mode);
+		const selecting = new Selecting(rankOne, mode, "prompt_id");
 		for (const one of rows) await selecting.add([one]);
 		const { images, chosen: paths } = selecting.of("train_1");
 		return {

@@ -4,7 +4,9 @@ import { afterAll, describe, expect, test } from "@jest/globals";
 import { MemberReader } from "../../../../../infra/adapters/archive/member.js";
 import { openZip } from "../../../../../infra/adapters/archive/zip.js";
 import { arrivedImages } from "../../../../../infra/adapters/archive/zip-arrived.js";
-import { EarlyImages } from "../../../../../pipelines/mirror/content/speculative-images.js";
+import { shardFiles } from "../../../../../pipelines/dataset.js";
+import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/dataset.js";
+import { SpeculativeImages } from "../../../../../pipelines/mirror/content/speculative-images.js";
 import type { ArchiveReader, MemberRef } from "../../../../../pipelines/ports/archive.js";
 import type { ImagePool, ImageResult, ImageTask } from "../../../../../pipelines/ports/images.js";
 import { DEFAULT_SETTINGS } from "../../../../../schemas/settings.js";
@@ -37,13 +39,13 @@ describe("members are found while their zip arrives", () => {
 
 	test("all of them, and as the directory has them, wherever the bytes are cut", async () => {
 		const { path, bytes } = zipFile("whole.zip", parts);
-		const { members } = await openZip(path, "train_1", signal);
+		const { members } = await openZip(path, shardFiles(imageRewardDb, "train_1"), signal);
 		const listed = members.map(({ ref }) => ref);
 		for (const step of [1, 31, 4999, 5100, bytes.length]) {
 			const refs: MemberRef[] = [];
 			let next: number | null = 0;
 			for (let there = step; next !== null && there - step < bytes.length; there += step) {
-				const found = arrivedImages(path, next, Math.min(there, bytes.length));
+				const found = arrivedImages(path, { from: next, to: Math.min(there, bytes.length) }, "webp");
 				refs.push(...found.refs);
 				next = found.next;
 			}
@@ -58,25 +60,25 @@ describe("members are found while their zip arrives", () => {
 		["has its sizes behind its data", 0x08],
 	])("not beyond one that %s", (_, flags) => {
 		const { path, bytes } = zipFile("odd.zip", [picture("a.webp", 10), picture("b.webp", 10), picture("c.webp", 10)]);
-		const [, second] = arrivedImages(path, 0, bytes.length).refs;
+		const [, second] = arrivedImages(path, { from: 0, to: bytes.length }, "webp").refs;
 		if (second?.kind !== "zip") throw new Error("no second member");
 		bytes.writeUInt16LE(flags, second.headerOffset + 6);
 		writeFileSync(path, bytes);
-		const { refs, next } = arrivedImages(path, 0, bytes.length);
+		const { refs, next } = arrivedImages(path, { from: 0, to: bytes.length }, "webp");
 		expect([refs.length, next]).toEqual([1, null]);
 	});
 
 	test("and none in what is no zip", () => {
 		const path = join(temp.path, "page.html");
 		writeFileSync(path, "<html>".repeat(100));
-		expect(arrivedImages(path, 0, 600)).toEqual({ refs: [], next: null });
+		expect(arrivedImages(path, { from: 0, to: 600 }, "webp")).toEqual({ refs: [], next: null });
 	});
 });
 
 test("a member is read from a zip that has grown since it was opened", () => {
 	const parts = [picture("a.webp", 100), picture("b.webp", 100)];
 	const { path, bytes } = zipFile("growing.zip", parts);
-	const { refs } = arrivedImages(path, 0, bytes.length);
+	const { refs } = arrivedImages(path, { from: 0, to: bytes.length }, "webp");
 	writeFileSync(path, bytes.subarray(0, 150));
 	const reader = new MemberReader();
 	expect(reader.read(refs[0] as MemberRef)).toMatchObject({ ok: true });
@@ -95,12 +97,13 @@ describe("an early verdict counts", () => {
 	const task = (member: MemberRef, check: ImageTask["check"] = "image"): ImageTask => ({
 		ref: member,
 		check,
+		format: "webp",
 		keep: true,
 	});
 
 	/** One member a megabyte; the pool answers by the member's place. */
 	function early(answer: (place: number) => ImageResult | Error): {
-		images: EarlyImages;
+		images: SpeculativeImages;
 		run: number[];
 		stopped: () => boolean;
 	} {
@@ -118,14 +121,14 @@ describe("an early verdict counts", () => {
 			close: async () => {},
 		};
 		const archives = {
-			arrived(_zip: string, from: number, to: number) {
+			arrived(_zip: string, { from, to }: { from: number; to: number }) {
 				const refs: MemberRef[] = [];
 				let at = from;
 				for (; at + MB <= to; at += MB) refs.push(ref(at));
 				return { refs, next: at };
 			},
-		} as ArchiveReader;
-		const images = new EarlyImages(archives, pool, DEFAULT_SETTINGS, signal);
+		} as Pick<ArchiveReader, "arrived"> as ArchiveReader; // the rest is not asked for
+		const images = new SpeculativeImages({ archives, images: pool }, "webp", DEFAULT_SETTINGS, signal);
 		return { images, run, stopped: () => heard?.aborted ?? false };
 	}
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { type AskedSettings, chooseSettings } from "../../../../../pipelines/mirror/plan/settings.js";
-import { DEFAULT_SETTINGS, type Settings } from "../../../../../schemas/settings.js";
+import { chooseSettings } from "../../../../../pipelines/mirror/plan/settings.js";
+import { type AskedSettings, DEFAULT_SETTINGS, type Settings } from "../../../../../schemas/settings.js";
 
 const CODEC = "sharp 1.0";
 

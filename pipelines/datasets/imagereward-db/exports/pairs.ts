@@ -1,15 +1,27 @@
-import type { ExportRecord } from "../../../../schemas/export.js";
-import type { ImageRow, Prompt, ShardRows } from "../../../export/job.js";
+import type { ImageRow } from "../../../ports/exports.js";
+import type { RewardRow } from "../row.js";
 
 /** Prompts and pairs of a shard. Plain data in, plain data out. */
+
+/** One good image of the lake, its row of this dataset's own columns. */
+export type RewardImage = ImageRow & RewardRow;
+
+/** One prompt of a shard with its good images, in the order of the shard's JSON. */
+export interface Prompt {
+	prompt_id: string;
+	/** As its first good image has it, like `classification`. */
+	prompt: string;
+	classification: string;
+	images: RewardImage[];
+}
 
 /**
  * Groups rows by `prompt_id`, prompts by first appearance. The dataset's former loader counted consecutive rows up to
  * `image_amount_in_total` instead, so one missing row shifted every later group.
  */
-export function promptsOf(rows: ImageRow[]): Prompt[] {
+export function promptsOf(rows: readonly ImageRow[]): Prompt[] {
 	const found = new Map<string, Prompt>();
-	for (const row of rows) {
+	for (const row of rows as readonly RewardImage[]) {
 		const prompt = found.get(row.prompt_id);
 		if (prompt) prompt.images.push(row);
 		else {
@@ -22,8 +34,8 @@ export function promptsOf(rows: ImageRow[]): Prompt[] {
 
 export interface Pair {
 	prompt: Prompt;
-	better: ImageRow;
-	worse: ImageRow;
+	better: RewardImage;
+	worse: RewardImage;
 }
 
 /** The strictly ordered pairs of a prompt, in the former loader's order: each image with every later one. Ties are left out. */
@@ -36,16 +48,4 @@ export function pairsOf(prompt: Prompt): Pair[] {
 			return [{ prompt, better, worse }];
 		}),
 	);
-}
-
-/** Adds a shard's figures to `counts`. */
-export function countShard(counts: ExportRecord["counts"], { rows, prompts }: ShardRows): void {
-	counts.images += rows.length;
-	counts.prompts += prompts.length;
-	for (const prompt of prompts) {
-		const pairs = pairsOf(prompt).length;
-		const size = prompt.images.length;
-		counts.pairs += pairs;
-		counts.ties += (size * (size - 1)) / 2 - pairs;
-	}
 }

@@ -1,0 +1,33 @@
+import { type Dataset, type Examples, splitNames } from "../pipelines/dataset.js";
+
+/** What the command line's help says of a dataset. */
+export interface DatasetHelp extends Examples {
+	/** As its readers call it. */
+	title: string;
+	/** Where it is on the Hub. */
+	source: string;
+	/** A downloaded copy, in examples. */
+	folder: string;
+	subsets: readonly string[];
+	smallSubset: string;
+	defaultSubset: string;
+	splits: readonly string[];
+	/** What it can be exported as. */
+	exports: readonly string[];
+}
+
+export function datasetHelp(dataset: Dataset): DatasetHelp {
+	const { layout, title, card, repo } = dataset;
+	const subsets = Object.keys(layout.subsets);
+	return {
+		title,
+		source: `hf://${repo}`,
+		folder: `file:///data/${title}`,
+		subsets,
+		smallSubset: subsets[0] ?? "",
+		defaultSubset: layout.defaultSubset,
+		splits: splitNames(dataset),
+		exports: [...Object.keys(dataset.exports), "webdataset", "files"],
+		...card.examples,
+	};
+}
