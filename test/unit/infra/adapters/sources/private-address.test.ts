@@ -1,6 +1,6 @@
 import type { LookupAddress } from "node:dns";
 import { describe, expect, test } from "@jest/globals";
-import { AddressGuard, isPrivateAddress } from "../../../../infra/adapters/sources/private-address.js";
+import { AddressGuard, isPrivateAddress } from "../../../../../infra/adapters/sources/private-address.js";
 
 /** Which addresses are private, and that a name is judged by what it resolves to when it is connected to. */
 

@@ -1,13 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { DuckDBInstance } from "../../../../infra/adapters/duckdb/node-api.js";
-import { openTableFiles } from "../../../../infra/adapters/duckdb/table-files.js";
-import { metadataColumns } from "../../../../pipelines/dataset.js";
-import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
-import type { PlainRow, TableFiles } from "../../../../pipelines/ports/tables.js";
-import { LakeError } from "../../../../schemas/errors.js";
-import { tempDir } from "../../../support/root.js";
+import { DuckDBInstance } from "../../../../../infra/adapters/duckdb/node-api.js";
+import { openTableFiles } from "../../../../../infra/adapters/duckdb/table-files.js";
+import { metadataColumns } from "../../../../../pipelines/dataset.js";
+import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/dataset.js";
+import type { PlainRow, TableFiles } from "../../../../../pipelines/ports/tables.js";
+import { LakeError } from "../../../../../schemas/errors.js";
+import { tempDir } from "../../../../support/root.js";
 
 let local: ReturnType<typeof tempDir>;
 let tables: TableFiles;

@@ -6,8 +6,12 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { join } from "node:path";
 import { createServer as createTlsServer, Server as TlsServer } from "node:tls";
 import { afterEach, describe, expect, test } from "@jest/globals";
-import { type DirectAnswer, type DirectOptions, getDirectly } from "../../../../infra/adapters/sources/direct-get.js";
-import { ROOT } from "../../../support/root.js";
+import {
+	type DirectAnswer,
+	type DirectOptions,
+	getDirectly,
+} from "../../../../../infra/adapters/sources/direct-get.js";
+import { ROOT } from "../../../../support/root.js";
 
 const BODY = randomBytes(3_000_000);
 const OPTIONS: DirectOptions = {

@@ -1,12 +1,12 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { openFolderRoom } from "../../../../infra/adapters/store/folder/probe.js";
-import { openFolderStore } from "../../../../infra/adapters/store/folder/store.js";
-import { DEAD_SECONDS } from "../../../../pipelines/scratch/marks.js";
-import { ownerId } from "../../../../pipelines/scratch/owner.js";
-import { ELSEWHERE, markElsewhere, setBack } from "../../../support/namespace.js";
-import { tempDir } from "../../../support/root.js";
+import { openFolderRoom } from "../../../../../../infra/adapters/store/folder/probe.js";
+import { openFolderStore } from "../../../../../../infra/adapters/store/folder/store.js";
+import { DEAD_SECONDS } from "../../../../../../pipelines/scratch/marks.js";
+import { ownerId } from "../../../../../../pipelines/scratch/owner.js";
+import { ELSEWHERE, markElsewhere, setBack } from "../../../../../support/namespace.js";
+import { tempDir } from "../../../../../support/root.js";
 
 /** What writers leave aside in a lake goes when they are dead, on whatever machine, and not before. */
 

@@ -1,14 +1,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { Decoder } from "../../../../infra/adapters/images/decode.js";
-import { examineWebp as examine } from "../../../../infra/adapters/images/formats/webp.js";
-import { pixelHash } from "../../../../infra/adapters/images/pixels.js";
-import { openSharp } from "../../../../infra/adapters/images/sharp.js";
-import { testReal } from "../../../support/real.js";
-import { REAL_DATA, ROOT } from "../../../support/root.js";
-import { Random } from "../../../tools/sample/random.js";
-import { chunk, payloadOf, riff, withXmp } from "../../../tools/sample/webp.js";
+import { Decoder } from "../../../../../infra/adapters/images/decode.js";
+import { examineWebp as examine } from "../../../../../infra/adapters/images/formats/webp.js";
+import { pixelHash } from "../../../../../infra/adapters/images/pixels.js";
+import { openSharp } from "../../../../../infra/adapters/images/sharp.js";
+import { testReal } from "../../../../support/real.js";
+import { REAL_DATA, ROOT } from "../../../../support/root.js";
+import { Random } from "../../../../tools/sample/random.js";
+import { chunk, payloadOf, riff, withXmp } from "../../../../tools/sample/webp.js";
 
 const FOLDER = join(ROOT, "test/fixtures/images");
 const decoder = new Decoder();

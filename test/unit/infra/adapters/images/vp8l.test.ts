@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { PictureMemory } from "../../../../infra/adapters/images/pixels.js";
-import { openSharp } from "../../../../infra/adapters/images/sharp.js";
-import { randomVp8l } from "../../../support/random-vp8l.js";
-import { testReal } from "../../../support/real.js";
-import { REAL_DATA } from "../../../support/root.js";
-import { BitWriter } from "../../../tools/sample/prefix-code.js";
-import { Random } from "../../../tools/sample/random.js";
-import { chunk, payloadOf, riff } from "../../../tools/sample/webp.js";
+import { PictureMemory } from "../../../../../infra/adapters/images/pixels.js";
+import { openSharp } from "../../../../../infra/adapters/images/sharp.js";
+import { randomVp8l } from "../../../../support/random-vp8l.js";
+import { testReal } from "../../../../support/real.js";
+import { REAL_DATA } from "../../../../support/root.js";
+import { BitWriter } from "../../../../tools/sample/prefix-code.js";
+import { Random } from "../../../../tools/sample/random.js";
+import { chunk, payloadOf, riff } from "../../../../tools/sample/webp.js";
 
 /** Our own decoder reads what libwebp reads, to the same pixels; and leaves to it whatever is not plain. */
 

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { printable } from "../../../workers/report/format.js";
+import { printable } from "../../../../workers/report/format.js";
 
 /** A terminal obeys nothing that the source's texts hold. */
 

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { redisVerdict } from "../../../../workers/commands/doctor/redis.js";
+import { redisVerdict } from "../../../../../workers/commands/doctor/redis.js";
 
 /** What `doctor` says of a Redis, by what it tells of itself. */
 

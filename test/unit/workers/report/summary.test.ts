@@ -1,11 +1,11 @@
 import { expect, test } from "@jest/globals";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
-import { failedOutcome, goodOutcome } from "../../../pipelines/mirror/outcome.js";
-import { FINDINGS } from "../../../schemas/codes.js";
-import { LakeError } from "../../../schemas/errors.js";
-import { DEFAULT_SETTINGS } from "../../../schemas/settings.js";
-import { failuresText, findingsText, shardsText, splitsText } from "../../../workers/report/summary.js";
-import { receipt } from "../../support/values.js";
+import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
+import { failedOutcome, goodOutcome } from "../../../../pipelines/mirror/outcome.js";
+import { FINDINGS } from "../../../../schemas/codes.js";
+import { LakeError } from "../../../../schemas/errors.js";
+import { DEFAULT_SETTINGS } from "../../../../schemas/settings.js";
+import { failuresText, findingsText, shardsText, splitsText } from "../../../../workers/report/summary.js";
+import { receipt } from "../../../support/values.js";
 
 /** What the dataset's card says stands beside what was counted where the two can be compared. */
 

@@ -2,11 +2,11 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { PictureMemory, pixelHash } from "../../../../infra/adapters/images/pixels.js";
-import { ROOT } from "../../../support/root.js";
-import { pictureWebp } from "../../../tools/sample/picture.js";
-import { Random } from "../../../tools/sample/random.js";
-import { payloadOf } from "../../../tools/sample/webp.js";
+import { PictureMemory, pixelHash } from "../../../../../infra/adapters/images/pixels.js";
+import { ROOT } from "../../../../support/root.js";
+import { pictureWebp } from "../../../../tools/sample/picture.js";
+import { Random } from "../../../../tools/sample/random.js";
+import { payloadOf } from "../../../../tools/sample/webp.js";
 
 const scanner = new PictureMemory();
 

@@ -2,14 +2,14 @@ import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "n
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "@jest/globals";
-import { extractMember } from "../../../../infra/adapters/archive/extract.js";
-import { openZip } from "../../../../infra/adapters/archive/zip.js";
-import { shardFiles } from "../../../../pipelines/dataset.js";
-import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
-import { sha256Of } from "../../../../pipelines/lake/snapshot.js";
-import type { MemberRef } from "../../../../pipelines/ports/archive.js";
-import { tempDir } from "../../../support/root.js";
-import { buildZip, type Part } from "../../../tools/fixtures/make-zips.js";
+import { extractMember } from "../../../../../infra/adapters/archive/extract.js";
+import { openZip } from "../../../../../infra/adapters/archive/zip.js";
+import { shardFiles } from "../../../../../pipelines/dataset.js";
+import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/dataset.js";
+import { sha256Of } from "../../../../../pipelines/lake/snapshot.js";
+import type { MemberRef } from "../../../../../pipelines/ports/archive.js";
+import { tempDir } from "../../../../support/root.js";
+import { buildZip, type Part } from "../../../../tools/fixtures/make-zips.js";
 
 /** A member's bytes leave the archive as they are, or with an error. */
 

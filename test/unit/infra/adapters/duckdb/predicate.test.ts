@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { DuckDBInstance } from "../../../../infra/adapters/duckdb/node-api.js";
-import { openPredicate } from "../../../../infra/adapters/duckdb/predicate.js";
-import { FUNCTIONS } from "../../../../infra/adapters/duckdb/predicate-rules.js";
-import { metadataColumns } from "../../../../pipelines/dataset.js";
-import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
-import type { PlacedRow } from "../../../../pipelines/ports/tables.js";
-import { LakeError } from "../../../../schemas/errors.js";
+import { DuckDBInstance } from "../../../../../infra/adapters/duckdb/node-api.js";
+import { openPredicate } from "../../../../../infra/adapters/duckdb/predicate.js";
+import { FUNCTIONS } from "../../../../../infra/adapters/duckdb/predicate-rules.js";
+import { metadataColumns } from "../../../../../pipelines/dataset.js";
+import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/dataset.js";
+import type { PlacedRow } from "../../../../../pipelines/ports/tables.js";
+import { LakeError } from "../../../../../schemas/errors.js";
 
 /** `--where` is one harmless expression over the metadata's columns, or is refused before anything is done. */
 

@@ -1,8 +1,8 @@
 import { Worker } from "node:worker_threads";
 import { expect, test } from "@jest/globals";
-import { Budget } from "../../../../infra/adapters/images/pool/budget.js";
+import { Budget } from "../../../../../../infra/adapters/images/pool/budget.js";
 
-const MODULE = new URL("../../../../infra/adapters/images/pool/budget.js", import.meta.url).href;
+const MODULE = new URL("../../../../../../infra/adapters/images/pool/budget.js", import.meta.url).href;
 
 /** Takes and returns shares of many sizes, and notes in `held` [now, most] how much all threads hold. */
 const THREAD = `

@@ -1,13 +1,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { openFolderTarget } from "../../../../infra/adapters/export/folder-target.js";
-import { openStoreTarget } from "../../../../infra/adapters/export/store-target.js";
-import { openFolderStore } from "../../../../infra/adapters/store/folder/store.js";
-import type { ExportTarget } from "../../../../pipelines/ports/exports.js";
-import { DEAD_SECONDS } from "../../../../pipelines/scratch/marks.js";
-import { ELSEWHERE, markElsewhere } from "../../../support/namespace.js";
-import { tempDir } from "../../../support/root.js";
+import { openFolderTarget } from "../../../../../infra/adapters/export/folder-target.js";
+import { openStoreTarget } from "../../../../../infra/adapters/export/store-target.js";
+import { openFolderStore } from "../../../../../infra/adapters/store/folder/store.js";
+import type { ExportTarget } from "../../../../../pipelines/ports/exports.js";
+import { DEAD_SECONDS } from "../../../../../pipelines/scratch/marks.js";
+import { ELSEWHERE, markElsewhere } from "../../../../support/namespace.js";
+import { tempDir } from "../../../../support/root.js";
 
 /** One exporter at a time, be it in another container; one that stood still for too long does not go on. */
 

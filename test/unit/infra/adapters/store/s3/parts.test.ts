@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
-import { Gate } from "../../../../infra/adapters/store/s3/byte-limit.js";
-import { isTransient, storeError } from "../../../../infra/adapters/store/s3/errors.js";
-import { checksumByName, ObjectIndex } from "../../../../infra/adapters/store/s3/object-index.js";
+import { Gate } from "../../../../../../infra/adapters/store/s3/byte-limit.js";
+import { isTransient, storeError } from "../../../../../../infra/adapters/store/s3/errors.js";
+import { checksumByName, ObjectIndex } from "../../../../../../infra/adapters/store/s3/object-index.js";
 
 /** The small parts of the store on S3. */
 

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { Decoder } from "../../../../infra/adapters/images/decode.js";
-import { MAX_BYTES } from "../../../../infra/adapters/images/formats/structure.js";
-import { examineWebp as examine } from "../../../../infra/adapters/images/formats/webp.js";
-import { openSharp } from "../../../../infra/adapters/images/sharp.js";
-import { ROOT } from "../../../support/root.js";
+import { Decoder } from "../../../../../../infra/adapters/images/decode.js";
+import { MAX_BYTES } from "../../../../../../infra/adapters/images/formats/structure.js";
+import { examineWebp as examine } from "../../../../../../infra/adapters/images/formats/webp.js";
+import { openSharp } from "../../../../../../infra/adapters/images/sharp.js";
+import { ROOT } from "../../../../../support/root.js";
 
 /** `<what>.<CODE>.webp`: the code is what the file must give; OK for a good one. */
 const FOLDER = join(ROOT, "test/fixtures/images");
