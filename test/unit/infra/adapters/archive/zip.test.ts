@@ -13,6 +13,8 @@ import { LakeError } from "../../../../../schemas/errors.js";
 import { tempDir } from "../../../../support/root.js";
 import { badZips, buildZip, type Form, type Part, ZIPS } from "../../../../tools/fixtures/make-zips.js";
 
+/** A bad zip is refused under its code, and an honest one opens, whoever wrote it. */
+
 const temp = tempDir("zip");
 afterAll(temp.remove);
 const { signal } = new AbortController();

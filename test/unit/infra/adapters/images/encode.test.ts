@@ -11,6 +11,11 @@ import { pictureWebp } from "../../../../tools/sample/picture.js";
 import { encodeVp8l } from "../../../../tools/sample/vp8l.js";
 import { chunk, riff } from "../../../../tools/sample/webp.js";
 
+/**
+ * What is stored is what the settings ask for: format, quality, size; nothing is enlarged, and the original's size
+ * stays known.
+ */
+
 const temp = tempDir("image-encode");
 const stage = join(temp.path, "stage");
 const opaque = join(temp.path, "opaque.webp");

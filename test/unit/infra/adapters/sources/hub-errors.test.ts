@@ -6,6 +6,10 @@ import { nextHop, nextLink } from "../../../../../infra/adapters/sources/hub-htt
 import { hubToken } from "../../../../../infra/adapters/sources/hub-token.js";
 import { tempDir } from "../../../../support/root.js";
 
+/**
+ * What the Hub answers is told apart by its protocol's signs: refusals, waits, redirects, pages; never by message text.
+ */
+
 const endpoint = new URL("https://hub.example");
 const dataset = { repo: "zai-org/ImageRewardDB", revision: "main", file: null };
 const file = { ...dataset, file: "images/train/train_1.zip" };
