@@ -6,7 +6,7 @@ import { type Check, failed, ok, skipped, type Verdict, warn } from "../../../pi
 import { raceWriters, tryFolder, tryStore } from "../../../pipelines/doctor/lake-writes.js";
 import { diskNeed, diskVerdict, memoryVerdict, nodeVerdict, type Room } from "../../../pipelines/doctor/resources.js";
 import { sourceVerdict } from "../../../pipelines/doctor/source.js";
-import type { TryRoom } from "../../../pipelines/ports/store.js";
+import type { StoreProbe } from "../../../pipelines/ports/store.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { parseSource, scratchFolder } from "../../options.js";
 import { requireScratch } from "../../preflight.js";
@@ -65,8 +65,8 @@ async function checkLake({ options, snapshot }: DoctorFacts): Promise<Verdict> {
 }
 
 /** The first of the checks that write says why there is no room; the others do not repeat it. */
-async function inRoom(facts: DoctorFacts, work: (room: TryRoom) => Promise<Verdict>): Promise<Verdict> {
-	let opened: TryRoom;
+async function inRoom(facts: DoctorFacts, work: (room: StoreProbe) => Promise<Verdict>): Promise<Verdict> {
+	let opened: StoreProbe;
 	try {
 		opened = await facts.room();
 	} catch (error) {
@@ -78,13 +78,13 @@ async function inRoom(facts: DoctorFacts, work: (room: TryRoom) => Promise<Verdi
 	return facts.use(work(opened));
 }
 
-async function tryRoom(room: TryRoom): Promise<Verdict> {
+async function tryRoom(room: StoreProbe): Promise<Verdict> {
 	if (room.folder !== null) await tryFolder(room.folder);
 	await tryStore(await room.open());
 	return ok(room.folder === null ? "write, read, list" : "write, sync, rename, link, delete");
 }
 
-async function tryConditions(room: TryRoom, singleWriter: boolean): Promise<Verdict> {
+async function tryConditions(room: StoreProbe, singleWriter: boolean): Promise<Verdict> {
 	const wrong = await raceWriters(await room.open(), await room.open());
 	if (wrong === null) return ok("of two racing puts, and of two racing swaps, one wins");
 	const detail = `Conditional writes do not hold: ${wrong}.`;
@@ -92,7 +92,7 @@ async function tryConditions(room: TryRoom, singleWriter: boolean): Promise<Verd
 	return failed(detail, "Use another server, or --single-writer with one mirror at a time.");
 }
 
-async function tryClock(room: TryRoom): Promise<Verdict> {
+async function tryClock(room: StoreProbe): Promise<Verdict> {
 	const before = Date.now();
 	const theirs = await room.now();
 	return clockVerdict("the lake's storage", theirs, new Date((before + Date.now()) / 2));

@@ -7,13 +7,21 @@ import { type SourceSurvey, surveyOfListing, type Wanted } from "../../../pipeli
 import { surveyFolder } from "../../../pipelines/doctor/survey-folder.js";
 import { readLatestSnapshot, type StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
 import type { Clock } from "../../../pipelines/ports/run.js";
-import type { TryRoom } from "../../../pipelines/ports/store.js";
+import type { StoreProbe } from "../../../pipelines/ports/store.js";
 import type { Options } from "../../../schemas/config.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { systemClock } from "../../clock.js";
 import { parseSource, wantedShards } from "../../options.js";
 import { requireLake } from "../../preflight.js";
-import { askHub, findToken, type LakeStore, openSource, openStore, openTryRoom, type StoreTools } from "../../wire.js";
+import {
+	askHub,
+	findToken,
+	type LakeStore,
+	openSource,
+	openStore,
+	openStoreProbe,
+	type StoreTools,
+} from "../../wire.js";
 
 /** Longest wait for source and lake; shorter than a whole check's, so that what builds on them can do without. */
 const ANSWER_SECONDS = 10;
@@ -39,8 +47,8 @@ export class DoctorFacts {
 	/** What the lake holds; null before the first publish. */
 	readonly snapshot: () => Promise<StoredSnapshot | null>;
 	/** Room for trying out writes. Rejects where the lake's place refuses them, or is no lake. */
-	readonly room: () => Promise<TryRoom>;
-	readonly #rooms: TryRoom[] = [];
+	readonly room: () => Promise<StoreProbe>;
+	readonly #rooms: StoreProbe[] = [];
 	/** Writes under way, which go on when a check is given up. */
 	readonly #writes: Promise<unknown>[] = [];
 
@@ -90,9 +98,9 @@ export class DoctorFacts {
 		for (const room of this.#rooms) await room.remove();
 	}
 
-	async #openRoom(store: LakeStore): Promise<TryRoom> {
+	async #openRoom(store: LakeStore): Promise<StoreProbe> {
 		await requireLake(store);
-		const room = await openTryRoom(this.options, this.#tools);
+		const room = await openStoreProbe(this.options, this.#tools);
 		this.#rooms.push(room);
 		return room;
 	}
