@@ -54,7 +54,7 @@ function hosts(parent = process.pid): number[] {
 	const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid=,args="], { encoding: "utf8" }).split("\n");
 	return lines
 		.map((line) => line.trim().split(/\s+/))
-		.filter(([, ppid, ...args]) => Number(ppid) === parent && args.some((arg) => arg.endsWith("images/host.js")))
+		.filter(([, ppid, ...args]) => Number(ppid) === parent && args.some((arg) => arg.endsWith("images/pool/host.js")))
 		.map(([pid]) => Number(pid));
 }
 
