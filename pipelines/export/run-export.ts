@@ -141,7 +141,7 @@ class Job implements ExportJob {
 	async remake(path: string, make: (local: string) => Promise<void>): Promise<ExportedFile> {
 		const { target } = this.#tools;
 		this.signal.throwIfAborted();
-		const local = await target.aside();
+		const local = await target.temporaryPath();
 		await make(local);
 		const file = { path, bytes: (await stat(local)).size, sha256: await hashFile(local) };
 		await target.put(file, local);
@@ -160,7 +160,7 @@ class Job implements ExportJob {
 	/** Of a lake elsewhere: the bytes are fetched, and are here no longer than it takes. */
 	async #linkFetched(path: string, image: ImageRow): Promise<void> {
 		const { target } = this.#tools;
-		const fetched = await target.aside();
+		const fetched = await target.temporaryPath();
 		try {
 			await target.link(path, image.bytes, async () => {
 				await writeFile(fetched, await this.bytesOf(image));
