@@ -41,7 +41,7 @@ export async function shardReceipts(store: Store, snapshot: Snapshot): Promise<M
 	const receipts = snapshot.shards.map(({ shard, work_id, receipt: path }) => {
 		const receipt = found.get(work_id);
 		if (receipt) return [shard, receipt] as const;
-		throw new LakeError("LAKE_DAMAGED", `${path} is missing in ${store.name}`, { path });
+		throw new LakeError("LAKE_DAMAGED", `The receipt ${path} is missing in ${store.name}.`, { path });
 	});
 	return new Map(receipts);
 }

@@ -56,5 +56,5 @@ function lineOfElement(text: string, element: number): number {
 function wrong(file: string, line: number | null, why: string, cause?: unknown): LakeError {
 	const where = line === null ? file : `${file}, line ${line}`;
 	const hint = "docs/quarantine.md shows how such a file looks, and how to make one from a lake.";
-	return new LakeError("USAGE", `--expect cannot be read: ${where}: ${why}`, { path: file, hint, cause });
+	return new LakeError("USAGE", `--expect cannot be read: ${where}: ${why}.`, { path: file, hint, cause });
 }

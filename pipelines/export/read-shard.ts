@@ -40,6 +40,6 @@ export async function readImage(store: Store, image: ImageRow): Promise<Buffer> 
 	const path = image.object_key;
 	const content = await store.get(path);
 	if (content && content.length === image.bytes && sha256Of(content) === image.sha256) return content;
-	const what = content ? "does not have the bytes that its name tells" : "is missing";
-	throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} ${what}`, { path });
+	const what = content ? "does not match the SHA-256 in its name" : "is missing";
+	throw new LakeError("LAKE_DAMAGED", `The image ${path} in ${store.name} ${what}.`, { path });
 }

@@ -64,7 +64,7 @@ export async function runExport(tools: ExportTools, wanted: ExportWanted, signal
 
 function nothingToExport({ snapshot, key }: ExportWanted): LakeError {
 	const where = snapshot.settings.where === null ? "" : ` where ${snapshot.settings.where}`;
-	return new LakeError("USAGE", `snapshot ${snapshot.number} has no image in ${key.shards.join(", ")}${where}`, {
+	return new LakeError("USAGE", `Snapshot ${snapshot.number} has no image in ${key.shards.join(", ")}${where}.`, {
 		hint: "Choose other shards or another snapshot: irlake status tells how many images each has.",
 	});
 }
@@ -75,10 +75,14 @@ async function readRecord(target: ExportTarget): Promise<ExportRecord | null> {
 	try {
 		return ExportRecord.parse(JSON.parse(content.toString("utf8")));
 	} catch (cause) {
-		throw new LakeError("OUT_NOT_EMPTY", `${EXPORT_RECORD} in ${target.name} is no record of an export`, {
-			path: target.name,
-			cause,
-		});
+		throw new LakeError(
+			"OUT_NOT_EMPTY",
+			`The file ${EXPORT_RECORD} in ${target.name} is not the record of an export.`,
+			{
+				path: target.name,
+				cause,
+			},
+		);
 	}
 }
 
@@ -89,7 +93,7 @@ function sameKey(record: ExportRecord, key: ExportKey): boolean {
 
 function differs({ export: format, snapshot, shards }: ExportRecord, target: ExportTarget): LakeError {
 	const what = `${format} of snapshot ${snapshot.number} with ${shards.length} shards`;
-	return new LakeError("EXPORT_DIFFERS", `${target.name} holds another export: ${what}`, { path: target.name });
+	return new LakeError("EXPORT_DIFFERS", `There is another export in ${target.name}: ${what}.`, { path: target.name });
 }
 
 /** Whether every file of the record is there in its size. */
@@ -181,5 +185,5 @@ async function requireSize(local: string, image: ImageRow, store: Store): Promis
 	const path = image.object_key;
 	const found = await store.stat(path);
 	if (found?.bytes === image.bytes) return local;
-	throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} is missing or has another size`, { path });
+	throw new LakeError("LAKE_DAMAGED", `The object ${path} in ${store.name} is missing or has another size.`, { path });
 }

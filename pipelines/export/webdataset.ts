@@ -67,7 +67,7 @@ function fittingChunks(samples: Sample[], shardSize: number): Sample[][] {
 	const room = shardSize - TAR_END.length;
 	const large = samples.find(({ bytes }) => bytes > room);
 	if (large) {
-		throw new LakeError("USAGE", `--shard-size ${shardSize} is too small for the image ${large.image.image_id}`, {
+		throw new LakeError("USAGE", `--shard-size ${shardSize} is too small for the image ${large.image.image_id}.`, {
 			hint: `Give at least ${large.bytes + TAR_END.length}.`,
 		});
 	}

@@ -77,7 +77,7 @@ async function claimedSnapshots(store: Store, latest: number): Promise<StoredSna
 		const claimed = await claimedSnapshot(store, number);
 		if (claimed) found.push(claimed);
 		else if (number > latest) return found;
-		else throw new LakeError("LAKE_DAMAGED", `${store.name} lacks the commit of snapshot ${number}`);
+		else throw new LakeError("LAKE_DAMAGED", `The commit of snapshot ${number} is missing in ${store.name}.`);
 	}
 }
 
@@ -119,7 +119,7 @@ function requireWhole(kept: Snapshot[], firstWhole: number, present: Set<string>
 		const lost = ` If .irlake/ was lost after a vacuum: --keep ${whole} --yes keeps those that are whole.`;
 		throw new LakeError(
 			"LAKE_DAMAGED",
-			`${path} is missing in ${store.name}, and snapshot ${snapshot.number} needs it`,
+			`The file ${path}, which snapshot ${snapshot.number} needs, is missing in ${store.name}.`,
 			{
 				path,
 				hint: `Nothing was deleted. Run irlake verify, restore the file, then run vacuum again.${whole > 0 ? lost : ""}`,

@@ -62,7 +62,7 @@ async function remakeFiles(
 ): Promise<string[]> {
 	const { shard, settings } = origin;
 	const receipt = await soundReceipt(tools.store, origin.receipt);
-	if (!receipt) throw new LakeError("LAKE_DAMAGED", `the receipt ${origin.receipt} is damaged too`);
+	if (!receipt) throw new LakeError("LAKE_DAMAGED", `The receipt ${origin.receipt} is damaged, too.`);
 	const source = await tools.sourceOf(origin.uri, origin.commit);
 	const { plan, metadata } = await planAgain(receipt, source, tools, signal);
 	const mended: string[] = [];
@@ -102,7 +102,7 @@ async function planAgain(
 		const what = same ? "zip" : "metadata";
 		throw new LakeError(
 			"SOURCE_CHANGED",
-			`the ${what} of ${shard} in ${source.name} is not what the lake was made of`,
+			`The ${what} of ${shard} in ${source.name} is not what the lake was made of.`,
 			{
 				hint: "Give --source with a copy of the commit that the snapshot names.",
 			},
