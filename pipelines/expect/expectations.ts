@@ -2,7 +2,7 @@ import type { FindingCode } from "../../schemas/codes.js";
 import type { ExpectedFinding } from "../../schemas/expected.js";
 import { shardParts } from "../dataset.js";
 
-/** What a finding is about, as far as an expectation can name it. What is not known of it is absent. */
+/** What a finding is about, as far as an expectation can name it. Unknown fields are absent. */
 export interface About {
 	code: FindingCode;
 	shard: string;
@@ -21,7 +21,7 @@ interface Entry {
 
 /** The findings that are expected, and which of them were found. */
 export class Expectations {
-	/** Entries that give the same fields, by what they give: one look a set of fields, however many entries there are. */
+	/** Entries by the fields that they give, then by values: one lookup for each set of fields, however many entries. */
 	readonly #sets = new Map<string, { fields: Field[]; entries: Map<string, Entry> }>();
 
 	constructor(expected: ExpectedFinding[]) {
@@ -47,15 +47,15 @@ export class Expectations {
 		return expected;
 	}
 
-	/** How many entries were not found, of those that are about these shards or about no shard in particular. */
+	/** How many entries were not found, of those about these shards or about no particular shard. */
 	notFound(shards: string[]): number {
-		const looked = new Set(shards);
+		const judged = new Set(shards);
 		const splits = new Set(shards.map((shard) => shardParts(shard).split));
 		let count = 0;
 		for (const { entries } of this.#sets.values()) {
 			for (const { expected, found } of entries.values()) {
 				const shard = expected.shard ?? /^images\/\w+\/(\w+)\//.exec(expected.image_path ?? "")?.[1];
-				const here = shard !== undefined ? looked.has(shard) : !expected.split || splits.has(expected.split);
+				const here = shard !== undefined ? judged.has(shard) : !expected.split || splits.has(expected.split);
 				if (here && !found) count++;
 			}
 		}

@@ -4,8 +4,8 @@ import { elementOffsets, firstBadOffset, lineAndColumn } from "../mirror/check/j
 import { shown } from "../text.js";
 
 /**
- * The entries of an `--expect` file: a JSON array of objects, or one object a line. Of an empty one there are none.
- * Throws USAGE, naming file and line.
+ * The entries of an `--expect` file: a JSON array of objects, or one object a line; none for an empty file. Throws USAGE,
+ * naming file and line.
  */
 export function parseExpected(content: Buffer, file: string): ExpectedFinding[] {
 	let text: string;

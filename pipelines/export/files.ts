@@ -11,12 +11,12 @@ import { writeParquet } from "./write-parquet.js";
 const TEXTS: ReadonlySet<string> = new Set(TEXT_COLUMNS);
 const COLUMNS: ExportColumn[] = ROW_COLUMNS.map((name) => ({ name, type: TEXTS.has(name) ? "text" : "byte" }));
 
-/** Rows of a row group of the metadata: 100,000 take about 20 MB. */
+/** Rows in a row group of the metadata; 100,000 rows take about 20 MB. */
 const GROUP_ROWS = 2048;
 
 /**
- * The layout that the dataset's card describes, unpacked: `images/<split>/<shard>/<uuid>.webp` with `<shard>.json` beside
- * them, and `metadata-<split>.parquet`. It is a source for a mirror as well.
+ * Exports the layout of the dataset's card, unpacked: `images/<split>/<shard>/<uuid>.webp` and `<shard>.json` beside them,
+ * and `metadata-<split>.parquet`. A mirror can use it as a source.
  */
 export async function exportFiles(job: ExportJob, parquet: ExportFiles, dataset: Dataset): Promise<Exported> {
 	const counts = { images: 0, prompts: 0, pairs: 0, ties: 0 };
@@ -41,14 +41,14 @@ export async function exportFiles(job: ExportJob, parquet: ExportFiles, dataset:
 		const cells = async (row: SourceRow) => ROW_COLUMNS.map((name) => row[name]);
 		files.push(
 			await job.file(dataset.metadataPath(split), (local) => {
-				return writeParquet(parquet, COLUMNS, groups, cells, null, local, job.signal);
+				return writeParquet(parquet, { columns: COLUMNS, groups, cells, metadata: null }, local, job.signal);
 			}),
 		);
 	}
 	return { counts, files, last: null };
 }
 
-/** The nine columns; the path is that of the file as it is stored, which may have been encoded anew. */
+/** The nine columns, with the path of the exported file, which may have another extension than the original. */
 function sourceRow(image: ImageRow, path: string): SourceRow {
 	const cells = ROW_COLUMNS.map((name) => [name, name === "image_path" ? path : image[name]] as const);
 	return Object.fromEntries(cells) as SourceRow; // one cell for each of its columns

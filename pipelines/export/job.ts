@@ -7,7 +7,7 @@ export interface ImageRow extends SourceRow {
 	image_id: string;
 	/** Path in the lake. */
 	object_key: string;
-	/** Of the stored bytes. */
+	/** SHA-256 of the stored bytes. */
 	sha256: string;
 	bytes: number;
 	format: StoredFormat;
@@ -18,32 +18,32 @@ export interface ImageRow extends SourceRow {
 /** One prompt of a shard with its good images, in the order of the shard's JSON. */
 export interface Prompt {
 	prompt_id: string;
-	/** As its first good image has it, like `classification`. */
+	/** Taken from its first good image, like `classification`. */
 	prompt: string;
 	classification: string;
 	images: ImageRow[];
 }
 
-/** One shard as an export reads it. */
+/** A shard's good images. */
 export interface ShardRows {
 	shard: string;
 	/** In the order of the shard's JSON. */
 	rows: ImageRow[];
-	/** By first appearance. */
+	/** In order of first appearance. */
 	prompts: Prompt[];
 }
 
-/** What a format needs of the world while it writes. Paths are relative to the export. */
+/** What a format uses to write an export. Paths are relative to the export. */
 export interface ExportJob {
-	/** The shards one by one, in the dataset's order: what was read of one is forgotten with the next. */
+	/** The shards one by one, in the dataset's order, so that one is in memory at a time. */
 	shards(): AsyncIterable<ShardRows>;
-	/** An image's bytes, held against its SHA-256. Throws LAKE_DAMAGED. */
+	/** An image's bytes, checked against its SHA-256. Throws LAKE_DAMAGED. */
 	bytesOf(image: ImageRow): Promise<Buffer>;
-	/** Makes a file aside, unless an interrupted export left it whole; `make` fills the local path that it is given. */
+	/** Makes a file, unless an interrupted export has finished it; `make` writes to the local path that it is given. */
 	file(path: string, make: (local: string) => Promise<void>): Promise<ExportedFile>;
-	/** Gives an image a file of its own: a hard link where lake and export share a disk, else a copy. */
+	/** Makes an image's file: a hard link if lake and export share a disk, else a copy. */
 	imageFile(path: string, image: ImageRow): Promise<void>;
-	/** Told of every image that was dealt with. */
+	/** Called with the number of images just exported. */
 	onImages(count: number): void;
 	signal: AbortSignal;
 }
@@ -51,13 +51,13 @@ export interface ExportJob {
 /** What a format made. */
 export interface Exported {
 	counts: ExportRecord["counts"];
-	/** In the order in which they were made. */
+	/** In the order of their making. */
 	files: ExportedFile[];
 	/** A file that must appear after the record itself: the Hub's card. */
 	last: ExportedFile | null;
 }
 
-/** `<uuid>.webp`, with the extension of what is stored. */
+/** `<uuid>.<ext>`, with the extension of the stored format. */
 export function fileNameOf(image: ImageRow): string {
 	return `${image.image_id}${image.object_key.slice(image.object_key.lastIndexOf("."))}`;
 }

@@ -12,15 +12,13 @@ import type { ImageRow } from "./job.js";
 const COLUMNS = ["image_id", ...ROW_COLUMNS, "object_key", "sha256", "bytes", "format", "width", "height"];
 
 /**
- * A shard's good images, in the order of its JSON. The parquet is held against the snapshot's hash before it is read.
- * Throws LAKE_DAMAGED. @param work folder of this run's own
+ * A shard's good images, in the order of its JSON. The parquet is checked against the snapshot's hash before it is read.
+ * Throws LAKE_DAMAGED. @param work this run's own folder
  */
 export async function readShardRows(
 	shard: string,
 	snapshot: Snapshot,
-	store: Store,
-	tables: TableFiles,
-	work: string,
+	{ store, tables, work }: { store: Store; tables: TableFiles; work: string },
 ): Promise<ImageRow[]> {
 	const { split, number } = shardParts(shard);
 	const folder = `tables/images/split=${split}/shard=${number}/`;
@@ -35,7 +33,7 @@ export async function readShardRows(
 	return rows;
 }
 
-/** An image's stored bytes. Throws LAKE_DAMAGED where they are missing or not those of its SHA-256. */
+/** An image's stored bytes. Throws LAKE_DAMAGED if they are missing or have another SHA-256. */
 export async function readImage(store: Store, image: ImageRow): Promise<Buffer> {
 	const path = image.object_key;
 	const content = await store.get(path);

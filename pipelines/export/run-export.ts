@@ -14,7 +14,7 @@ export interface ExportTools {
 	store: Store;
 	tables: TableFiles;
 	target: ExportTarget;
-	/** Folder of this run's own, for tables of a lake that is elsewhere. */
+	/** This run's own folder, for tables of a remote lake. */
 	work: string;
 	onImages(count: number): void;
 }
@@ -34,8 +34,8 @@ export interface ExportOutcome {
 }
 
 /**
- * Exports a snapshot's shards. All is made aside; `export.json` appears once the rest is there, and an export of the same
- * key that is whole is left as it is. An interrupted one goes on after its last finished file.
+ * Exports a snapshot's shards. Everything is prepared out of sight; `export.json` appears once the rest is there. A
+ * complete export of the same key is left as it is; an interrupted one resumes after its last finished file.
  * Throws EXPORT_DIFFERS, OUT_NOT_EMPTY, OUT_BUSY, LAKE_DAMAGED, NO_SPACE.
  */
 export async function runExport(tools: ExportTools, wanted: ExportWanted, signal: AbortSignal): Promise<ExportOutcome> {
@@ -96,7 +96,7 @@ function differs({ export: format, snapshot, shards }: ExportRecord, target: Exp
 	return new LakeError("EXPORT_DIFFERS", `There is another export in ${target.name}: ${what}.`, { path: target.name });
 }
 
-/** Whether every file of the record is there in its size. */
+/** Whether every file of the record is there with its size. */
 async function isWhole(target: ExportTarget, record: ExportRecord): Promise<boolean> {
 	const missing = new Map(record.files.map(({ path, bytes }) => [path, bytes]));
 	const images = { count: 0, bytes: 0 };
@@ -125,10 +125,9 @@ class Job implements ExportJob {
 	}
 
 	async *shards(): ReturnType<ExportJob["shards"]> {
-		const { store, tables, work } = this.#tools;
 		for (const shard of this.#wanted.key.shards) {
 			this.signal.throwIfAborted();
-			const rows = await readShardRows(shard, this.#wanted.snapshot, store, tables, work);
+			const rows = await readShardRows(shard, this.#wanted.snapshot, this.#tools);
 			yield { shard, rows, prompts: promptsOf(rows) };
 		}
 	}
@@ -141,7 +140,7 @@ class Job implements ExportJob {
 		return this.#done.get(path) ?? this.remake(path, make);
 	}
 
-	/** The same for a file that is made anew each time. */
+	/** Like `file`, but made again every time. */
 	async remake(path: string, make: (local: string) => Promise<void>): Promise<ExportedFile> {
 		const { target } = this.#tools;
 		this.signal.throwIfAborted();
@@ -161,7 +160,7 @@ class Job implements ExportJob {
 		this.imageFiles.bytes += image.bytes;
 	}
 
-	/** Of a lake elsewhere: the bytes are fetched, and are here no longer than it takes. */
+	/** For a remote lake: the bytes are fetched to a temporary file. */
 	async #linkFetched(path: string, image: ImageRow): Promise<void> {
 		const { target } = this.#tools;
 		const fetched = await target.temporaryPath();
@@ -180,7 +179,7 @@ class Job implements ExportJob {
 	}
 }
 
-/** A hard link is no copy, so its bytes are not read here: `irlake verify` does that for the whole lake. Throws LAKE_DAMAGED. */
+/** For a hard link the bytes are not read: `irlake verify` checks those of the whole lake. Throws LAKE_DAMAGED. */
 async function requireSize(local: string, image: ImageRow, store: Store): Promise<string> {
 	const path = image.object_key;
 	const found = await store.stat(path);

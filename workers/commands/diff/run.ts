@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
-import { type Diff, reversed } from "../../../pipelines/diff/changes.js";
+import { type Diff, reversed } from "../../../pipelines/diff/diff.js";
 import { type DiffTools, diffSnapshots } from "../../../pipelines/diff/diff-snapshots.js";
 import { diffSource } from "../../../pipelines/diff/diff-source.js";
 import { chooseSnapshot } from "../../../pipelines/lake/choose-snapshot.js";
