@@ -147,7 +147,7 @@ export async function openStore(options: StoreOptions, tools: Partial<StoreTools
 	return openS3Store(s3Options(address, options, tools));
 }
 
-/** Room for trying out writes where the lake is, or would be. */
+/** A probe where the lake is, or would be. */
 export async function openStoreProbe(options: StoreOptions, tools: Partial<StoreTools>): Promise<StoreProbe> {
 	const address = parseLake(options.lake);
 	if (address.kind === "folder") {

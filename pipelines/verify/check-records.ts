@@ -8,19 +8,19 @@ import { readLatestSnapshot, readReceipt, type StoredSnapshot } from "../lake/sn
 import type { Store } from "../ports/store.js";
 import type { Report } from "./report.js";
 
-/** What the records say: every snapshot from the first to the newest, and the newest's receipts. */
+/** Every snapshot from the first to the newest, and the newest one's receipts. */
 export interface CheckedRecords {
 	snapshots: Snapshot[];
 	/** By work id, of the newest snapshot. */
 	receipts: Map<string, Receipt>;
 }
 
-/** Reads all records of a lake, holds them against each other, and notes what does not agree. Null of an empty lake. */
+/** Reads all records of a lake, and reports those that contradict each other. Null for an empty lake. */
 export async function checkRecords(store: Store, report: Report): Promise<CheckedRecords | null> {
-	const latest = await noting(report, () => readLatestSnapshot(store));
+	const latest = await reportDamage(report, () => readLatestSnapshot(store));
 	if (latest === undefined) return { snapshots: [], receipts: new Map() };
 	if (latest === null) {
-		// All tables have their first commit: either a publish is at its last step, or the record was lost.
+		// If all tables have their first commit, a publish is at its last step, or the record was lost.
 		const logs = await Promise.all(TABLE_NAMES.map((table) => store.stat(logPath(table, 0))));
 		if (!logs.every(Boolean)) return null;
 		report.add("RECORD_INVALID", "latest.json", "it is missing, though a snapshot was published");
@@ -32,7 +32,7 @@ export async function checkRecords(store: Store, report: Report): Promise<Checke
 	return { snapshots, receipts };
 }
 
-/** Versions of a table beyond the newest snapshot: at most the one that is being published, and no other writer's. */
+/** Beyond the newest snapshot, a table may have the version being published, but none of another writer. */
 async function checkVersions(store: Store, table: TableName, number: number, report: Report): Promise<void> {
 	for await (const { path } of store.list(`tables/${table}/_delta_log/`)) {
 		const match = /\/(\d{20})\.json$/.exec(path);
@@ -44,8 +44,8 @@ async function checkVersions(store: Store, table: TableName, number: number, rep
 	}
 }
 
-/** The answer, or undefined when a record was found damaged. */
-async function noting<T>(report: Report, read: () => Promise<T>): Promise<T | undefined> {
+/** The result of `read`, or undefined after reporting a damaged record. */
+async function reportDamage<T>(report: Report, read: () => Promise<T>): Promise<T | undefined> {
 	try {
 		return await read();
 	} catch (error) {
@@ -60,7 +60,7 @@ async function checkHistory(store: Store, latest: StoredSnapshot, report: Report
 	const found: Snapshot[] = [];
 	let base: Snapshot | null = null;
 	for (let number = 1; number <= latest.snapshot.number; number++) {
-		const stored = await noting(report, () => claimedSnapshot(store, number));
+		const stored = await reportDamage(report, () => claimedSnapshot(store, number));
 		if (stored === null) report.add("LOG_MISMATCH", logPath("images", number - 1), "the commit is missing");
 		const known: StoredSnapshot | null = stored ?? (number === latest.snapshot.number ? latest : null);
 		if (known) {
@@ -77,7 +77,7 @@ async function checkHistory(store: Store, latest: StoredSnapshot, report: Report
 	return found;
 }
 
-/** Each table's commit must be the one that leads from the snapshot before to this one. */
+/** Each table's commit must lead from the previous snapshot to this one. */
 async function checkLogs(store: Store, base: Snapshot | null, stored: StoredSnapshot, report: Report): Promise<void> {
 	for (const table of TABLE_NAMES) {
 		const path = logPath(table, stored.snapshot.number - 1);
@@ -93,7 +93,7 @@ async function checkLogs(store: Store, base: Snapshot | null, stored: StoredSnap
 	}
 }
 
-/** Another release may order or word a commit otherwise: what it adds and removes must be the same. */
+/** Other releases may order or format a commit differently, but it must add and remove the same. */
 function sameActions(a: Buffer, b: Buffer): boolean {
 	try {
 		return actions(a) === actions(b);
@@ -122,7 +122,7 @@ async function checkReceipts(store: Store, newest: StoredSnapshot, report: Repor
 	const { snapshot } = newest;
 	const receipts = new Map<string, Receipt>();
 	for (const { shard, work_id, receipt: path } of snapshot.shards) {
-		const receipt = await noting(report, () => readReceipt(store, path));
+		const receipt = await reportDamage(report, () => readReceipt(store, path));
 		if (receipt === null) report.add("RECORD_INVALID", path, "the receipt is missing");
 		if (!receipt) continue;
 		report.checked.receipts++;
@@ -140,7 +140,7 @@ async function checkReceipts(store: Store, newest: StoredSnapshot, report: Repor
 	return receipts;
 }
 
-/** What came in is what went out: published, rejected, orphaned, unselected. */
+/** What came in must have been published, rejected, orphaned or unselected. */
 function checkCounts(path: string, { counts, settings }: Receipt, report: Report): void {
 	const selective = settings.where !== null;
 	if (selective !== (counts.rows_unselected !== undefined) || selective !== (counts.members_unselected !== undefined)) {
@@ -175,7 +175,7 @@ function checkSums({ snapshot, path: name }: StoredSnapshot, receipts: Map<strin
 	}
 }
 
-/** Rows of a table's files against the counts that stand beside them. */
+/** Compares the rows of a table's files with the receipts' counts. */
 function checkRows(table: TableName, receipts: Receipt[], report: Report, name: string): void {
 	for (const { shard, counts, findings, files } of receipts) {
 		const rows = files.filter((file) => file.table === table).reduce((sum, file) => sum + file.rows, 0);

@@ -21,39 +21,41 @@ export interface MendOptions {
 	clock: Clock;
 	retry: RetryPolicy;
 	scratch: string;
-	/** Folder of this run's own. */
+	/** This run's own folder. */
 	work: string;
-	/** Where `images` stages what it found good. */
+	/** Where `images` stages good images. */
 	staged: string;
-	/** Opened when it is first needed. */
+	/** Opens the pool on the first call. */
 	images(): Promise<ImagePool>;
-	/** Name and version of what re-encodes in this release. */
+	/** Names and versions of this release's encoders. */
 	codec(): Promise<string>;
 	/** Reads a predicate. */
 	openPredicate(where: string): Promise<Predicate>;
-	/** The source that a snapshot names, at a commit, or the one to use in its stead. */
+	/** The source that a snapshot names, at a commit, or its replacement. */
 	sourceOf(uri: string, commit: string | null): Promise<Source>;
 }
 
 export interface MendTools extends MendOptions {
+	signal: AbortSignal;
 	onRetry: ReturnType<typeof tellRetries>;
 	onFetched(bytes: number): void;
 }
 
 /**
- * Makes damaged objects and tables again from the source, and puts them over what is there once they have the recorded
- * bytes. An object takes the ranges of its image, a table the whole shard. Records are never made by guess.
+ * Makes damaged objects and tables again from the source, and replaces them once they have the recorded bytes. An object
+ * needs the ranges of its image, a table the whole shard. Records are never guessed.
  */
 export function createMender(options: MendOptions, signal: AbortSignal): Mender {
 	const { progress, work } = options;
 	const tools: MendTools = {
 		...options,
+		signal,
 		work: join(work, "mend"),
 		onRetry: tellRetries((...told) => progress.note(...told)),
 		onFetched: (bytes) => progress.fetched(bytes),
 	};
 	return {
-		files: (damaged, snapshots, ended) => mendFiles(damaged, snapshots, tools, ended, signal),
-		objects: (damaged, snapshots, ended) => mendObjects(damaged, snapshots, tools, ended, signal),
+		files: (damaged, snapshots, onOutcome) => mendFiles(damaged, snapshots, tools, onOutcome),
+		objects: (damaged, snapshots, onOutcome) => mendObjects(damaged, snapshots, tools, onOutcome),
 	};
 }

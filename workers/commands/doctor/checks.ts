@@ -2,10 +2,17 @@ import { stat, statfs } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import { clockVerdict, tokenVerdict } from "../../../pipelines/doctor/access.js";
-import { type Check, failed, ok, skipped, type Verdict, warn } from "../../../pipelines/doctor/check.js";
+import type { Check } from "../../../pipelines/doctor/check.js";
 import { raceWriters, tryFolder, tryStore } from "../../../pipelines/doctor/lake-writes.js";
-import { diskNeed, diskVerdict, memoryVerdict, nodeVerdict, type Room } from "../../../pipelines/doctor/resources.js";
+import {
+	type DiskSpace,
+	diskNeed,
+	diskVerdict,
+	memoryVerdict,
+	nodeVerdict,
+} from "../../../pipelines/doctor/resources.js";
 import { sourceVerdict } from "../../../pipelines/doctor/source.js";
+import { failed, ok, skipped, type Verdict, warn } from "../../../pipelines/doctor/verdict.js";
 import type { StoreProbe } from "../../../pipelines/ports/store.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { parseSource, scratchFolder } from "../../options.js";
@@ -111,7 +118,7 @@ async function checkDisk(facts: DoctorFacts, what: "lake" | "scratch"): Promise<
 	const other = what === "lake" ? "scratch" : "lake";
 	const [own, beside] = await Promise.all([existing(folder), folders[other] ? existing(folders[other]) : null]);
 	const { bavail, bsize } = await statfs(own.path);
-	const room: Room = {
+	const room: DiskSpace = {
 		what,
 		folder,
 		free: bavail * bsize,

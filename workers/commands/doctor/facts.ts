@@ -46,7 +46,7 @@ export class DoctorFacts {
 	readonly reply: () => Promise<HubReply>;
 	/** What the lake holds; null before the first publish. */
 	readonly snapshot: () => Promise<StoredSnapshot | null>;
-	/** Room for trying out writes. Rejects where the lake's place refuses them, or is no lake. */
+	/** The store's probe. Rejects if its place refuses writes, or is no lake. */
 	readonly room: () => Promise<StoreProbe>;
 	readonly #rooms: StoreProbe[] = [];
 	/** Writes under way, which go on when a check is given up. */

@@ -1,4 +1,4 @@
-import { ok, skipped, type Verdict, warn } from "../../../pipelines/doctor/check.js";
+import { ok, skipped, type Verdict, warn } from "../../../pipelines/doctor/verdict.js";
 import type { Options } from "../../../schemas/config.js";
 import { openQueue } from "../../wire.js";
 
