@@ -1,15 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
 import { rejectedPath } from "../../../../pipelines/lake/rejected-path.js";
 import type { LakeFile } from "../../../../pipelines/ports/store.js";
-import {
-	goingFiles,
-	goingReceipts,
-	type Holdings,
-	markable,
-	oldestKept,
-	sweepable,
-} from "../../../../pipelines/vacuum/decide.js";
+import { goingFiles, goingReceipts, type Holdings, markable, sweepable } from "../../../../pipelines/vacuum/decide.js";
 import { KINDS, kindOf } from "../../../../pipelines/vacuum/kinds.js";
+import { oldestKept } from "../../../../pipelines/vacuum/retention.js";
 import { hex } from "../../../support/values.js";
 
 /** What vacuum decides, from plain data. */
