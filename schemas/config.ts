@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { SPLITS } from "./records.js";
 import { BAD_IMAGE_MODES, IMAGE_MODES, LONGEST_WHERE, VERIFY_MODES, WHERE_MODES } from "./settings.js";
 
 /** Options of the commands, from flags and `IRLAKE_` variables alike: texts in, checked values out. */
@@ -64,10 +63,11 @@ export const S3_ENCRYPTIONS = ["AES256", "aws:kms", "aws:kms:dsse"] as const;
 
 /** Where from, where to, and how: the options that the commands share. Absent ones are undefined. */
 export const Options = z.object({
-	source: nonEmpty.default("hf://zai-org/ImageRewardDB@main"),
+	/** Absent: the dataset's own repository. */
+	source: nonEmpty.optional(),
 	lake: nonEmpty.default("./lake"),
-	subset: z.enum(["1k", "2k", "4k", "8k"]).optional(),
-	split: z.array(z.enum(SPLITS)).optional(),
+	subset: nonEmpty.optional(),
+	split: z.array(nonEmpty).optional(),
 	/** `train_1,train_7-9` */
 	shards: nonEmpty.optional(),
 	concurrency: wholeNumber(1, 64).default(2),

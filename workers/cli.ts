@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
+import { datasets } from "../pipelines/datasets/index.js";
 import type { CommandContext, CommandResult } from "./run-command.js";
 import { VERSION } from "./version.js";
 
@@ -99,7 +100,7 @@ async function run(
 	work: (context: CommandContext) => Promise<CommandResult>,
 ): Promise<void> {
 	const { runCommand } = await import("./run-command.js");
-	process.exitCode = await runCommand(name, given, work);
+	process.exitCode = await runCommand(name, given, datasets, work);
 }
 
 function program(): Command {

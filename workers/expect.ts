@@ -1,12 +1,12 @@
 import { open, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import type { Dataset } from "../pipelines/dataset.js";
 import { Expectations } from "../pipelines/expect/expectations.js";
 import { type FoundShard, type JudgedFindings, judgeFindings } from "../pipelines/expect/judge-findings.js";
 import { parseExpected } from "../pipelines/expect/parse-expected.js";
 import { keptRows, quarantineRows } from "../pipelines/expect/quarantine-rows.js";
-import type { Store } from "../pipelines/ports/store.js";
-import type { TableFiles } from "../pipelines/ports/tables.js";
+import type { MirrorOutcome, ShardOutcome } from "../pipelines/mirror/outcome.js";
 import { workFolder } from "../pipelines/scratch/work-folder.js";
 import { shown } from "../pipelines/text.js";
 import { FINDINGS, type FindingCode } from "../schemas/codes.js";
@@ -16,7 +16,7 @@ import type { Receipt } from "../schemas/records.js";
 import { countedText, countText, tableText, wrapText } from "./report/format.js";
 import { gravestFirst } from "./report/summary.js";
 import type { CommandContext } from "./run-command.js";
-import type { MirrorOutcome, ShardOutcome } from "./run-mirror.js";
+import type { Session } from "./session.js";
 
 /** `--expect FILE`: read before anything else, judged by at the run's end; nothing that is written depends on it. */
 
@@ -25,9 +25,12 @@ const MOST_BYTES = 64 * 1024 * 1024;
 const SHOWN = 10;
 
 /** The findings that `--expect` names, or null without it. Throws USAGE, naming the file and the line. */
-export async function readExpected({ expect }: Pick<Options, "expect">): Promise<Expectations | null> {
+export async function readExpected(
+	{ expect }: Pick<Options, "expect">,
+	{ group }: Dataset,
+): Promise<Expectations | null> {
 	if (expect === undefined) return null;
-	return new Expectations(parseExpected(await readWhole(expect), expect));
+	return new Expectations(parseExpected(await readWhole(expect), expect, group));
 }
 
 /** A pipe is read as a file is, so its size is known at the end only. */
@@ -50,21 +53,17 @@ async function readWhole(path: string): Promise<Buffer> {
 	throw new LakeError("USAGE", `--expect cannot be read: ${path}: it is over 64 MiB`, { path, hint });
 }
 
-/** What findings are judged with. */
-export interface Expecting {
-	expectations: Expectations;
-	tables: TableFiles;
-	scratch: string;
-}
-
 /** Judges the findings of the run's shards, those of good ones by the lake's quarantine. */
 export async function judgeRun(
-	{ expectations, tables, scratch }: Expecting,
-	{ outcome, receipts, store }: { outcome: MirrorOutcome; receipts: Receipt[]; store: Store },
+	expectations: Expectations,
+	{ outcome, receipts }: { outcome: MirrorOutcome; receipts: Receipt[] },
+	session: Session,
 	{ log }: CommandContext,
 ): Promise<JudgedFindings> {
-	const work = await workFolder(scratch, "expect");
-	const rowsOf = (receipt: Receipt) => quarantineRows(receipt, store, tables, join(work, "quarantine.parquet"));
+	const { dataset, store } = session;
+	const tools = { dataset, store, tables: await session.tables() };
+	const work = await workFolder(await session.scratch(), "expect");
+	const rowsOf = (receipt: Receipt) => quarantineRows(receipt, tools, join(work, "quarantine.parquet"));
 	const good = receipts.map((receipt): FoundShard => {
 		const { shard, findings } = receipt;
 		return { shard, findings, rows: () => rowsOf(receipt), failure: null };
@@ -73,10 +72,10 @@ export async function judgeRun(
 		if (one.code === null) return [];
 		const { shard, findings, receipt, code, detail } = one;
 		const failure = code in FINDINGS ? { code: code as FindingCode, detail: detail ?? "" } : null;
-		return [{ shard, findings, rows: () => (receipt ? rowsOf(receipt) : keptRows(keptFile(one))), failure }];
+		return [{ shard, findings, rows: () => (receipt ? rowsOf(receipt) : keptRows(keptFile(one), dataset)), failure }];
 	});
 	try {
-		const judged = await judgeFindings(expectations, [...good, ...failed]);
+		const judged = await judgeFindings(expectations, dataset, [...good, ...failed]);
 		for (const { shard, cause } of judged.unread) {
 			log.warn(
 				{ shard, err: cause },
@@ -110,7 +109,7 @@ export function judgedText({ expected, first, notFound, ...judged }: JudgedFindi
 	const news = Object.values(judged.new).reduce((sum, count) => sum + (count ?? 0), 0);
 	if (news === 0) lines.push("nothing new was found");
 	for (const one of first.slice(0, SHOWN)) {
-		const about = one.image_path ?? one.member ?? one.prompt_id;
+		const about = one.image_path ?? one.member ?? one.group;
 		lines.push(`new: ${one.code} in ${one.shard}`, ...(about === null ? [] : [`  ${shown(about, 74)}`]));
 		lines.push(...wrapText(one.detail, 76).map((line) => `  ${line}`));
 	}

@@ -1,10 +1,9 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { allShards, type Dataset, shardParts, subsetShards } from "../pipelines/dataset.js";
+import { allShards, type Dataset, shardParts, splitNames, subsetShards } from "../pipelines/dataset.js";
 import { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
-import type { Split } from "../schemas/records.js";
 
 /** Whether an option was given at all, by flag or by variable. */
 export function isGiven(key: keyof Options, flags: Record<string, unknown>, env: NodeJS.ProcessEnv): boolean {
@@ -39,8 +38,8 @@ function camelCase(key: string): string {
 
 /** The shards that `--subset`, `--split` and `--shards` ask for, in the dataset's order. Throws USAGE. */
 export function wantedShards(dataset: Dataset, options: Pick<Options, "subset" | "split" | "shards">): string[] {
-	const bySubset = new Set(subsetShards(dataset, options.subset ?? "8k"));
-	const splits = new Set<Split>(options.split ?? dataset.splits);
+	const bySubset = new Set(subsetShards(dataset, options.subset ?? dataset.layout.defaultSubset));
+	const splits = new Set<string>(options.split ?? splitNames(dataset));
 	const named = options.shards === undefined ? null : parseShards(dataset, options.shards);
 	if (named && (options.subset !== undefined || options.split !== undefined)) {
 		for (const shard of named) {
@@ -59,7 +58,7 @@ function parseShards(dataset: Dataset, text: string): Set<string> {
 	const known = new Set(allShards(dataset));
 	const named = new Set<string>();
 	for (const part of text.split(",").map((one) => one.trim())) {
-		const match = /^([a-z]+)_(\d+)(?:-(\d+))?$/.exec(part);
+		const match = /^([A-Za-z0-9-]+)_(\d+)(?:-(\d+))?$/.exec(part);
 		const [, split, first = "", last = first] = match ?? [];
 		if (!match || Number(last) < Number(first)) {
 			throw new LakeError(
@@ -134,7 +133,7 @@ function withoutCredentials(text: string): string {
 }
 
 /** `--scratch`, else `irlake` in the user's cache folder. */
-export function scratchFolder(options: Pick<Options, "scratch">, env: NodeJS.ProcessEnv): string {
+export function scratchFolder(options: Partial<Pick<Options, "scratch">>, env: NodeJS.ProcessEnv): string {
 	if (options.scratch !== undefined) return resolve(options.scratch);
 	return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "irlake");
 }

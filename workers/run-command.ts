@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { Dataset } from "../pipelines/dataset.js";
 import type { Progress } from "../pipelines/ports/run.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
@@ -12,6 +13,8 @@ export interface CommandContext {
 	options: Options;
 	/** Whether an option was given, and is not merely the default. */
 	given(option: keyof Options): boolean;
+	/** The datasets that this program knows. */
+	datasets: readonly Dataset[];
 	env: NodeJS.ProcessEnv;
 	log: Logger;
 	/** A line in the log, as the pipelines write one. */
@@ -119,6 +122,7 @@ export const FAILED: Record<string, Record<string, unknown>> = {
 export async function runCommand(
 	name: string,
 	flags: Record<string, unknown>,
+	datasets: readonly Dataset[],
 	command: (context: CommandContext) => Promise<CommandResult>,
 ): Promise<number> {
 	const env = process.env;
@@ -138,7 +142,7 @@ export async function runCommand(
 		const drawn = process.stderr.isTTY === true && !json;
 		const given = (option: keyof Options): boolean => isGiven(option, flags, env);
 		const note: Progress["note"] = (level, message, fields) => opened.log[level](fields ?? {}, message);
-		const context = { options, given, env, log, note, drawn, divert: opened.divert, signal, say };
+		const context = { options, given, datasets, env, log, note, drawn, divert: opened.divert, signal, say };
 		const { exit, document, error = null } = await command(context);
 		if (json) sayDocument({ ...document, exit_code: exit, error });
 		if (error) sayError(error);

@@ -8,17 +8,16 @@ import { arrivedImages } from "../infra/adapters/archive/zip-arrived.js";
 import { recordsStart } from "../infra/adapters/archive/zip-end.js";
 import type { RedisConnection, RedisOptions } from "../infra/adapters/redis.js";
 import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
-import type { FolderStore } from "../infra/adapters/store/folder/store.js";
-import type { S3Store, S3StoreOptions } from "../infra/adapters/store/s3/store.js";
+import type { S3StoreOptions } from "../infra/adapters/store/s3/store.js";
 import type { Dataset } from "../pipelines/dataset.js";
-import type { HubReply } from "../pipelines/doctor/access.js";
+import { readLatestSnapshot } from "../pipelines/lake/snapshot.js";
 import type { ArchiveReader } from "../pipelines/ports/archive.js";
 import type { ExportFiles, ExportTarget } from "../pipelines/ports/exports.js";
 import type { ImagePool } from "../pipelines/ports/images.js";
 import type { Clock, Progress } from "../pipelines/ports/run.js";
-import type { Source, SourcePin } from "../pipelines/ports/source.js";
-import type { StoreProbe } from "../pipelines/ports/store.js";
-import type { Predicate, TableFiles } from "../pipelines/ports/tables.js";
+import type { HubReply, Source, SourcePin } from "../pipelines/ports/source.js";
+import type { LakePlace, Store, StoreProbe } from "../pipelines/ports/store.js";
+import type { MetadataColumn, Predicate, TableFiles } from "../pipelines/ports/tables.js";
 import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import type { Options } from "../schemas/config.js";
 import { LakeError } from "../schemas/errors.js";
@@ -26,13 +25,13 @@ import { systemClock } from "./clock.js";
 import { type LakeAddress, parseLake, parseSource, scratchFolder } from "./options.js";
 
 /** How a Hub is reached. */
-type HubOptions = Pick<Options, "allow_private_redirects" | "idle_timeout" | "retries" | "retry_wait">;
+type HubOptions = Partial<Pick<Options, "allow_private_redirects" | "idle_timeout" | "retries" | "retry_wait">>;
 
 /** How the network is used: each process's own affair. */
-export type NetworkOptions = HubOptions & Pick<Options, "bandwidth">;
+export type NetworkOptions = HubOptions & Partial<Pick<Options, "bandwidth">>;
 
 /** What a source is opened with. */
-type SourceOptions = NetworkOptions & Pick<Options, "source" | "rehash">;
+export type SourceOptions = NetworkOptions & Partial<Pick<Options, "rehash">> & { source: string };
 
 /** The queue's server, and what stands before each of its keys. */
 export interface QueueConnection extends RedisConnection {
@@ -40,7 +39,7 @@ export interface QueueConnection extends RedisConnection {
 }
 
 /** Where the lake is, and where its image threads stage objects. */
-export type LakeStore = FolderStore | S3Store;
+export type LakeStore = Store & LakePlace;
 
 interface HubTools {
 	clock: Clock;
@@ -54,7 +53,32 @@ interface SourceTools extends HubTools {
 	pin?: SourcePin | null;
 }
 
-/** Chooses the adapters. Each is imported when it is first wanted: `--help` needs none of them. */
+/** Seconds of silence after which a connection is given up. */
+const IDLE_SECONDS = 30;
+
+/** Chooses the adapters and the dataset. Each adapter is imported when it is first wanted: `--help` needs none of them. */
+
+/** The dataset that the lake holds, else that of the source's repository, else the first. */
+export async function chooseDataset(
+	datasets: readonly Dataset[],
+	{ source }: { source?: string | undefined },
+	store: LakeStore,
+): Promise<Dataset> {
+	const [first] = datasets;
+	if (!first) throw new LakeError("INTERNAL", "This program knows no dataset.");
+	if (datasets.length === 1) return first;
+	const latest = await readLatestSnapshot(store);
+	const address = source === undefined ? null : parseSource(source);
+	const isOf = ({ repo, formerRepos }: Dataset): boolean => {
+		return address?.kind === "hub" && [repo, ...formerRepos].includes(address.repo);
+	};
+	return datasets.find(({ name }) => name === latest?.snapshot.dataset) ?? datasets.find(isOf) ?? first;
+}
+
+/** `--source`, else where the dataset is on the Hub. */
+export function sourceUri({ source }: { source?: string | undefined }, { repo }: Dataset): string {
+	return source ?? `hf://${repo}@main`;
+}
 
 export async function openSource(
 	options: SourceOptions,
@@ -67,7 +91,7 @@ export async function openSource(
 	if (address.kind === "folder") {
 		const { createFolderSource } = await import("../infra/adapters/sources/folder.js");
 		const cacheFile = join(scratch, "hashes.json");
-		const { rehash } = options;
+		const { rehash = false } = options;
 		return createFolderSource({ folder: address.folder, dataset, cacheFile, rehash, dryRun, note: tools.note });
 	}
 	const { createHubSource } = await import("../infra/adapters/sources/hub.js");
@@ -84,19 +108,19 @@ async function hubHttp(options: HubOptions, env: NodeJS.ProcessEnv) {
 		endpoint: hubEndpoint(env),
 		token: hubToken(env),
 		proxies: readProxies(env),
-		allowPrivate: options.allow_private_redirects,
-		idleSeconds: options.idle_timeout,
+		allowPrivate: options.allow_private_redirects ?? false,
+		idleSeconds: options.idle_timeout ?? IDLE_SECONDS,
 		retry: retryPolicy(options),
 	};
 }
 
-export function retryPolicy(options: Pick<Options, "retries" | "retry_wait">): RetryPolicy {
-	return { retries: options.retries, wait: options.retry_wait };
+export function retryPolicy({ retries, retry_wait }: HubOptions): RetryPolicy {
+	return { retries: retries ?? RETRY_POLICY.retries, wait: retry_wait ?? RETRY_POLICY.wait };
 }
 
 /** Where the Hub's token comes from; null where the source is no Hub. Throws USAGE. */
-export async function findToken(options: Pick<Options, "source">, env: NodeJS.ProcessEnv): Promise<FoundToken | null> {
-	if (parseSource(options.source).kind === "folder") return null;
+export async function findToken(source: string, env: NodeJS.ProcessEnv): Promise<FoundToken | null> {
+	if (parseSource(source).kind === "folder") return null;
 	hubEndpoint(env);
 	const { findHubToken } = await import("../infra/adapters/sources/hub-token.js");
 	return findHubToken(env);
@@ -104,7 +128,7 @@ export async function findToken(options: Pick<Options, "source">, env: NodeJS.Pr
 
 /** One question to the Hub of the source. */
 export async function askHub(
-	options: HubOptions & Pick<Options, "source">,
+	options: HubOptions & { source: string },
 	tools: HubTools,
 	env: NodeJS.ProcessEnv,
 	signal: AbortSignal,
@@ -133,7 +157,8 @@ export interface StoreTools {
 	clock: Clock;
 }
 
-type StoreOptions = Pick<Options, "lake"> &
+/** What a lake is opened with. */
+export type StoreOptions = Pick<Options, "lake"> &
 	Partial<Pick<Options, "scratch" | "single_writer" | "s3_sse" | "s3_sse_kms_key_id" | "retries" | "retry_wait">>;
 
 /** Writes nothing, and of a folder asks nothing either. */
@@ -172,7 +197,7 @@ function s3Options(
 		singleWriter: options.single_writer ?? false,
 		env,
 		clock,
-		retry: retryPolicy({ retries: RETRY_POLICY.retries, retry_wait: RETRY_POLICY.wait, ...options }),
+		retry: retryPolicy(options),
 		signal,
 		note,
 	};
@@ -194,9 +219,9 @@ export async function openTables(scratch: string): Promise<TableFiles> {
 }
 
 /** Throws USAGE for a predicate that is refused. */
-export async function openPredicate(where: string): Promise<Predicate> {
+export async function openPredicate(where: string, columns: readonly MetadataColumn[]): Promise<Predicate> {
 	const { openPredicate: open } = await import("../infra/adapters/duckdb/predicate.js");
-	return open(where);
+	return open(where, columns);
 }
 
 export async function openExportFiles(scratch: string): Promise<ExportFiles> {
@@ -224,12 +249,14 @@ export async function openTarget(
  * Image threads on all cores.
  * @param to where good images are staged: for this store, or in a folder of scratch; null when nothing is kept
  */
-export async function openImages(to: LakeStore | string | null, note: Progress["note"]): Promise<ImagePool> {
+export async function openImages(
+	to: Pick<LakePlace, "stage" | "beginStaging"> | string | null,
+	note: Progress["note"],
+): Promise<ImagePool> {
 	const { createImagePool } = await import("../infra/adapters/images/pool/pool.js");
-	const folder = typeof to === "string" ? to : to?.stageFolder;
-	const kind = typeof to === "string" || to?.kind === "s3" ? "scratch" : "folder";
-	const stage = folder === undefined ? null : ({ kind, folder } as const);
-	return createImagePool({ threads: availableParallelism(), stage, note });
+	const stage = typeof to === "string" ? ({ kind: "scratch", folder: to } as const) : (to?.stage ?? null);
+	const beginStaging = typeof to === "string" ? undefined : () => to?.beginStaging();
+	return createImagePool({ threads: availableParallelism(), stage, note, ...(beginStaging ? { beginStaging } : {}) });
 }
 
 /** Name and version of what re-encodes; asked for only where images are not kept as they are. */

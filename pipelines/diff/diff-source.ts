@@ -1,14 +1,16 @@
 import type { Receipt } from "../../schemas/records.js";
-import { shardParts } from "../dataset.js";
+import { shardParts, splitsOf } from "../dataset.js";
+import { commitDatesOf } from "../lake/commit-dates.js";
+import { inputSha256, snapshotReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
-import { changesOf, inputSha256, knownRows, planShards, requireListed, type ShardPlan } from "../mirror/plan/decide.js";
+import { changesOf, knownRows, planShards, requireListed, type ShardPlan, shardWorks } from "../mirror/plan/decide.js";
 import { readShardMetadata, type SplitMetadata } from "../mirror/plan/metadata.js";
-import { commitDatesOf, type MetadataTools, readMetadata, splitsOf } from "../mirror/plan/plan-mirror.js";
+import { type MetadataTools, readMetadata } from "../mirror/plan/plan-mirror.js";
 import type { ArchiveReader } from "../ports/archive.js";
 import type { Listing } from "../ports/source.js";
 import { addTo, noChanges } from "./changes.js";
 import type { Diff, ShardChange, Side } from "./diff.js";
-import { type DiffTools, shardReceipts, snapshotSide } from "./diff-snapshots.js";
+import { type DiffTools, snapshotSide } from "./diff-snapshots.js";
 import { compareMetadata, type LakeShard, readLakeShard } from "./metadata-rows.js";
 import { comparePictures, sourcePictures } from "./pictures.js";
 
@@ -27,7 +29,7 @@ export async function diffSource(
 ): Promise<Diff> {
 	const { dataset, source, store } = tools;
 	const { snapshot } = stored;
-	const receipts = await shardReceipts(store, snapshot);
+	const receipts = await snapshotReceipts(store, snapshot);
 	const listing = await source.list({ shards: wanted, splits: splitsOf(dataset, wanted) }, signal);
 	const listed = wanted.filter((shard) => listing.shards.has(shard));
 	const splits = splitsOf(dataset, listed);
@@ -39,16 +41,15 @@ export async function diffSource(
 	const metadata = known ? new Map() : await readMetadata(splits, listing, settings, tools, signal, new Set(splits));
 	const rowsSha256 = known ?? new Map([...metadata.values()].flatMap((split: SplitMetadata) => [...split.rowsSha256]));
 	const plans = planShards({
-		dataset,
-		wanted: listed,
+		works: shardWorks({ dataset, wanted: listed, listing, settings }, rowsSha256),
 		listing,
-		rowsSha256,
 		settings,
 		base: snapshot,
-		selections: new Map(),
-		remote: new Set<string>(),
 		receipts: byWorkId,
 		commitDates: await commitDatesOf(store, snapshot, listing),
+		selections: new Map(),
+		remote: new Set(),
+		unkept: new Set(),
 	});
 	const planned = new Map(plans.map((plan) => [plan.shard, plan]));
 	const shards = wanted.flatMap((shard) => shardChange(shard, receipts.get(shard), planned.get(shard)));
@@ -112,7 +113,7 @@ async function compareShard(
 	signal: AbortSignal,
 ): Promise<void> {
 	const split = metadata.get(shardParts(shard).split);
-	const prefix = tools.dataset.rowPrefix(shard);
+	const prefix = tools.dataset.layout.rowPrefix(shard);
 	const lake = old ? await readLakeShard(old, prefix, tools) : { rows: new Map(), members: new Map() };
 	if (plan?.metadataRowsSha256 !== old?.inputs.metadata_rows_sha256) {
 		await compareRows(diff, { shard, split: plan && split }, lake, tools);
@@ -147,7 +148,7 @@ async function compareRows(
 	const before = total(diff);
 	const found = split ? await readShardMetadata(tables, dataset, split, shard) : null;
 	const rows = [...(found?.rows ?? [])].filter(([path]) => found?.chosen?.has(path) !== false);
-	const unknown = compareMetadata(known, new Map(rows), (change, path, columns) => {
+	const unknown = compareMetadata(known, new Map(rows), dataset, (change, path, columns) => {
 		addTo(changes[change], { shard, key: { image_path: path }, columns }, limit);
 	});
 	if (unknown > 0) {

@@ -1,15 +1,5 @@
-import type { LakeError } from "../../schemas/errors.js";
+import type { HubReply } from "../ports/source.js";
 import { failed, ok, skipped, type Verdict, warn } from "./verdict.js";
-
-/** The result of one request to the Hub. */
-export interface HubReply {
-	/** The response's `Date`; null without one. */
-	date: Date | null;
-	/** This machine's time in the middle of the exchange. */
-	at: Date;
-	/** Null if the request succeeded. */
-	error: LakeError | null;
-}
 
 /** Where a token was found, never the token itself. `origin` is a variable or a file; null without a token. */
 export interface TokenOrigin {

@@ -1,5 +1,5 @@
 import { LakeError } from "../../schemas/errors.js";
-import type { Archive, ArchiveReader, Member, MemberRef } from "../ports/archive.js";
+import type { Archive, ArchiveReader, Member, MemberRef, ShardFiles } from "../ports/archive.js";
 import type { ImageResult } from "../ports/images.js";
 import type { ShardInput } from "../ports/source.js";
 import { type Span, SparseFile, type SparseOptions } from "./sparse-file.js";
@@ -34,7 +34,7 @@ export function endBytes(zipBytes: number): number {
 
 interface OpenZip {
 	input: ZipInput;
-	shard: string;
+	files: ShardFiles;
 	sparse: SparseFile;
 	/** Offset of the zip's own records. */
 	recordsStart: number;
@@ -57,7 +57,7 @@ export class RangedZip {
 	 * Fetches the directory and checks it. Throws ZIP_CORRUPT, ZIP_UNSAFE, NO_SPACE, and what the source throws after all
 	 * retries; leaves nothing behind then.
 	 */
-	static async open(input: ZipInput, shard: string, tools: RangedTools): Promise<RangedZip> {
+	static async open(input: ZipInput, files: ShardFiles, tools: RangedTools): Promise<RangedZip> {
 		const { archives, signal } = tools;
 		const { bytes } = input;
 		const sparse = await SparseFile.open(input.file, tools);
@@ -67,14 +67,14 @@ export class RangedZip {
 				await sparse.fetchSurely({ from: position, to: Math.min(position + length, bytes) });
 				return sparse.read(position, length);
 			};
-			const start = await archives.recordsStart(shard, bytes, read);
+			const start = await archives.recordsStart(files.zip, bytes, read);
 			if (bytes - start > MAX_RECORDS_BYTES) {
-				const message = `${shard}.zip: its directory takes ${bytes - start} bytes, more than an honest one does.`;
-				throw new LakeError("ZIP_CORRUPT", message, { path: `${shard}.zip` });
+				const message = `${files.zip}: its directory takes ${bytes - start} bytes, more than an honest one does.`;
+				throw new LakeError("ZIP_CORRUPT", message, { path: files.zip });
 			}
 			await sparse.fetchSurely({ from: start, to: bytes });
-			const archive = await archives.open(input, sparse.path, shard, signal);
-			return new RangedZip({ input, shard, sparse, recordsStart: start }, archive, tools);
+			const archive = await archives.open(input, sparse.path, files, signal);
+			return new RangedZip({ input, files, sparse, recordsStart: start }, archive, tools);
 		} catch (error) {
 			await sparse.release();
 			throw error;
@@ -90,7 +90,7 @@ export class RangedZip {
 	async bring(members: Member[]): Promise<void> {
 		await this.#zip.sparse.fetch(this.#spans(members.map(({ ref }) => ref)));
 		// Checks again, now that their headers tell where their data ends.
-		await this.#tools.archives.open(this.#zip.input, this.#zip.sparse.path, this.#zip.shard, this.#tools.signal);
+		await this.#tools.archives.open(this.#zip.input, this.#zip.sparse.path, this.#zip.files, this.#tools.signal);
 	}
 
 	/** Fetches the JSON's bytes, damaged ones once more. Throws JSON_INVALID, and as `bring` does. */

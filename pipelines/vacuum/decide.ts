@@ -1,5 +1,5 @@
+import { KINDS, type Kind } from "../lake/kinds.js";
 import type { LakeFile } from "../ports/store.js";
-import { KINDS, type Kind } from "./kinds.js";
 import type { Retention } from "./retention.js";
 
 /** Decides what may be deleted. Plain data in and out, no I/O. Times are milliseconds by the storage's clock. */

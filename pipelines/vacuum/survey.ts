@@ -1,16 +1,16 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
-import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
+import { folderOf, KINDS, type Kind, kindOf } from "../lake/kinds.js";
 import { objectsNamed, rejectedNamed, type TableTools } from "../lake/named-files.js";
 import { claimedSnapshot } from "../lake/publish.js";
-import { readLatestSnapshot, readReceipt, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake/snapshot.js";
+import { readReceipt } from "../lake/receipt.js";
+import { readLatestSnapshot, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake/snapshot.js";
 import { readFirstKept } from "../lake/vacuum-records.js";
-import type { LakeFile, Store } from "../ports/store.js";
+import type { LakeFile, Reader } from "../ports/store.js";
 import { goingFiles, goingReceipts, type Holdings, type May } from "./decide.js";
-import { folderOf, KINDS, type Kind, kindOf } from "./kinds.js";
 import { oldestKept, type Retention } from "./retention.js";
 
-type NamedFile = TableFile & { table: TableName };
+type NamedFile = TableFile & { table: string };
 
 /** The lake's files, and those that snapshots name. */
 export interface Survey extends Holdings {
@@ -28,7 +28,7 @@ export interface Survey extends Holdings {
 }
 
 /** Surveys the whole lake. Null if there is none. Throws LAKE_DAMAGED if a snapshot that stays is incomplete. */
-export async function survey(store: Store, retention: Retention, now: number): Promise<Survey | null> {
+export async function survey(store: Reader, retention: Retention, now: number): Promise<Survey | null> {
 	for (;;) {
 		const firstKept = await readFirstKept(store);
 		try {
@@ -40,7 +40,7 @@ export async function survey(store: Store, retention: Retention, now: number): P
 	}
 }
 
-async function surveyOnce(store: Store, retention: Retention, now: number, firstKept: number): Promise<Survey | null> {
+async function surveyOnce(store: Reader, retention: Retention, now: number, firstKept: number): Promise<Survey | null> {
 	const latest = await readLatestSnapshot(store);
 	if (!latest) return null;
 	const claimed = await claimedSnapshots(store, latest.snapshot.number);
@@ -72,7 +72,7 @@ async function surveyOnce(store: Store, retention: Retention, now: number, first
 }
 
 /** Every snapshot that has a number, in order, including those that are claimed but not finished. */
-async function claimedSnapshots(store: Store, latest: number): Promise<StoredSnapshot[]> {
+async function claimedSnapshots(store: Reader, latest: number): Promise<StoredSnapshot[]> {
 	const found: StoredSnapshot[] = [];
 	for (let number = 1; ; number++) {
 		const claimed = await claimedSnapshot(store, number);
@@ -83,7 +83,7 @@ async function claimedSnapshots(store: Store, latest: number): Promise<StoredSna
 }
 
 function tableFilesOf({ tables }: Pick<Snapshot, "tables">): NamedFile[] {
-	return TABLE_NAMES.flatMap((table) => (tables[table]?.files ?? []).map((file) => ({ ...file, table })));
+	return Object.entries(tables).flatMap(([table, { files }]) => files.map((file) => ({ ...file, table })));
 }
 
 /** Paths of a snapshot's receipts and table files. */
@@ -102,7 +102,7 @@ function lacking(snapshot: Snapshot, present: Set<string>): string | undefined {
 }
 
 /** The lake's files that vacuum may delete, by kind. */
-export async function listFiles(store: Store): Promise<Record<Kind, LakeFile[]>> {
+export async function listFiles(store: Reader): Promise<Record<Kind, LakeFile[]>> {
 	const files: Record<Kind, LakeFile[]> = { receipts: [], table_files: [], objects: [], rejected: [] };
 	for (const kind of KINDS) {
 		for await (const file of store.list(folderOf(kind))) if (kindOf(file.path) === kind) files[kind].push(file);
@@ -112,7 +112,7 @@ export async function listFiles(store: Store): Promise<Record<Kind, LakeFile[]>>
 }
 
 /** Throws if a table file is lost: what it named is unknown, so nothing may be deleted. */
-function requireWhole(kept: Snapshot[], firstWhole: number, present: Set<string>, store: Store): void {
+function requireWhole(kept: Snapshot[], firstWhole: number, present: Set<string>, store: Reader): void {
 	for (const snapshot of kept) {
 		const path = lacking(snapshot, present);
 		if (path === undefined) continue;

@@ -1,5 +1,6 @@
+import { KINDS, type Kind, kindOf } from "../lake/kinds.js";
 import { readLatest } from "../lake/snapshot.js";
-import { STALE_SECONDS, type SweepTools, sweepMarks, takeOver } from "../lake/sweep.js";
+import { STALE_SECONDS, type SweepStore, type SweepTools, sweepMarks, takeOver } from "../lake/sweep.js";
 import {
 	endMarks,
 	listRecords,
@@ -10,10 +11,9 @@ import {
 	storeTime,
 	type VacuumRecords,
 } from "../lake/vacuum-records.js";
-import type { LakeFile, Store } from "../ports/store.js";
+import type { LakeFile, Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { markable, sweepable } from "./decide.js";
-import { KINDS, type Kind, kindOf } from "./kinds.js";
 import type { Retention } from "./retention.js";
 import { going, listFiles, type Survey, survey } from "./survey.js";
 
@@ -23,7 +23,7 @@ import { going, listFiles, type Survey, survey } from "./survey.js";
 const MAX_MARKED = 100_000;
 
 export interface VacuumTools extends SweepTools {
-	store: Store;
+	store: SweepStore;
 	tables: TableFiles;
 	/** This run's own folder. */
 	work: string;
@@ -99,7 +99,7 @@ export async function runVacuum(tools: VacuumTools, retention: Retention): Promi
 }
 
 /** Sweeps that were decided but not finished. */
-async function openSweeps(store: Store, { decided }: VacuumRecords): Promise<{ id: string; paths: string[] }[]> {
+async function openSweeps(store: Reader, { decided }: VacuumRecords): Promise<{ id: string; paths: string[] }[]> {
 	const found: { id: string; paths: string[] }[] = [];
 	for (const id of decided) {
 		const sweep = await readSweep(store, id);

@@ -4,8 +4,9 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { DEFAULT_SETTINGS } from "../../schemas/settings.js";
+import type { SourceFormat } from "../../schemas/stored-format.js";
 import type { ImagePool, ImageResult, ImageTask } from "../ports/images.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { Report } from "./report.js";
 
 /** A larger object is only hashed: a mirror would not decode it, either. */
@@ -25,7 +26,7 @@ export interface ObjectRow {
 }
 
 export interface ObjectTools {
-	store: Store;
+	store: Reader;
 	/** Null: objects are only hashed. */
 	images: ImagePool | null;
 	/** Folder for objects of a remote store while they are decoded. */
@@ -70,7 +71,7 @@ export async function checkObject(
 function taskFor(row: ObjectRow, file: string): ImageTask {
 	const isOriginal = row.sha256 === row.source_sha256;
 	const ref = { kind: "file" as const, path: file, bytes: row.bytes };
-	return { ref, check: isOriginal ? "image" : "stored", keep: false };
+	return { ref, check: isOriginal ? "image" : "stored", format: row.format as SourceFormat, keep: false };
 }
 
 function compareImage(row: ObjectRow, result: ImageResult, report: Report): void {

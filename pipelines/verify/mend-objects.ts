@@ -3,13 +3,14 @@ import { basename, join } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../schemas/settings.js";
+import { shardFiles } from "../dataset.js";
+import { inputSha256 } from "../lake/receipt.js";
 import { openMembers, type ShardMembers } from "../mirror/content/members.js";
-import { inputSha256 } from "../mirror/plan/decide.js";
 import type { MemberRef } from "../ports/archive.js";
 import type { ImageResult } from "../ports/images.js";
 import type { ShardInput } from "../ports/source.js";
 import type { ObjectRow } from "./check-object.js";
-import type { MendTools } from "./mend.js";
+import type { MendTools } from "./mend-tools.js";
 import { type ImageOrigin, imageOrigins, type ShardOrigin, soundReceipt } from "./origins.js";
 import type { OnOutcome } from "./verify.js";
 
@@ -108,7 +109,7 @@ async function openShard(origin: ImageOrigin, tools: MendTools): Promise<OpenSha
 	const listing = await source.list({ shards: [shard], splits: [] }, tools.signal);
 	const input = listing.shards.get(shard);
 	if (!input) throw new LakeError("SHARD_MISSING", `${source.name} lacks ${shard}`);
-	const members = await openMembers(input, shard, { ...tools, source }, tools.signal);
+	const members = await openMembers(input, shardFiles(tools.dataset, shard), { ...tools, source }, tools.signal);
 	return { members, other: await otherInput(origin, input, tools) };
 }
 
@@ -126,11 +127,12 @@ async function mendBatch(
 	tools: MendTools,
 	onResult: OnResult,
 ): Promise<void> {
-	const { signal } = tools;
 	const refs = await members.bring(wanted.map(({ origin }) => basename(origin.image_path)));
 	const pool = await tools.images();
-	const judge = (ref: MemberRef, settings: Settings): Promise<ImageResult> =>
-		members.judge(ref, () => pool.run({ ref, check: "image", keep: true }, settings, signal));
+	const judge: JudgeAgain = ({ origin, row }, ref) => {
+		const task = { ref, check: "image", format: tools.dataset.layout.format(origin.shard), keep: true } as const;
+		return members.judge(ref, () => pool.run(task, settingsOf(row, origin.settings), tools.signal));
+	};
 	const results = await Promise.allSettled(
 		wanted.map(async (one) => {
 			const ref = refs.get(basename(one.origin.image_path));
@@ -141,14 +143,17 @@ async function mendBatch(
 	for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 
+type JudgeAgain = (wanted: Wanted, ref: MemberRef) => Promise<ImageResult>;
+
 /** Reads, checks and stores one image again. Returns null, or why it was not stored. */
 async function remake(
-	{ row, origin }: Wanted,
+	wanted: Wanted,
 	ref: MemberRef,
-	judge: (ref: MemberRef, settings: Settings) => Promise<ImageResult>,
+	judge: JudgeAgain,
 	{ store, staged }: MendTools,
 ): Promise<string | null> {
-	const result = await judge(ref, settingsOf(row, origin.settings));
+	const { row, origin } = wanted;
+	const result = await judge(wanted, ref);
 	if (result.reject) return `its image at the source: ${result.reject.detail} (${result.reject.code})`;
 	if (result.sha256 !== origin.source_sha256) {
 		return `its image at the source has the SHA-256 ${result.sha256}, not ${origin.source_sha256}`;

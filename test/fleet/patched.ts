@@ -8,7 +8,7 @@ export function otherRelease(folder: string, pipelineVersion: number): string {
 		cpSync(join(ROOT, part), join(folder, part), { recursive: true });
 	}
 	symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
-	const file = join(folder, "dist/pipelines/mirror/work-id.js");
+	const file = join(folder, "dist/pipelines/mirror/plan/work-id.js");
 	const text = readFileSync(file, "utf8");
 	const patched = text.replace(/PIPELINE_VERSION = \d+/, `PIPELINE_VERSION = ${pipelineVersion}`);
 	if (patched === text) throw new Error(`${file} names no pipeline version`);

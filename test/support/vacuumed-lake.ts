@@ -1,17 +1,18 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createFolderSource } from "../../infra/adapters/sources/folder.js";
-import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { claimedSnapshot } from "../../pipelines/lake/publish.js";
 import { rollback } from "../../pipelines/lake/rollback.js";
 import { readLatestSnapshot, type StoredSnapshot, sha256Of } from "../../pipelines/lake/snapshot.js";
 import { planMirror } from "../../pipelines/mirror/plan/plan-mirror.js";
+import { claimTools } from "../../pipelines/mirror/publish-run.js";
 import type { ImagePool } from "../../pipelines/ports/images.js";
 import type { Clock, Progress } from "../../pipelines/ports/run.js";
 import type { Store } from "../../pipelines/ports/store.js";
 import type { TableFiles } from "../../pipelines/ports/tables.js";
 import { runVacuum, type VacuumReport } from "../../pipelines/vacuum/vacuum.js";
-import { claimTools, runMirror, whileSwept } from "../../workers/run-mirror.js";
+import { runMirror, whileSwept } from "../../workers/run-mirror.js";
 import { archives, openImages, openPredicate, openTables } from "../../workers/wire.js";
 import { makeSample } from "../tools/sample/make.js";
 import { tempDir } from "./root.js";
@@ -71,8 +72,11 @@ export class Variants {
 	async mirror(store: Store, stage: string, variant: number, wanted: string[], clock: Clock): Promise<number | null> {
 		if (this.#images?.folder !== stage) {
 			await this.#images?.pool.close();
-			const place = { kind: store.name.startsWith("s3:") ? "s3" : "folder", stageFolder: stage };
-			this.#images = { folder: stage, pool: await openImages(place as never, () => {}) };
+			const kind = store.name.startsWith("s3:") ? "scratch" : "folder";
+			this.#images = {
+				folder: stage,
+				pool: await openImages({ stage: { kind, folder: stage }, beginStaging: () => {} }, () => {}),
+			};
 		}
 		const scratch = this.fresh();
 		const options = { folder: this.folder(variant), cacheFile: null, rehash: false, dataset: imageRewardDb };
@@ -99,7 +103,7 @@ export class Variants {
 		};
 		const attempt = async () => {
 			const plan = await planMirror(request, planTools, never);
-			return runMirror(plan, request, tools, { concurrency: 2, onShardFailure: "fail" }, never);
+			return runMirror({ plan, request, concurrency: 2, onShardFailure: "fail" }, tools, never);
 		};
 		const note = (): void => {
 			this.sweptRuns += 1;
@@ -111,7 +115,12 @@ export class Variants {
 	}
 
 	async rollback(store: Store, number: number, clock: Clock): Promise<StoredSnapshot | null> {
-		return rollback(store, number, await claimTools({ tables: this.#tables, scratch: this.fresh(), clock }, never));
+		return rollback(
+			store,
+			imageRewardDb,
+			number,
+			await claimTools({ tables: this.#tables, scratch: this.fresh(), clock }, never),
+		);
 	}
 
 	async vacuum(store: Store, keep: number, clock: Clock, grace = 0): Promise<VacuumReport | null> {

@@ -1,18 +1,19 @@
+import { receiptFile } from "../../pipelines/lake/paths.js";
+import { readReceipts } from "../../pipelines/lake/receipt.js";
 import { readSnapshot, type StoredSnapshot } from "../../pipelines/lake/snapshot.js";
-import { type MirrorPlan, receiptsOf } from "../../pipelines/mirror/plan/plan-mirror.js";
-import { receiptPath } from "../../pipelines/mirror/plan/work-id.js";
-import type { Store } from "../../pipelines/ports/store.js";
+import {
+	concernsShardOnly,
+	earlierOutcomes,
+	failedOutcome,
+	goodOutcome,
+	type MirrorOutcome,
+	whyNotPublish,
+} from "../../pipelines/mirror/outcome.js";
+import type { MirrorPlan } from "../../pipelines/mirror/plan/plan-mirror.js";
+import type { Reader } from "../../pipelines/ports/store.js";
 import type { RunRequest } from "../../schemas/jobs.js";
 import { abortable, pause } from "../abortable.js";
 import type { RunProgress } from "../report/progress.js";
-import {
-	concernsShardOnly,
-	earlierEnds,
-	failedOutcome,
-	type MirrorOutcome,
-	outcome,
-	whyNotPublish,
-} from "../run-mirror.js";
 import { errorOf, shardErrorOf } from "./job-failure.js";
 import type { FleetQueue, RunEntry, ShardEntry } from "./queue.js";
 import type { RunKey } from "./start-run.js";
@@ -90,29 +91,31 @@ export async function outcomeOf(
 	entry: RunEntry,
 	plan: MirrorPlan,
 	request: RunRequest,
-	store: Store,
+	store: Reader,
 ): Promise<MirrorOutcome> {
-	const options = { onShardFailure: request.on_shard_failure };
-	const ends = earlierEnds(plan, request.max_reject_ratio, options);
+	const onShardFailure = request.on_shard_failure;
+	const found = earlierOutcomes(plan, { maxRejectRatio: request.max_reject_ratio, onShardFailure });
 	for (const { shard, state, result, failure } of entry.shards) {
 		if (failure && !concernsShardOnly(failure)) throw errorOf(failure);
-		if (failure) ends.outcomes.set(shard, failedOutcome(shard, shardErrorOf(shard, failure), options));
-		else if (state === "done") ends.outcomes.set(shard, outcome(shard, result?.state === "done" ? "done" : "reused"));
+		if (failure) found.outcomes.set(shard, failedOutcome(shard, shardErrorOf(shard, failure), onShardFailure));
+		else if (state === "done") {
+			found.outcomes.set(shard, goodOutcome(shard, result?.state === "done" ? "done" : "reused"));
+		}
 	}
-	const shards = plan.shards.flatMap(({ shard }) => ends.outcomes.get(shard) ?? []);
-	const receipts = await receiptsOf(
+	const shards = plan.shards.flatMap(({ shard }) => found.outcomes.get(shard) ?? []);
+	const receipts = await readReceipts(
 		store,
-		plan.shards.map(({ shard, workId }) => receiptPath(shard, workId)),
+		plan.shards.map(({ shard, workId }) => receiptFile.path(shard, workId)),
 	);
 	const told = { shards, receipts: [...receipts.values()] };
 	if (entry.publish === "done") return { ...told, published: await publishedBy(entry, store), failure: null };
 	const bad = shards.filter(({ code }) => code !== null);
-	const failure = whyNotPublish(bad, request, options, plan.base === null && receipts.size === 0);
+	const failure = whyNotPublish(bad, request, onShardFailure, plan.base === null && receipts.size === 0);
 	if (failure) return { ...told, published: null, failure };
 	if (entry.failure) throw errorOf(entry.failure);
 	throw new Error("the publish failed without a reason");
 }
 
-async function publishedBy({ result }: RunEntry, store: Store): Promise<StoredSnapshot | null> {
+async function publishedBy({ result }: RunEntry, store: Reader): Promise<StoredSnapshot | null> {
 	return result?.state === "published" && result.snapshot ? readSnapshot(store, result.snapshot) : null;
 }

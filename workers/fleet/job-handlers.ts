@@ -1,12 +1,16 @@
-import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
+import type { Dataset } from "../../pipelines/dataset.js";
 import { readLakeId } from "../../pipelines/lake/lake-id.js";
+import { receiptFile } from "../../pipelines/lake/paths.js";
+import { unmarkedReceipts } from "../../pipelines/lake/receipt.js";
+import { concernsShardOnly, earlierOutcomes, failedOutcome } from "../../pipelines/mirror/outcome.js";
 import { UNKEPT } from "../../pipelines/mirror/plan/decide.js";
-import { type MirrorPlan, planMirror, unmarkedReceipts } from "../../pipelines/mirror/plan/plan-mirror.js";
-import { PIPELINE_VERSION, receiptPath } from "../../pipelines/mirror/plan/work-id.js";
+import { type MirrorPlan, type PlanTools, planMirror } from "../../pipelines/mirror/plan/plan-mirror.js";
+import { PIPELINE_VERSION } from "../../pipelines/mirror/plan/work-id.js";
+import { publishOutcomes } from "../../pipelines/mirror/publish-run.js";
 import { processShard } from "../../pipelines/mirror/shard.js";
-import type { ImagePool } from "../../pipelines/ports/images.js";
 import type { Progress } from "../../pipelines/ports/run.js";
 import type { Source } from "../../pipelines/ports/source.js";
+import type { TableFiles } from "../../pipelines/ports/tables.js";
 import { tellRetries } from "../../pipelines/retry.js";
 import { scratchError } from "../../pipelines/scratch/errors.js";
 import { LakeError } from "../../schemas/errors.js";
@@ -24,16 +28,15 @@ import type {
 import { canonicalJson } from "../../schemas/records.js";
 import { abortable } from "../abortable.js";
 import { systemClock } from "../clock.js";
-import { lazyTables } from "../preflight.js";
-import { concernsShardOnly, earlierEnds, failedOutcome, metadataOf, publishEnds } from "../run-mirror.js";
+import { metadataOf } from "../run-mirror.js";
+import { Session } from "../session.js";
 import {
 	archives,
 	type LakeStore,
 	type NetworkOptions,
-	openImages,
 	openPredicate,
 	openSource,
-	openStore,
+	openTables,
 	retryPolicy,
 } from "../wire.js";
 import type { JobLock } from "./consume.js";
@@ -47,13 +50,6 @@ import { type Fleet, runUnderWay, startRun } from "./start-run.js";
 
 /** A run's jobs, done: the same plan, shard and publish as in one process, with what one worker's jobs share. */
 
-const dataset = imageRewardDb;
-
-interface OpenLake {
-	store: LakeStore;
-	images: ImagePool;
-}
-
 interface OpenRun {
 	source: Source;
 	/** Made once for the shards of a run; a publish makes its own. */
@@ -65,6 +61,7 @@ export interface WorkOptions {
 	/** The worker's name, for those who follow a run. */
 	worker: string;
 	scratch: string;
+	datasets: readonly Dataset[];
 	env: NodeJS.ProcessEnv;
 	note: Progress["note"];
 	meter: Meter;
@@ -75,19 +72,16 @@ export interface WorkOptions {
 
 export class Work {
 	readonly #options: WorkOptions;
-	readonly #tables;
-	readonly #lakes = new Shared<OpenLake>(
-		async ({ store, images }) => {
-			await images.close();
-			await store.dropStaged();
-		},
+	readonly #tables: Promise<TableFiles>;
+	readonly #lakes = new Shared<Session>(
+		(lake) => lake[Symbol.asyncDispose](),
 		({ store }) => store.dropStaged(),
 	);
 	readonly #runs = new Shared<OpenRun>(({ source }) => source.close());
 
 	constructor(options: WorkOptions) {
 		this.#options = options;
-		this.#tables = lazyTables(options.scratch);
+		this.#tables = openTables(options.scratch);
 	}
 
 	async shard(job: ShardJob, lock: JobLock): Promise<ShardResult> {
@@ -97,7 +91,7 @@ export class Work {
 		const { progress, told, end } = meter.shard(about, worker, note, (now) => lock.progress(now));
 		try {
 			return await this.#with(job, async (lake, run) => {
-				const plan = await abortable(this.#plan(job, lake.store, run), lock.signal);
+				const plan = await abortable(this.#plan(job, lake, run), lock.signal);
 				const one = plan.shards.find((other) => other.shard === shard);
 				if (one?.action === "keep") return { state: "kept", fetched: 0 };
 				if (one?.workId !== job.work_id) throw changed(shard, request);
@@ -105,15 +99,16 @@ export class Work {
 				const done = one.action === "reuse" || (one.reason !== UNKEPT && (await hasReceipt(lake.store, job)));
 				if (done) return { state: "reused", fetched: 0 };
 				const tools = {
-					...this.#planTools(lake.store, run),
+					...(await this.#planTools(lake, run)),
 					store: new FencedStore(lake.store, () => lock.stillMine()),
 					archives,
-					images: lake.images,
+					images: await lake.images(),
 					progress,
 					maxRejectRatio: request.max_reject_ratio,
 					keepRejected: request.keep_rejected,
 				};
-				await processShard(one, metadataOf(plan, shard), plan.settings, tools, lock.signal);
+				const task = { plan: one, metadata: metadataOf(plan, shard), settings: plan.settings };
+				await processShard(task, tools, lock.signal);
 				return { state: "done", fetched: told.fetched };
 			});
 		} finally {
@@ -124,22 +119,22 @@ export class Work {
 	/** Plans again: what is done is what the lake's receipts say, whatever the queue has. */
 	async publish(job: PublishJob, failures: Map<string, JobFailure>, lock: JobLock): Promise<PublishResult> {
 		const { request } = job;
-		const options = { onShardFailure: request.on_shard_failure };
-		return this.#with(job, async ({ store }, run) => {
-			const fenced = new FencedStore(store, () => lock.stillMine());
+		const onShardFailure = request.on_shard_failure;
+		return this.#with(job, async (lake, run) => {
+			const fenced = new FencedStore(lake.store, () => lock.stillMine());
 			const fetchedBefore = run.fetched;
-			const plan = await planMirror(toMirrorRequest(request), this.#planTools(store, run), lock.signal);
-			const ends = earlierEnds(plan, request.max_reject_ratio, options);
+			const planTools = await this.#planTools(lake, run);
+			const plan = await planMirror(toMirrorRequest(request), planTools, lock.signal);
+			const found = earlierOutcomes(plan, { maxRejectRatio: request.max_reject_ratio, onShardFailure });
 			for (const { shard, action } of plan.shards) {
 				if (action !== "process") continue;
 				const failure = failures.get(shard);
 				if (!failure) throw incomplete(shard);
 				if (!concernsShardOnly(failure)) throw errorOf(failure);
-				ends.outcomes.set(shard, failedOutcome(shard, shardErrorOf(shard, failure), options));
+				found.outcomes.set(shard, failedOutcome(shard, shardErrorOf(shard, failure), onShardFailure));
 			}
-			const { scratch } = this.#options;
-			const tools = { store: fenced, dataset, tables: this.#tables, scratch, clock: systemClock };
-			const outcome = await publishEnds(plan, toMirrorRequest(request), tools, ends, options, lock.signal);
+			const ended = { plan, request: toMirrorRequest(request), onShardFailure };
+			const outcome = await publishOutcomes(ended, found, { ...planTools, store: fenced }, lock.signal);
 			if (outcome.failure) throw outcome.failure;
 			return {
 				state: outcome.published ? "published" : "up_to_date",
@@ -153,21 +148,14 @@ export class Work {
 	/** A schedule's moment: a run is put on the queue where there is anything to do and none is under way. */
 	async tick(job: TickJob, fleet: Fleet, { signal }: JobLock): Promise<TickResult> {
 		const { request, lake_id: lakeId } = job;
-		const { env, scratch, note, network } = this.#options;
-		return this.#withLake(request, lakeId, async ({ store }) => {
+		const { note } = this.#options;
+		return this.#withLake(request, lakeId, async (lake) => {
 			try {
 				const { key: present } = await runUnderWay(fleet, lakeId, request, signal);
 				if (present) return { state: "joined", run: present.run };
-				const source = await openSource(
-					{ ...network, ...request },
-					dataset,
-					scratch,
-					{ clock: systemClock, note },
-					env,
-				);
-				const run: OpenRun = { source, plan: null, fetched: 0 };
-				const planning = planMirror(toMirrorRequest(request), this.#planTools(store, run), signal);
-				const plan = await planning.finally(() => source.close());
+				const run = await this.#openRun(lake, request, null);
+				const planning = planMirror(toMirrorRequest(request), await this.#planTools(lake, run), signal);
+				const plan = await planning.finally(() => run.source.close());
 				if (plan.upToDate) return { state: "up_to_date", run: null };
 				const { key, joined } = await startRun(fleet, { lakeId, request, plan }, signal);
 				return { state: joined ? "joined" : "enqueued", run: key.run };
@@ -190,37 +178,34 @@ export class Work {
 	async close(): Promise<void> {
 		await this.#runs.closeAll();
 		await this.#lakes.closeAll();
-		await this.#tables.close();
+		await (await this.#tables).close();
 	}
 
 	/** Opens what the job needs, once for all jobs that run at the time. */
-	async #with<R>(job: RunJob, work: (lake: OpenLake, run: OpenRun) => Promise<R>): Promise<R> {
-		const { scratch, env, note, network } = this.#options;
+	async #with<R>(job: RunJob, work: (lake: Session, run: OpenRun) => Promise<R>): Promise<R> {
 		const { request } = job;
 		if (job.pipeline_version !== PIPELINE_VERSION) {
 			const versions = `pipeline version ${job.pipeline_version}; this worker has ${PIPELINE_VERSION}`;
 			throw new HandBack(`the run was planned with ${versions}`, true);
 		}
-		const openRun = async (): Promise<OpenRun> => {
-			const tools = { clock: systemClock, note, pin: toSourcePin(job.pin) };
-			return {
-				source: await openSource({ ...network, ...request }, dataset, scratch, tools, env),
-				plan: null,
-				fetched: 0,
-			};
-		};
 		return this.#withLake(request, job.lake_id, async (lake) => {
 			// A store that cannot be written to safely is refused before anything is fetched.
-			if (lake.store.kind === "s3") await lake.store.prepareWrites();
-			return this.#runs.use(publishId(job), openRun, (run) => work(lake, run));
+			await lake.store.prepareWrites();
+			return this.#runs.use(
+				publishId(job),
+				() => this.#openRun(lake, request, job.pin),
+				(run) => work(lake, run),
+			);
 		});
 	}
 
-	async #withLake<R>(request: RunRequest, lakeId: string, work: (lake: OpenLake) => Promise<R>): Promise<R> {
-		const { scratch, env, note, signal } = this.#options;
-		const open = async (): Promise<OpenLake> => {
-			const store = await openStore({ ...request, scratch }, { signal, note, env });
-			return { store, images: await openImages(store, note) };
+	async #withLake<R>(request: RunRequest, lakeId: string, work: (lake: Session) => Promise<R>): Promise<R> {
+		const { scratch, datasets, env, note, network, signal } = this.#options;
+		const open = async (): Promise<Session> => {
+			const options = { ...network, ...request, scratch };
+			const lake = await Session.open({ options, datasets, env, note, signal });
+			lake.atEnd(() => lake.store.dropStaged());
+			return lake;
 		};
 		try {
 			return await this.#lakes.use(request.lake, open, async (lake) => {
@@ -232,10 +217,21 @@ export class Work {
 		}
 	}
 
+	async #openRun({ dataset }: Session, request: RunRequest, pin: RunJob["pin"]): Promise<OpenRun> {
+		const { scratch, env, note, network } = this.#options;
+		const tools = { clock: systemClock, note, pin: toSourcePin(pin) };
+		const source = await openSource({ ...network, ...request }, dataset, scratch, tools, env);
+		return { source, plan: null, fetched: 0 };
+	}
+
 	/** The run's plan; where the lake's settings would come out otherwise, another worker or run must do it. */
-	#plan(job: RunJob, store: LakeStore, run: OpenRun): Promise<MirrorPlan> {
+	#plan(job: RunJob, lake: Session, run: OpenRun): Promise<MirrorPlan> {
 		const request = toMirrorRequest(job.request);
-		const making = run.plan ?? planMirror(request, this.#planTools(store, run), this.#options.signal);
+		const { store } = lake;
+		const plan = async (): Promise<MirrorPlan> => {
+			return planMirror(request, await this.#planTools(lake, run), this.#options.signal);
+		};
+		const making = run.plan ?? plan();
 		run.plan = making;
 		making.catch(() => {
 			run.plan = null;
@@ -250,7 +246,7 @@ export class Work {
 		});
 	}
 
-	#planTools(store: LakeStore, run: OpenRun) {
+	async #planTools({ store, dataset }: Session, run: OpenRun): Promise<PlanTools> {
 		const onFetched = (bytes: number): void => {
 			run.fetched += bytes;
 		};
@@ -259,7 +255,7 @@ export class Work {
 			dataset,
 			source: run.source,
 			store,
-			tables: this.#tables,
+			tables: await this.#tables,
 			clock: systemClock,
 			scratch,
 			onFetched,
@@ -272,7 +268,7 @@ export class Work {
 
 /** A marked receipt counts as absent. */
 async function hasReceipt(store: LakeStore, { shard, work_id }: ShardJob): Promise<boolean> {
-	return (await unmarkedReceipts(store, [receiptPath(shard, work_id)])).size > 0;
+	return (await unmarkedReceipts(store, [receiptFile.path(shard, work_id)])).size > 0;
 }
 
 function changed(shard: string, { source }: RunRequest): LakeError {

@@ -1,18 +1,19 @@
 import { pathToFileURL } from "node:url";
+import type { Dataset } from "../../pipelines/dataset.js";
 import type { MirrorRequest } from "../../pipelines/mirror/plan/plan-mirror.js";
 import type { Listing, SourcePin } from "../../pipelines/ports/source.js";
 import type { Options } from "../../schemas/config.js";
 import { type RunJob, RunRequest } from "../../schemas/jobs.js";
-import { mirrorRequest } from "../commands/mirror/run.js";
+import { mirrorRequest } from "../mirror-steps.js";
 import { parseLake, parseSource } from "../options.js";
-import { codecVersion } from "../wire.js";
+import { codecVersion, sourceUri } from "../wire.js";
 
 /** A mirror's options, as they go through the queue and come out of it. */
 
 /** What the flags ask for, with every path absolute. Throws USAGE. */
-export function runRequest(options: Options): RunRequest {
-	const { wanted } = mirrorRequest(options);
-	const source = parseSource(options.source);
+export function runRequest(options: Options, dataset: Dataset): RunRequest {
+	const { wanted } = mirrorRequest(options, dataset);
+	const source = parseSource(sourceUri(options, dataset));
 	const settings = {
 		image: options.image,
 		quality: options.quality,

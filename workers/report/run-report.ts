@@ -1,19 +1,21 @@
-import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
+import type { Dataset } from "../../pipelines/dataset.js";
+import type { Expectations } from "../../pipelines/expect/expectations.js";
 import type { JudgedFindings } from "../../pipelines/expect/judge-findings.js";
-import { settleLake } from "../../pipelines/lake/publish.js";
+import { rejectedFile, tableFile } from "../../pipelines/lake/paths.js";
+import { finishClaimedSnapshots } from "../../pipelines/lake/publish.js";
+import { readReceipts, sumFindings } from "../../pipelines/lake/receipt.js";
 import type { StoredSnapshot } from "../../pipelines/lake/snapshot.js";
-import { receiptsOf } from "../../pipelines/mirror/plan/plan-mirror.js";
+import { tablesOf } from "../../pipelines/lake/tables.js";
+import type { MirrorOutcome } from "../../pipelines/mirror/outcome.js";
 import type { Receipt } from "../../schemas/records.js";
-import { type Expecting, judgedDocument, judgedText, judgeRun } from "../expect.js";
+import { judgedDocument, judgedText, judgeRun } from "../expect.js";
 import { type CommandContext, type CommandResult, errorDocument, FAILED } from "../run-command.js";
-import type { MirrorOutcome } from "../run-mirror.js";
+import type { Session } from "../session.js";
 import type { LakeStore } from "../wire.js";
 import { durationText, placeText, sizeText } from "./format.js";
-import { failuresText, findingsText, selectionText, shardsText, splitsText, sumFindings } from "./summary.js";
+import { failuresText, findingsText, selectionText, shardsText, splitsText } from "./summary.js";
 
 /** How a mirror's end is told, in this process or on the queue: for people, and as the document. */
-
-const dataset = imageRewardDb;
 
 /** What a run cost: bytes fetched over the network, and time. */
 export interface Spent {
@@ -26,29 +28,30 @@ export function emptyDocument({ bytes, seconds }: Spent): Record<string, unknown
 	return { ...FAILED.mirror, bytes_downloaded: bytes, seconds };
 }
 
-/** Where a run's end is told from. */
-export interface Ended {
-	store: LakeStore;
-	/** With `--expect`, how its findings are judged. */
-	expecting: Expecting | null;
+/** What a run is told by. */
+export interface Reporting {
+	session: Session;
+	/** With `--expect`. */
+	expectations: Expectations | null;
 }
 
-/** The closing summary, for people and as the document. */
-export async function closing(
+/** The summary of a run that is over, for people and as the document. */
+export async function reportRun(
 	context: CommandContext,
 	outcome: MirrorOutcome,
-	{ store, expecting }: Ended,
+	{ session, expectations }: Reporting,
 	spent: Spent,
 ): Promise<CommandResult> {
-	const newest = outcome.published ?? (outcome.failure ? null : await settleLake(store));
+	const { store, dataset } = session;
+	const newest = outcome.published ?? (outcome.failure ? null : await finishClaimedSnapshots(store, tablesOf(dataset)));
 	const failed = outcome.shards.filter(({ code }) => code !== null);
 	const exit = outcome.failure ? outcome.failure.exit : failed.length > 0 ? 3 : 0;
 	const state = outcome.failure ? "failed" : outcome.published ? "published" : "up_to_date";
 	const receipts = await presentReceipts(store, newest, outcome.receipts);
 	const failedFindings = failed.map(({ findings }) => findings);
 	const findings = sumFindings([...receipts.map((receipt) => receipt.findings), ...failedFindings]);
-	const judged = expecting && (await judgeRun(expecting, { outcome, receipts, store }, context));
-	sayClosing(context, { outcome, newest, receipts, findings, judged, state, spent });
+	const judged = expectations && (await judgeRun(expectations, { outcome, receipts }, session, context));
+	saySummary(context, { outcome, newest, receipts, findings, judged, state, spent, dataset });
 	const shards = outcome.shards.map(({ shard, state: how, code, detail }) => ({ shard, state: how, code, detail }));
 	return {
 		exit,
@@ -69,14 +72,15 @@ export async function closing(
 /** Receipts of the newest snapshot's shards; of a failed run, those that the run has. */
 async function presentReceipts(store: LakeStore, newest: StoredSnapshot | null, own: Receipt[]): Promise<Receipt[]> {
 	if (!newest) return own;
-	const all = await receiptsOf(
+	const all = await readReceipts(
 		store,
 		newest.snapshot.shards.map(({ receipt }) => receipt),
 	);
 	return [...all.values()];
 }
 
-interface Closing {
+interface Summary {
+	dataset: Dataset;
 	outcome: MirrorOutcome;
 	newest: StoredSnapshot | null;
 	receipts: Receipt[];
@@ -86,8 +90,8 @@ interface Closing {
 	spent: Spent;
 }
 
-function sayClosing({ say, options }: CommandContext, told: Closing): void {
-	const { outcome, newest, receipts, findings, judged, state, spent } = told;
+function saySummary({ say, options }: CommandContext, told: Summary): void {
+	const { dataset, outcome, newest, receipts, findings, judged, state, spent } = told;
 	const heads: Record<string, string> = {
 		published: `published snapshot ${newest?.snapshot.number} of ${options.lake}`,
 		up_to_date: `up to date: snapshot ${newest?.snapshot.number ?? "-"} of ${options.lake}`,
@@ -106,6 +110,6 @@ function sayClosing({ say, options }: CommandContext, told: Closing): void {
 	else if (Object.keys(findings).length > 0) say(`\nfindings\n${findingsText(findings)}`);
 	if (Object.keys(findings).length === 0) return;
 	if (!newest) return;
-	say(`  each row, with its reason: ${placeText(options.lake, "tables/quarantine")}`);
-	if (options.keep_rejected) say(`  rejected images, by their sha256: ${placeText(options.lake, "rejected")}`);
+	say(`  each row, with its reason: ${placeText(options.lake, tableFile.tableFolder("quarantine"))}`);
+	if (options.keep_rejected) say(`  rejected images, by their sha256: ${placeText(options.lake, rejectedFile.folder)}`);
 }

@@ -3,7 +3,10 @@ import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile }
 import { dirname, join, relative, resolve, sep } from "node:path";
 import type { ExportTarget } from "../../../pipelines/ports/exports.js";
 import type { StoredFile } from "../../../pipelines/ports/store.js";
-import { ownerAlive, ownerId } from "../../../pipelines/scratch/owner.js";
+import { isDiskFull } from "../../../pipelines/scratch/disk.js";
+import { takenOver } from "../../../pipelines/scratch/errors.js";
+import { dropMark, holdMark, ownerLives } from "../../../pipelines/scratch/marks.js";
+import { ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
 import type { ExportedFile } from "../../../schemas/export.js";
 import { syncFile, syncFolder } from "../store/folder/durable.js";
@@ -12,8 +15,8 @@ import { COMPLETION_FILES, nullIfAbsent, readFinished, recordFinished } from "./
 
 /**
  * An export in a folder. It is built in a hidden subfolder, which readers of the formats ignore, and moved out by renames,
- * whole folders at a time, when complete. The hidden folder holds `key` (what is being exported), `owner`, `done` (a
- * line for every finished file) and `tree/`; it is removed at the end.
+ * whole folders at a time, when complete. The hidden folder holds `key` (what is being exported), `owner`, `owners/`
+ * (whether that one is alive), `done` (a line for every finished file) and `tree/`; it is removed at the end.
  */
 const HIDDEN = ".irlake-export";
 /** Names at the top of an export: nothing else is ever removed there. */
@@ -76,6 +79,7 @@ class FolderTarget implements ExportTarget {
 
 	put(file: ExportedFile, local: string): Promise<void> {
 		return this.#guard(async () => {
+			await this.#requireMine();
 			const path = inFolder(this.#tree, file.path);
 			await mkdir(dirname(path), { recursive: true });
 			await syncFile(local);
@@ -106,6 +110,7 @@ class FolderTarget implements ExportTarget {
 
 	publish(last: string[]): Promise<void> {
 		return this.#guard(async () => {
+			await this.#requireMine();
 			await this.#moveOldAway();
 			const staged = (await readdir(this.#tree)).sort();
 			const first = staged.filter((name) => !last.includes(name));
@@ -113,8 +118,7 @@ class FolderTarget implements ExportTarget {
 				await rename(join(this.#tree, name), join(this.name, name));
 				await syncFolder(this.name);
 			}
-			await rm(this.#hidden, { recursive: true, force: true });
-			this.#locked = false;
+			await this.#removeHidden();
 		});
 	}
 
@@ -122,14 +126,29 @@ class FolderTarget implements ExportTarget {
 		return this.#guard(async () => {
 			if ((await readdir(this.#hidden).catch(nullIfAbsent)) === null) return;
 			await this.#lock();
-			await rm(this.#hidden, { recursive: true, force: true });
-			this.#locked = false;
+			await this.#removeHidden();
 		});
 	}
 
 	async close(): Promise<void> {
-		if (this.#locked) await rm(join(this.#hidden, "owner"), { force: true });
+		if (this.#locked && (await this.#owner()) === ownerId()) await rm(join(this.#hidden, "owner"), { force: true });
 		this.#locked = false;
+		await dropMark(this.#hidden);
+	}
+
+	async #removeHidden(): Promise<void> {
+		await dropMark(this.#hidden);
+		await rm(this.#hidden, { recursive: true, force: true });
+		this.#locked = false;
+	}
+
+	async #owner(): Promise<string> {
+		return (await readFile(join(this.#hidden, "owner"), "utf8").catch(nullIfAbsent)) ?? "";
+	}
+
+	/** Throws TAKEN_OVER if this process stood still for so long that another one exports now. */
+	async #requireMine(): Promise<void> {
+		if ((await this.#owner()) !== ownerId()) throw takenOver(this.#hidden);
 	}
 
 	/** Moves an earlier export into the hidden folder, first the files that mark it as complete. */
@@ -161,6 +180,7 @@ class FolderTarget implements ExportTarget {
 	/** Makes this process the folder's only exporter. Throws OUT_BUSY if another one is alive. */
 	async #lock(): Promise<void> {
 		const file = join(this.#hidden, "owner");
+		holdMark(this.#hidden);
 		for (let attempt = 0; attempt < 2; attempt++) {
 			try {
 				await writeFile(file, ownerId(), { flag: "wx" });
@@ -169,8 +189,7 @@ class FolderTarget implements ExportTarget {
 			} catch (error) {
 				if (systemCode(error) !== "EEXIST") throw error;
 			}
-			const owner = (await readFile(file, "utf8").catch(nullIfAbsent)) ?? "";
-			if (owner !== "" && ownerAlive(owner)) break;
+			if (await ownerLives(this.#hidden, await this.#owner(), file)) break;
 			await rm(file, { force: true });
 		}
 		throw new LakeError("OUT_BUSY", `Another export into ${this.name} is running.`, { path: this.name });
@@ -193,7 +212,7 @@ async function sizeOf(path: string): Promise<number | null> {
 function targetError(error: unknown, folder: string): unknown {
 	const code = systemCode(error);
 	if (error instanceof LakeError || code === null) return error;
-	const full = code === "ENOSPC" || code === "EDQUOT";
+	const full = isDiskFull(error);
 	const details = { path: folder, cause: error };
 	if (full) return new LakeError("NO_SPACE", `The disk of the export folder ${folder} is full.`, details);
 	return new LakeError("OUT_UNWRITABLE", `The export folder ${folder} cannot be written to (${code}).`, details);

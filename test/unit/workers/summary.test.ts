@@ -1,10 +1,10 @@
 import { expect, test } from "@jest/globals";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
+import { failedOutcome, goodOutcome } from "../../../pipelines/mirror/outcome.js";
 import { FINDINGS } from "../../../schemas/codes.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { DEFAULT_SETTINGS } from "../../../schemas/settings.js";
 import { failuresText, findingsText, shardsText, splitsText } from "../../../workers/report/summary.js";
-import { failedOutcome, outcome } from "../../../workers/run-mirror.js";
 import { receipt } from "../../support/values.js";
 
 /** What the dataset's card says stands beside what was counted where the two can be compared. */
@@ -21,9 +21,11 @@ test("of a whole split, but not of a selection from it, nor of a part of its sha
 });
 
 test("a shard that failed is told with what to do, and findings with what they mean, within 80 columns", () => {
-	const failed = failedOutcome("test_1", new LakeError("ZIP_CORRUPT", `test_1.zip: ${"cut short ".repeat(12)}`), {
-		onShardFailure: "fail",
-	});
+	const failed = failedOutcome(
+		"test_1",
+		new LakeError("ZIP_CORRUPT", `test_1.zip: ${"cut short ".repeat(12)}`),
+		"fail",
+	);
 	const told = [failuresText([failed]), findingsText({ IMAGE_EMPTY: 2, PROMPT_CONFLICT: 1 })].join("\n");
 	const words = told.replace(/\s+/g, " ");
 	for (const code of ["ZIP_CORRUPT"] as const) expect(words).toContain(FINDINGS[code].todo);
@@ -32,7 +34,7 @@ test("a shard that failed is told with what to do, and findings with what they m
 });
 
 test("how the shards ended is said of one as of many", () => {
-	const reused = (shard: string) => outcome(shard, "reused");
-	expect(shardsText([reused("test_1"), outcome("test_2", "done")])).toBe("1 shard done, 1 as it was");
+	const reused = (shard: string) => goodOutcome(shard, "reused");
+	expect(shardsText([reused("test_1"), goodOutcome("test_2", "done")])).toBe("1 shard done, 1 as it was");
 	expect(shardsText([reused("test_1"), reused("test_2")])).toBe("2 shards as they were");
 });

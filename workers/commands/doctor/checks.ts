@@ -1,6 +1,4 @@
-import { stat, statfs } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { dirname } from "node:path";
 import { clockVerdict, tokenVerdict } from "../../../pipelines/doctor/access.js";
 import type { Check } from "../../../pipelines/doctor/check.js";
 import { raceWriters, tryFolder, tryStore } from "../../../pipelines/doctor/lake-writes.js";
@@ -14,6 +12,7 @@ import {
 import { sourceVerdict } from "../../../pipelines/doctor/source.js";
 import { failed, ok, skipped, type Verdict, warn } from "../../../pipelines/doctor/verdict.js";
 import type { StoreProbe } from "../../../pipelines/ports/store.js";
+import { diskOf } from "../../../pipelines/scratch/disk.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { parseSource, scratchFolder } from "../../options.js";
 import { requireScratch } from "../../preflight.js";
@@ -53,13 +52,13 @@ export function doctorChecks(facts: DoctorFacts): Check[] {
 	];
 }
 
-async function checkToken({ options, env, reply }: DoctorFacts): Promise<Verdict> {
-	const found = await wire.findToken(options, env);
+async function checkToken({ sourceUri, env, reply }: DoctorFacts): Promise<Verdict> {
+	const found = await wire.findToken(sourceUri, env);
 	return found === null ? skipped("the source is a folder") : tokenVerdict(found, await reply());
 }
 
-async function checkSourceClock({ options, env, reply }: DoctorFacts): Promise<Verdict> {
-	if ((await wire.findToken(options, env)) === null) return skipped("the source is a folder");
+async function checkSourceClock({ sourceUri, env, reply }: DoctorFacts): Promise<Verdict> {
+	if ((await wire.findToken(sourceUri, env)) === null) return skipped("the source is a folder");
 	const { date, at, error } = await reply();
 	return error === null ? clockVerdict("the Hub", date, at) : skipped("the Hub gave no good answer");
 }
@@ -107,36 +106,24 @@ async function tryClock(room: StoreProbe): Promise<Verdict> {
 
 /** Sizes are the source's own where it could be asked, else those of the dataset at large. */
 async function checkDisk(facts: DoctorFacts, what: "lake" | "scratch"): Promise<Verdict> {
-	const { options, env, wanted } = facts;
+	const { options, env, sourceUri, wanted } = facts;
 	const [survey, latest] = await Promise.all([facts.survey().catch(() => null), facts.snapshot().catch(() => null)]);
 	const present = new Set(latest?.snapshot.shards.map(({ shard }) => shard));
-	const zips = parseSource(options.source).kind === "folder" ? 0 : options.concurrency + DOWNLOADED_AHEAD;
+	const zips = parseSource(sourceUri).kind === "folder" ? 0 : options.concurrency + DOWNLOADED_AHEAD;
 	const need = diskNeed(survey, wanted, present, zips);
 	const folders = { lake: facts.lakeFolder, scratch: scratchFolder(options, env) };
 	const folder = folders[what];
 	if (folder === null) return skipped("the lake is in object storage");
 	const other = what === "lake" ? "scratch" : "lake";
-	const [own, beside] = await Promise.all([existing(folder), folders[other] ? existing(folders[other]) : null]);
-	const { bavail, bsize } = await statfs(own.path);
+	const [own, beside] = await Promise.all([diskOf(folder), folders[other] ? diskOf(folders[other]) : null]);
 	const room: DiskSpace = {
 		what,
 		folder,
-		free: bavail * bsize,
+		free: own.free,
 		need: need[what],
 		beside: own.device === beside?.device ? need[other] : 0,
 	};
 	return diskVerdict(room, need.known, sizeText);
-}
-
-/** The path itself, or the nearest above it that exists, and the file system it lies on. */
-async function existing(path: string): Promise<{ path: string; device: number }> {
-	for (let at = path; ; at = dirname(at)) {
-		try {
-			return { path: at, device: (await stat(at)).dev };
-		} catch (error) {
-			if (at === dirname(at)) throw error;
-		}
-	}
 }
 
 async function checkPackage(name: string, version: () => Promise<string>): Promise<Verdict> {

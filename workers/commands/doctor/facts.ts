@@ -1,27 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { shardParts } from "../../../pipelines/dataset.js";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
-import type { HubReply } from "../../../pipelines/doctor/access.js";
+import { type Dataset, splitsOf } from "../../../pipelines/dataset.js";
 import { bounded } from "../../../pipelines/doctor/check.js";
 import { type SourceSurvey, surveyOfListing, type Wanted } from "../../../pipelines/doctor/source.js";
 import { surveyFolder } from "../../../pipelines/doctor/survey-folder.js";
+import { LATEST } from "../../../pipelines/lake/paths.js";
 import { readLatestSnapshot, type StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
 import type { Clock } from "../../../pipelines/ports/run.js";
+import type { HubReply } from "../../../pipelines/ports/source.js";
 import type { StoreProbe } from "../../../pipelines/ports/store.js";
 import type { Options } from "../../../schemas/config.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { systemClock } from "../../clock.js";
 import { parseSource, wantedShards } from "../../options.js";
-import { requireLake } from "../../preflight.js";
-import {
-	askHub,
-	findToken,
-	type LakeStore,
-	openSource,
-	openStore,
-	openStoreProbe,
-	type StoreTools,
-} from "../../wire.js";
+import type { CommandContext } from "../../run-command.js";
+import { Session } from "../../session.js";
+import { askHub, findToken, type LakeStore, openSource, openStoreProbe } from "../../wire.js";
 
 /** Longest wait for source and lake; shorter than a whole check's, so that what builds on them can do without. */
 const ANSWER_SECONDS = 10;
@@ -37,6 +30,9 @@ const HASTY: Clock = { now: systemClock.now, sleep: (seconds, signal) => systemC
 export class DoctorFacts {
 	readonly options: Options;
 	readonly env: NodeJS.ProcessEnv;
+	readonly dataset: Dataset;
+	/** The address of the source. */
+	readonly sourceUri: string;
 	readonly wanted: Wanted;
 	/** Null where the lake is no folder of this machine's. */
 	readonly lakeFolder: string | null;
@@ -52,34 +48,36 @@ export class DoctorFacts {
 	/** Writes under way, which go on when a check is given up. */
 	readonly #writes: Promise<unknown>[] = [];
 
-	readonly #tools: Pick<StoreTools, "signal" | "env" | "clock">;
+	readonly #context: CommandContext;
 
-	private constructor(options: Options, store: LakeStore, tools: Pick<StoreTools, "signal" | "env" | "clock">) {
-		const { env, signal } = tools;
-		this.#tools = tools;
+	private constructor(context: CommandContext, { store, dataset, sourceUri }: Session) {
+		const { options, env, signal } = context;
+		this.#context = context;
 		const within = <T>(work: (stop: AbortSignal) => Promise<T>): (() => Promise<T>) =>
 			once(() => bounded(work, ANSWER_SECONDS, signal));
-		const shards = wantedShards(imageRewardDb, options);
-		const splits = imageRewardDb.splits.filter((split) => shards.some((shard) => shardParts(shard).split === split));
+		const shards = wantedShards(dataset, options);
+		const splits = splitsOf(dataset, shards);
 		this.options = options;
 		this.env = env;
+		this.dataset = dataset;
+		this.sourceUri = sourceUri;
 		this.wanted = { shards, splits };
-		this.lakeFolder = store.localPath("latest.json") === null ? null : store.name;
+		this.lakeFolder = store.localPath(LATEST) === null ? null : store.name;
 		this.survey = within((stop) => surveySource(this, stop));
-		const ask = within((stop) => askHub({ ...options, ...QUICKLY }, QUIETLY, env, stop));
+		const ask = within((stop) => askHub({ ...options, ...QUICKLY, source: sourceUri }, QUIETLY, env, stop));
 		this.reply = () => ask().catch(noReply);
 		this.snapshot = within(async () => {
-			await requireLake(store);
+			await store.requireLake();
 			return readLatestSnapshot(store);
 		});
 		this.room = within(() => this.use(this.#openRoom(store)));
 	}
 
 	/** Throws USAGE and LAKE_UNSUPPORTED: what was asked for is no source, no lake. */
-	static async of(options: Options, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<DoctorFacts> {
-		const tools = { signal, env, clock: HASTY };
-		const facts = new DoctorFacts(options, await openStore(options, tools), tools);
-		await findToken(options, env);
+	static async of(context: CommandContext): Promise<DoctorFacts> {
+		await using session = await Session.open({ ...context, note: () => {}, clock: HASTY });
+		const facts = new DoctorFacts(context, session);
+		await findToken(session.sourceUri, context.env);
 		return facts;
 	}
 
@@ -99,8 +97,8 @@ export class DoctorFacts {
 	}
 
 	async #openRoom(store: LakeStore): Promise<StoreProbe> {
-		await requireLake(store);
-		const room = await openStoreProbe(this.options, this.#tools);
+		await store.requireLake();
+		const room = await openStoreProbe(this.options, { ...this.#context, note: () => {}, clock: HASTY });
 		this.#rooms.push(room);
 		return room;
 	}
@@ -119,10 +117,11 @@ function noReply(error: unknown): HubReply {
 	return { date: null, at: new Date(), error };
 }
 
-async function surveySource({ options, env, wanted }: DoctorFacts, signal: AbortSignal): Promise<SourceSurvey> {
-	const address = parseSource(options.source);
-	if (address.kind === "folder") return surveyFolder(address.folder, imageRewardDb, wanted, signal);
-	const source = await openSource({ ...options, ...QUICKLY }, imageRewardDb, "", QUIETLY, env);
+async function surveySource(facts: DoctorFacts, signal: AbortSignal): Promise<SourceSurvey> {
+	const { options, env, dataset, sourceUri, wanted } = facts;
+	const address = parseSource(sourceUri);
+	if (address.kind === "folder") return surveyFolder(address.folder, dataset, wanted, signal);
+	const source = await openSource({ ...options, ...QUICKLY, source: sourceUri }, dataset, "", QUIETLY, env);
 	try {
 		return surveyOfListing(await source.list(wanted, signal));
 	} finally {

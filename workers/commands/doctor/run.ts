@@ -11,10 +11,11 @@ const CHECK_SECONDS = 15;
 const WIDTH = 80;
 
 /** `irlake doctor`: looks at all that a mirror needs, and says how to mend what is not as it should be. */
-export async function doctor({ options, env, signal, say }: CommandContext): Promise<CommandResult> {
+export async function doctor(context: CommandContext): Promise<CommandResult> {
+	const { signal, say } = context;
 	// Each check listens, and each thing that several of them look at: no leak.
 	setMaxListeners(0, signal);
-	const facts = await DoctorFacts.of(options, env, signal);
+	const facts = await DoctorFacts.of(context);
 	let checks: CheckResult[];
 	try {
 		checks = await runChecks(doctorChecks(facts), CHECK_SECONDS, signal);

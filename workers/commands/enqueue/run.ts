@@ -1,16 +1,14 @@
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
 import type { Expectations } from "../../../pipelines/expect/expectations.js";
 import { readLakeId } from "../../../pipelines/lake/lake-id.js";
-import { settleLake } from "../../../pipelines/lake/publish.js";
+import { finishClaimedSnapshots } from "../../../pipelines/lake/publish.js";
 import { readLatest } from "../../../pipelines/lake/snapshot.js";
+import { tablesOf } from "../../../pipelines/lake/tables.js";
+import { earlierOutcomes } from "../../../pipelines/mirror/outcome.js";
 import { type MirrorPlan, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
-import type { Source } from "../../../pipelines/ports/source.js";
-import type { TableFiles } from "../../../pipelines/ports/tables.js";
-import { tellRetries } from "../../../pipelines/retry.js";
+import { publishOutcomes } from "../../../pipelines/mirror/publish-run.js";
 import { scratchError } from "../../../pipelines/scratch/errors.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { RunRequest } from "../../../schemas/jobs.js";
-import { systemClock } from "../../clock.js";
 import { readExpected } from "../../expect.js";
 import { tellState } from "../../fleet/connection-state.js";
 import { followRun, outcomeOf } from "../../fleet/follow-run.js";
@@ -19,29 +17,27 @@ import { runRequest, toMirrorRequest } from "../../fleet/request.js";
 import { type Fleet, type RunKey, runUnderWay, startRun } from "../../fleet/start-run.js";
 import { Registry } from "../../fleet/worker-registry.js";
 import { Interrupted } from "../../interrupt.js";
-import { lazyTables, requireLake, requirePredicate, requireScratch } from "../../preflight.js";
+import { claimLake, tellPlan } from "../../mirror-steps.js";
+import { requirePredicate } from "../../preflight.js";
 import { countedText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
-import { closing, type Ended, emptyDocument } from "../../report/run-report.js";
+import { emptyDocument, type Reporting, reportRun } from "../../report/run-report.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
-import { earlierEnds, publishEnds } from "../../run-mirror.js";
-import { type LakeStore, openPredicate, openQueue, openSource, openStore, retryPolicy } from "../../wire.js";
-import { claimLake, tellPlan } from "../mirror/run.js";
-
-const dataset = imageRewardDb;
+import { Session } from "../../session.js";
+import { openQueue, type QueueConnection } from "../../wire.js";
 
 /** `irlake enqueue`: the same mirror, as jobs on the queue. */
 export async function enqueue(context: CommandContext): Promise<CommandResult> {
-	const { options, env, log, note } = context;
-	const request = runRequest(options);
-	await requirePredicate(options);
+	const { options, env, log } = context;
+	await using session = await Session.open(context);
+	const request = runRequest(options, session.dataset);
+	await requirePredicate(options, session.dataset);
 	if (options.expect !== undefined && !options.wait) throw nobodyJudges();
-	const expectations = await readExpected(options);
-	const store = await openStore(options, { signal: context.signal, note, env });
-	await requireLake(store);
-	const scratch = await requireScratch(options, env);
+	const expectations = await readExpected(options, session.dataset);
+	await session.store.requireLake();
+	const scratch = await session.scratch();
 	const connection = await openQueue(options, env, { patient: false, onState: tellState(log) });
-	const enqueuer = new Enqueuer(context, { request, store, scratch, expectations }, connection);
+	const enqueuer = new Enqueuer(context, { session, request, expectations }, connection);
 	try {
 		return await enqueuer.run();
 	} catch (error) {
@@ -52,44 +48,39 @@ export async function enqueue(context: CommandContext): Promise<CommandResult> {
 	}
 }
 
-interface Place {
+interface Asked {
+	session: Session;
 	request: RunRequest;
-	store: LakeStore;
-	scratch: string;
 	/** They stay here: whoever follows a run judges it at its end, from the lake's receipts. */
 	expectations: Expectations | null;
 }
 
 function nobodyJudges(): LakeError {
-	return new LakeError("USAGE", "--expect judges a run at its end, and nobody waits for it", {
+	return new LakeError("USAGE", "--expect judges a run at its end, and nobody waits for it.", {
 		hint: "Add --wait; or judge later: irlake mirror --expect FILE does, with nothing left to do.",
 	});
 }
 
 class Enqueuer {
 	readonly #context: CommandContext;
-	readonly #place: Place;
+	readonly #asked: Asked;
 	readonly #fleet: Fleet;
-	readonly #tables: TableFiles;
 	readonly #started = performance.now();
-	#metadataBytes = 0;
 
-	constructor(context: CommandContext, place: Place, connection: Awaited<ReturnType<typeof openQueue>>) {
+	constructor(context: CommandContext, asked: Asked, connection: QueueConnection) {
 		this.#context = context;
-		this.#place = place;
+		this.#asked = asked;
 		this.#fleet = { queue: new FleetQueue(connection), registry: new Registry(connection) };
-		this.#tables = lazyTables(place.scratch);
 	}
 
 	async close(): Promise<void> {
-		await this.#tables.close();
 		await this.#fleet.queue.close();
 	}
 
 	async run(): Promise<CommandResult> {
 		const { options, signal } = this.#context;
-		const { request, store } = this.#place;
-		const lakeId = await readLakeId(store);
+		const { request, session } = this.#asked;
+		const lakeId = await readLakeId(session.store);
 		const present = lakeId === null ? null : (await runUnderWay(this.#fleet, lakeId, request, signal)).key;
 		if (present && !options.wait) return this.#told(present, true, null);
 		const plan = await this.#plan();
@@ -101,49 +92,31 @@ class Enqueuer {
 	}
 
 	async #start(plan: MirrorPlan, again?: RunKey): Promise<{ key: RunKey; joined: boolean }> {
-		const { request, store } = this.#place;
-		const planned = { lakeId: await claimLake(store), request, plan, ...(again ? { again } : {}) };
+		const { request, session } = this.#asked;
+		const planned = { lakeId: await claimLake(session.store), request, plan, ...(again ? { again } : {}) };
 		return startRun(this.#fleet, planned, this.#context.signal);
 	}
 
 	async #plan(): Promise<MirrorPlan> {
-		const { options, env, note, signal } = this.#context;
-		const { request, store, scratch } = this.#place;
-		let source: Source | null = null;
-		try {
-			source = await openSource(
-				{ ...options, source: request.source },
-				dataset,
-				scratch,
-				{ clock: systemClock, note },
-				env,
-			);
-			if (await readLatest(store)) await settleLake(store);
-			const onFetched = (bytes: number): void => {
-				this.#metadataBytes += bytes;
-			};
-			const told = { onFetched, onRetry: tellRetries(note), retry: retryPolicy(options) };
-			const world = { dataset, source, store, tables: this.#tables, clock: systemClock, scratch };
-			const tools = { ...world, ...told, openPredicate };
-			return await planMirror(toMirrorRequest(request), tools, signal);
-		} finally {
-			await source?.close();
-		}
+		const { request, session } = this.#asked;
+		const tools = await session.planTools();
+		if (await readLatest(session.store)) await finishClaimedSnapshots(session.store, tablesOf(session.dataset));
+		return planMirror(toMirrorRequest(request), tools, this.#context.signal);
 	}
 
 	/** As `mirror` ends when nothing is left to do; no job is made. */
 	async #nothingToDo(plan: MirrorPlan): Promise<CommandResult> {
-		const { request, store, scratch } = this.#place;
-		const options = { onShardFailure: request.on_shard_failure };
-		const ends = earlierEnds(plan, request.max_reject_ratio, options);
-		const tools = { store, dataset, tables: this.#tables, scratch, clock: systemClock };
-		const outcome = await publishEnds(plan, request, tools, ends, options, this.#context.signal);
-		return closing(this.#context, outcome, this.#ended(), this.#spent(null));
+		const { request, session } = this.#asked;
+		const onShardFailure = request.on_shard_failure;
+		const found = earlierOutcomes(plan, { maxRejectRatio: request.max_reject_ratio, onShardFailure });
+		const ended = { plan, request, onShardFailure };
+		const outcome = await publishOutcomes(ended, found, await session.planTools(), this.#context.signal);
+		return reportRun(this.#context, outcome, this.#reporting(), this.#spent(null));
 	}
 
 	async #follow(first: RunKey, plan: MirrorPlan): Promise<CommandResult> {
 		const { signal } = this.#context;
-		const { request, store } = this.#place;
+		const { request, session } = this.#asked;
 		const open = (shards: number): RunProgress => openProgress(this.#context, this.#context.drawn, shards);
 		let key = first;
 		let progress = open(plan.shards.filter(({ action }) => action === "process").length);
@@ -157,10 +130,10 @@ class Enqueuer {
 				progress = open(replanned.shards.filter(({ action }) => action === "process").length);
 				entry = await followRun(this.#fleet.queue, key, progress, signal);
 			}
-			if (!entry) throw new LakeError("QUEUE_WIPED", `the queue lost run ${key.run} twice`);
+			if (!entry) throw new LakeError("QUEUE_WIPED", `The queue lost run ${key.run} twice.`);
 			progress.close();
-			const outcome = await outcomeOf(entry, plan, request, store);
-			return await closing(this.#context, outcome, this.#ended(), this.#spent({ entry, progress }));
+			const outcome = await outcomeOf(entry, plan, request, session.store);
+			return await reportRun(this.#context, outcome, this.#reporting(), this.#spent({ entry, progress }));
 		} catch (error) {
 			progress.close();
 			if (!(error instanceof Interrupted)) throw error;
@@ -168,15 +141,15 @@ class Enqueuer {
 		}
 	}
 
-	#ended(): Ended {
-		const { store, scratch, expectations } = this.#place;
-		return { store, expecting: expectations && { expectations, tables: this.#tables, scratch } };
+	#reporting(): Reporting {
+		const { session, expectations } = this.#asked;
+		return { session, expectations };
 	}
 
 	#spent(followed: { entry: RunEntry | null; progress: RunProgress } | null): { bytes: number; seconds: number } {
 		const seconds = Math.round(performance.now() - this.#started) / 1000;
 		const fetched = (followed?.progress.fetchedBytes ?? 0) + (followed?.entry?.result?.fetched ?? 0);
-		return { bytes: this.#metadataBytes + fetched, seconds };
+		return { bytes: this.#asked.session.metadataBytes + fetched, seconds };
 	}
 
 	#interrupted(error: Interrupted, { run }: RunKey, progress: RunProgress): CommandResult {

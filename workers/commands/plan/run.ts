@@ -1,55 +1,32 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
 import type { ShardPlan } from "../../../pipelines/mirror/plan/decide.js";
 import { type MirrorPlan, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
-import { systemClock } from "../../clock.js";
+import { diskOf } from "../../../pipelines/scratch/disk.js";
 import { readExpected } from "../../expect.js";
-import { freeBytes, lazyTables, requireLake, requirePredicate, requireScratch } from "../../preflight.js";
+import { mirrorRequest } from "../../mirror-steps.js";
+import { requirePredicate } from "../../preflight.js";
 import { countedText, countText, durationText, sizeText, tableText } from "../../report/format.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
-import { openPredicate, openSource, openStore, retryPolicy } from "../../wire.js";
-import { mirrorRequest } from "../mirror/run.js";
+import { Session } from "../../session.js";
 
 /** Images a second that two cores check, at 0.4 MB each; the time of a plan without a better figure. */
 const MEASURED_BYTES_PER_SECOND = 80e6;
 
-/** `irlake plan`: what a mirror would do. Leaves nothing behind: what it must read lies in a folder that it removes. */
-export async function plan({ options, env, note, signal, say }: CommandContext): Promise<CommandResult> {
-	const request = mirrorRequest(options);
-	await requirePredicate(options);
-	await readExpected(options);
-	const store = await openStore(options, { signal, note, env });
-	await requireLake(store);
-	const scratch = await requireScratch(options, env);
-	const world = { clock: systemClock, note, dryRun: true };
-	const source = await openSource(options, imageRewardDb, scratch, world, env);
-	const own = await mkdtemp(join(tmpdir(), "irlake-plan-"));
-	const tables = lazyTables(own);
-	try {
-		const tools = {
-			dataset: imageRewardDb,
-			source,
-			store,
-			tables,
-			clock: systemClock,
-			scratch: own,
-			retry: retryPolicy(options),
-			onFetched: () => {},
-			openPredicate,
-		};
-		const planned = await planMirror(request, tools, signal);
-		const free = { scratch: await freeBytes(scratch), lake: store.kind === "s3" ? null : await freeBytes(store.name) };
-		sayPlan(planned, options.lake, say);
-		const forLake = free.lake === null ? "" : `, ${sizeText(free.lake)} for the lake`;
-		say(`free: ${sizeText(free.scratch)} in ${scratch}${forLake}`);
-		return { exit: 0, document: { ...planDocument(planned), free_bytes: free } };
-	} finally {
-		await tables.close();
-		await source.close();
-		await rm(own, { recursive: true, force: true });
-	}
+/** `irlake plan`: what a mirror would do. Leaves nothing behind. */
+export async function plan(context: CommandContext): Promise<CommandResult> {
+	const { options, signal, say } = context;
+	await using session = await Session.open(context, { leavesNothing: true });
+	const { store } = session;
+	const request = mirrorRequest(options, session.dataset);
+	await requirePredicate(options, session.dataset);
+	await readExpected(options, session.dataset);
+	await store.requireLake();
+	const scratch = await session.scratch();
+	const planned = await planMirror(request, await session.planTools(), signal);
+	const free = { scratch: (await diskOf(scratch)).free, lake: await store.freeBytes() };
+	sayPlan(planned, options.lake, say);
+	const forLake = free.lake === null ? "" : `, ${sizeText(free.lake)} for the lake`;
+	say(`free: ${sizeText(free.scratch)} in ${scratch}${forLake}`);
+	return { exit: 0, document: { ...planDocument(planned), free_bytes: free } };
 }
 
 /** What is to be done: sizes of the zips, and seconds for what comes of them. */

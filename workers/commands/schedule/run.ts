@@ -3,24 +3,26 @@ import { JOB_FORMAT, TickJob } from "../../../schemas/jobs.js";
 import { scheduleDocument, schedulesText } from "../../fleet/fleet-status.js";
 import { FleetQueue, requireCron } from "../../fleet/queue.js";
 import { runRequest } from "../../fleet/request.js";
-import { requireLake, requirePredicate } from "../../preflight.js";
+import { claimLake } from "../../mirror-steps.js";
+import { requirePredicate } from "../../preflight.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
-import { openQueue, openStore } from "../../wire.js";
-import { claimLake } from "../mirror/run.js";
+import { Session } from "../../session.js";
+import { openQueue } from "../../wire.js";
 
 /** `irlake schedule set NAME`: a mirror at recurring times. Set twice, it stays as it is. */
 export async function scheduleSet(context: CommandContext, name: string): Promise<CommandResult> {
-	const { options, env, signal, say } = context;
+	const { options, say } = context;
 	const cron = options.cron?.trim().replace(/\s+/g, " ");
 	if (cron === undefined) throw new LakeError("USAGE", "schedule set needs --cron, such as '0 3 * * *'");
 	const tz = requireZone(options.tz ?? "UTC");
 	requireCron(cron, tz);
-	const request = runRequest(options);
 	requireName(name);
-	await requirePredicate(options);
-	const store = await openStore(options, { signal, env });
-	await requireLake(store);
-	return withQueue(context, async (queue) => {
+	await using session = await Session.open(context);
+	const { store } = session;
+	const request = runRequest(options, session.dataset);
+	await requirePredicate(options, session.dataset);
+	await store.requireLake();
+	return await withQueue(context, async (queue) => {
 		const lakeId = await claimLake(store);
 		const changed = await queue.setSchedule(cron, tz, { format: JOB_FORMAT, schedule: name, lake_id: lakeId, request });
 		const present = (await queue.schedules()).filter((schedule) => schedule.name === name);

@@ -1,9 +1,9 @@
 import { allShards } from "../../../pipelines/dataset.js";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { tableFile } from "../../../pipelines/lake/paths.js";
 import { claimedSnapshot } from "../../../pipelines/lake/publish.js";
+import { readReceipts } from "../../../pipelines/lake/receipt.js";
 import { readLatestSnapshot } from "../../../pipelines/lake/snapshot.js";
 import { orDamage, readFirstKept } from "../../../pipelines/lake/vacuum-records.js";
-import { receiptsOf } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import { wholeSnapshots } from "../../../pipelines/vacuum/survey.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Receipt, Snapshot } from "../../../schemas/records.js";
@@ -13,7 +13,8 @@ import { Interrupted } from "../../interrupt.js";
 import { countedText, placeText, sizeText, tableText, wrapText } from "../../report/format.js";
 import { selectionText, uncheckedZips } from "../../report/summary.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
-import { type LakeStore, openStore } from "../../wire.js";
+import { Session } from "../../session.js";
+import type { LakeStore } from "../../wire.js";
 
 const WATCH_MS = 2000;
 /** Cursor to the top, screen cleared. */
@@ -56,10 +57,12 @@ function isWhole(snapshots: Snapshot[], newest: number, firstKept: number | Lake
 	return (number) => whole.has(number) || (damaged ? null : false);
 }
 
-async function readLake({ options, env, signal }: CommandContext): Promise<LakeStatus> {
+async function readLake(context: CommandContext): Promise<LakeStatus> {
 	const lines: string[] = [];
 	const say = (line: string): void => void lines.push(line);
-	const store = await openStore(options, { signal, env });
+	const { options } = context;
+	await using session = await Session.open(context);
+	const { store, dataset } = session;
 	const latest = await readLatestSnapshot(store);
 	if (!latest) {
 		say(`${options.lake}: no lake here yet`);
@@ -82,17 +85,16 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 	);
 	const unfinished = await claimedSnapshot(store, latest.snapshot.number + 1);
 	const present = new Set(latest.snapshot.shards.map(({ shard }) => shard));
-	const missing = allShards(imageRewardDb).filter((shard) => !present.has(shard));
+	const missing = allShards(dataset).filter((shard) => !present.has(shard));
 	const { counts } = latest.snapshot;
 	say(`${options.lake}: snapshot ${latest.snapshot.number}, subset ${latest.snapshot.subset}`);
-	say(
-		`${countedText(counts.shards, "shard")}, ${countedText(counts.rows_published, "image")} ` +
-			`(${sizeText(counts.objects_bytes)}), ${countedText(counts.prompts, "prompt")}, ${countedText(counts.pairs, "pair")}`,
-	);
+	const own = dataset.tables.list.map(({ name }) => countedText(counts[name] ?? 0, name.replace(/s$/, "")));
+	const images = `${countedText(counts.rows_published, "image")} (${sizeText(counts.objects_bytes)})`;
+	say([countedText(counts.shards, "shard"), images, ...own].join(", "));
 	const receipts = await selectedReceipts(store, latest.snapshot);
 	const selection = selectionText(latest.snapshot, receipts);
 	if (selection) say(selection);
-	const where = counts.rows_rejected > 0 ? `: see ${placeText(options.lake, "tables/quarantine")}` : "";
+	const where = counts.rows_rejected > 0 ? `: see ${placeText(options.lake, tableFile.tableFolder("quarantine"))}` : "";
 	say(`${countedText(counts.rows_rejected, "row")} rejected${where}\n`);
 	const rows = snapshots.map(({ snapshot }) => [
 		`${snapshot.number}`,
@@ -151,5 +153,5 @@ async function readLake({ options, env, signal }: CommandContext): Promise<LakeS
 async function selectedReceipts(store: LakeStore, { settings, shards }: Snapshot): Promise<Receipt[]> {
 	if (settings.where === null) return [];
 	const paths = shards.map(({ receipt }) => receipt);
-	return [...(await receiptsOf(store, paths)).values()];
+	return [...(await readReceipts(store, paths)).values()];
 }

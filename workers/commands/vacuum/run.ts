@@ -1,14 +1,12 @@
+import { KINDS } from "../../../pipelines/lake/kinds.js";
 import { workFolder } from "../../../pipelines/scratch/work-folder.js";
-import { KINDS } from "../../../pipelines/vacuum/kinds.js";
 import { planVacuum, runVacuum, type Tally, type VacuumReport } from "../../../pipelines/vacuum/vacuum.js";
 import type { Options } from "../../../schemas/config.js";
 import { LakeError } from "../../../schemas/errors.js";
-import { systemClock } from "../../clock.js";
-import { lazyTables, requireScratch } from "../../preflight.js";
 import { countText, durationText, sizeText, tableText, wrapText } from "../../report/format.js";
 import { openProgress } from "../../report/progress.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
-import { openStore } from "../../wire.js";
+import { Session } from "../../session.js";
 
 const DAY = 86400;
 /** Below this, a mirror under way may have its work deleted, and has to do it again. */
@@ -17,9 +15,11 @@ const COLUMNS = 80;
 
 /** `irlake vacuum`: marks what no retained snapshot needs, and deletes what was marked a grace time ago. */
 export async function vacuum(context: CommandContext): Promise<CommandResult> {
-	const { options, env, log, note, signal } = context;
-	const store = await openStore(options, { signal, note, env });
-	const scratch = await requireScratch(options, env);
+	const { options, log, signal } = context;
+	await using session = await Session.open(context);
+	const { store, clock } = session;
+	const scratch = await session.scratch();
+	if (options.yes) session.atEnd(() => store.dropStaged());
 	const grace = options.grace ?? DAY;
 	if (options.yes && grace < SHORT_GRACE) {
 		log.warn(
@@ -27,13 +27,12 @@ export async function vacuum(context: CommandContext): Promise<CommandResult> {
 		);
 	}
 	const retention = { keep: options.keep, keepYounger: options.keep_days * DAY * 1000, grace: grace * 1000 };
-	const tables = lazyTables(scratch);
 	const progress = openProgress(context, context.drawn, 1);
 	const tools = {
 		store,
-		tables,
+		tables: await session.tables(),
 		work: await workFolder(scratch, "vacuum"),
-		clock: systemClock,
+		clock,
 		signal,
 		onSweep: (files: number) => {
 			progress.shardStarted("files", 0);
@@ -46,15 +45,13 @@ export async function vacuum(context: CommandContext): Promise<CommandResult> {
 	try {
 		const report = options.yes ? await runVacuum(tools, retention) : await planVacuum(tools, retention, Date.now());
 		progress.close();
-		if (!report) throw new LakeError("LAKE_NOT_FOUND", `there is no lake in ${options.lake}`, { path: options.lake });
+		if (!report) throw new LakeError("LAKE_NOT_FOUND", `There is no lake in ${options.lake}.`, { path: options.lake });
 		if (report.unfinished > 0)
 			log.warn("another vacuum is deleting, or died less than ten minutes ago: run again later");
 		tell(context, report, grace);
 		return { exit: 0, document: documentOf(report, options.yes, grace) };
 	} finally {
 		progress.close();
-		await tables.close();
-		if (options.yes) await store.dropStaged().catch(() => {});
 	}
 }
 

@@ -1,49 +1,37 @@
 import { join } from "node:path";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
-import type { ImagePool } from "../../../pipelines/ports/images.js";
-import type { Source } from "../../../pipelines/ports/source.js";
-import type { TableFiles } from "../../../pipelines/ports/tables.js";
 import { workFolder } from "../../../pipelines/scratch/work-folder.js";
 import { createMender } from "../../../pipelines/verify/mend.js";
 import type { Report } from "../../../pipelines/verify/report.js";
 import { type Mender, verifyLake } from "../../../pipelines/verify/verify.js";
 import { LakeError } from "../../../schemas/errors.js";
-import { systemClock } from "../../clock.js";
 import { parseSource } from "../../options.js";
-import { lazyTables, requireScratch } from "../../preflight.js";
 import { countedText, countText, sizeText, wrapText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import type { CommandContext, CommandResult } from "../../run-command.js";
-import {
-	archives,
-	codecVersion,
-	type LakeStore,
-	openImages,
-	openPredicate,
-	openSource,
-	openStore,
-	retryPolicy,
-} from "../../wire.js";
+import { Session } from "../../session.js";
+import { archives, codecVersion, openPredicate, retryPolicy } from "../../wire.js";
 
 /** How many problems a person is shown; all of them stand in the document. */
 const SHOWN = 20;
 
 /** `irlake verify`: audits a lake against its own records, and with `--repair` makes good what it can. */
 export async function verify(context: CommandContext): Promise<CommandResult> {
-	const { options, given, env, note, signal } = context;
-	if (options.repair && given("source")) parseSource(options.source);
-	const store = await openStore(options, { signal, note, env });
-	const scratch = await requireScratch(options, env);
-	const tables = lazyTables(scratch);
+	const { options, signal } = context;
+	if (options.repair && options.source !== undefined) parseSource(options.source);
+	await using session = await Session.open(context);
+	const work = await workFolder(await session.scratch(), "verify");
 	const progress = openProgress(context, context.drawn, 1);
-	const work = await workFolder(scratch, "verify");
-	const world = new World(context, { store, tables, scratch, work }, progress);
 	try {
-		if (options.repair && given("source")) await world.requireSource();
+		// Where `--source` does not exist or refuses access, that is told before the audit begins.
+		if (options.repair && options.source !== undefined) {
+			await (await session.source()).list({ shards: [], splits: [] }, signal);
+		}
+		const staged = join(work, "staged");
 		const tools = {
-			store,
-			tables,
-			images: options.deep ? await world.images() : null,
+			dataset: session.dataset,
+			store: session.store,
+			tables: await session.tables(),
+			images: options.deep ? await session.images(staged) : null,
 			work,
 			onObjects: (count: number) => {
 				progress.shardStarted("objects", 0);
@@ -51,10 +39,11 @@ export async function verify(context: CommandContext): Promise<CommandResult> {
 			},
 			onObject: () => progress.imageDone("objects"),
 		};
-		const report = await verifyLake(tools, signal, options.repair ? world.mender() : null);
+		const mender = options.repair ? await openMender(context, session, { work, staged }, progress) : null;
+		const report = await verifyLake(tools, signal, mender);
 		progress.close();
 		if (!report) {
-			throw new LakeError("LAKE_NOT_FOUND", `there is no lake in ${options.lake}`, { path: options.lake });
+			throw new LakeError("LAKE_NOT_FOUND", `There is no lake in ${options.lake}.`, { path: options.lake });
 		}
 		sayReport(context, report, progress.fetchedBytes);
 		const { checked, problems, repaired } = report;
@@ -62,73 +51,41 @@ export async function verify(context: CommandContext): Promise<CommandResult> {
 		return { exit: ok ? 0 : 4, document: { ok, checked, problems, repaired } };
 	} finally {
 		progress.close();
-		await world.close();
-		await tables.close();
 	}
 }
 
-/** What an audit with `--deep` or `--repair` needs beside the lake, each opened when it is first wanted. */
-class World {
-	#images: Promise<ImagePool> | null = null;
-	readonly #sources = new Map<string, Promise<Source>>();
+/** @param folders the run's own, which the audit removes, and the one in it where images are staged */
+async function openMender(
+	{ options, signal }: CommandContext,
+	session: Session,
+	folders: { work: string; staged: string },
+	progress: RunProgress,
+): Promise<Mender> {
+	const { dataset, store, clock } = session;
+	return createMender(
+		{
+			dataset,
+			store,
+			tables: await session.tables(),
+			archives,
+			progress,
+			clock,
+			retry: retryPolicy(options),
+			scratch: await session.scratch(),
+			work: folders.work,
+			staged: folders.staged,
+			images: () => session.images(folders.staged),
+			codec: codecVersion,
+			openPredicate,
+			sourceOf: (uri, commit) => session.source(options.source ?? atCommit(uri, commit)),
+		},
+		signal,
+	);
+}
 
-	constructor(
-		private readonly context: CommandContext,
-		private readonly lake: { store: LakeStore; tables: TableFiles; scratch: string; work: string },
-		private readonly progress: RunProgress,
-	) {}
-
-	images(): Promise<ImagePool> {
-		const { progress } = this;
-		this.#images ??= openImages(this.#staged, (...told) => progress.note(...told));
-		return this.#images;
-	}
-
-	mender(): Mender {
-		const { options, signal } = this.context;
-		return createMender(
-			{
-				...this.lake,
-				...{ dataset: imageRewardDb, archives, progress: this.progress, clock: systemClock },
-				retry: retryPolicy(options),
-				staged: this.#staged,
-				images: () => this.images(),
-				codec: codecVersion,
-				openPredicate,
-				sourceOf: (uri, commit) => this.#source(uri, commit),
-			},
-			signal,
-		);
-	}
-
-	/** Throws where `--source` does not exist or refuses access. */
-	async requireSource(): Promise<void> {
-		const { options, signal } = this.context;
-		await (await this.#source(options.source, null)).list({ shards: [], splits: [] }, signal);
-	}
-
-	/** `--source`, else the snapshot's own, at the commit where it had the shard. A folder has no commits. */
-	#source(uri: string, commit: string | null): Promise<Source> {
-		const { options, given, env } = this.context;
-		const own = commit === null || parseSource(uri).kind === "folder" ? uri : `${uri.replace(/@[^@]*$/, "")}@${commit}`;
-		const source = given("source") ? options.source : own;
-		const { progress } = this;
-		const world = { clock: systemClock, note: progress.note.bind(progress) };
-		const opened = this.#sources.get(source);
-		const opening = opened ?? openSource({ ...options, source }, imageRewardDb, this.lake.scratch, world, env);
-		this.#sources.set(source, opening);
-		return opening;
-	}
-
-	/** Inside the run's own folder, which the audit removes. */
-	get #staged(): string {
-		return join(this.lake.work, "staged");
-	}
-
-	async close(): Promise<void> {
-		await (await this.#images?.catch(() => null))?.close();
-		for (const source of this.#sources.values()) await (await source.catch(() => null))?.close();
-	}
+/** A snapshot's source at the commit where it had the shard. A folder has no commits. */
+function atCommit(uri: string, commit: string | null): string {
+	return commit === null || parseSource(uri).kind === "folder" ? uri : `${uri.replace(/@[^@]*$/, "")}@${commit}`;
 }
 
 function sayReport({ options, say }: CommandContext, report: Report, fetched: number): void {

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
+import { sweepParts } from "../../../pipelines/fetch/parts.js";
 import { PIPELINE_VERSION } from "../../../pipelines/mirror/plan/work-id.js";
 import type { Progress } from "../../../pipelines/ports/run.js";
-import { sweepParts } from "../../../pipelines/scratch/part-owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { aborted } from "../../abortable.js";
 import { tellState } from "../../fleet/connection-state.js";
@@ -37,7 +37,16 @@ export async function worker(context: CommandContext): Promise<CommandResult> {
 	const note = notes(context, queue);
 	const id = `${hostname()}-${process.pid}-${Date.now().toString(36)}`;
 	const stopped = new AbortController();
-	const work = new Work({ worker: id, scratch, env, note, meter, network: options, signal: stopped.signal });
+	const work = new Work({
+		worker: id,
+		scratch,
+		datasets: context.datasets,
+		env,
+		note,
+		meter,
+		network: options,
+		signal: stopped.signal,
+	});
 	const told = tellOthers({ id, concurrency: options.concurrency, registry, meter });
 	const consumer = new Consumer({
 		connection,

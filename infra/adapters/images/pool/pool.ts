@@ -14,6 +14,8 @@ export interface ImagePoolOptions {
 	threads?: number;
 	/** Where the objects of good images are staged; null if nothing is kept. */
 	stage: StageOptions;
+	/** Called before sending an image that is to be staged. */
+	beginStaging?: () => void;
 	/** Memory for the pixels of all threads. Default 320 MB. */
 	budgetBytes?: number;
 	/** Called when a host is ready, and when one died. */
@@ -81,6 +83,7 @@ class Pool implements ImagePool {
 		return new Promise((resolve, reject) => {
 			if (signal.aborted) return reject(signal.reason);
 			if (this.#closed) return reject(new LakeError("INTERNAL", "An image was sent to a pool that is closed."));
+			this.#options.beginStaging?.();
 			this.#lastId += 1;
 			const ticket: Ticket = { id: this.#lastId, task, settings, careful: false, convicted: false, kills: 0, finish };
 			const cancel = this.#abortListeners.on(signal, () => {

@@ -1,5 +1,6 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import { DeleteObjectCommand } from "@aws-sdk/client-s3";
+import { privateFile } from "../../../../pipelines/lake/paths.js";
 import type { StoreProbe } from "../../../../pipelines/ports/store.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { Bucket } from "./bucket.js";
@@ -12,7 +13,7 @@ import { openS3Store, type S3StoreOptions } from "./store.js";
  * outcome. `remove` works after an interruption, and leaves what it may not delete.
  */
 export async function openS3Probe(options: S3StoreOptions): Promise<StoreProbe> {
-	const prefix = [options.prefix, `.irlake/doctor-${ownerId()}`].filter((part) => part !== "").join("/");
+	const prefix = [options.prefix, privateFile.doctorFolder(ownerId())].filter((part) => part !== "").join("/");
 	const { client, endpoint } = await openClient(options.env);
 	const place = { store: `s3://${options.bucket}/${prefix}`, bucket: options.bucket, endpoint };
 	const requests = new Requests(client, place, { ...options, signal: new AbortController().signal });

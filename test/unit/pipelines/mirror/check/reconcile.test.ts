@@ -1,10 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
-import { judgeRatio, settle } from "../../../../../pipelines/mirror/check/reconcile.js";
-import type { CheckedRows, Settled } from "../../../../../pipelines/mirror/check/verdict.js";
+import { judgeRatio } from "../../../../../pipelines/mirror/check/reconcile.js";
+import type { CheckedRows } from "../../../../../pipelines/mirror/check/verdict.js";
 import type { ImageResult } from "../../../../../pipelines/ports/images.js";
 import { LakeError } from "../../../../../schemas/errors.js";
-import type { SourceRow } from "../../../../../schemas/row.js";
 import { DEFAULT_SETTINGS } from "../../../../../schemas/settings.js";
+import type { SourceRow } from "../../../../support/tables.js";
 import { badImage, check, fileName, goodImage, group, row } from "../../../../support/values.js";
 import { Random } from "../../../../tools/sample/random.js";
 
@@ -181,17 +181,15 @@ describe("judgeRatio", () => {
 		[1, 20, 0.05],
 		[20, 20, 1],
 	])("%i of %i rows is not over %f", (defective, rows, maximum) => {
-		expect(() => judgeRatio("train_1", defective, rows, maximum)).not.toThrow();
+		expect(judgeRatio("train_1", defective, rows, maximum)).toBeNull();
 	});
 
 	test("tells the shard, the numbers and the limit", () => {
-		expect(() => judgeRatio("train_1", 2, 39, 0.05)).toThrow(
-			expect.objectContaining({
-				code: "REJECT_RATIO_EXCEEDED",
-				message: expect.stringMatching(/^train_1: 2 of 39 rows .*5\.13%.*5\.00%/),
-			}),
-		);
-		expect(() => judgeRatio("train_1", 1, 20, 0)).toThrow(LakeError);
+		expect(judgeRatio("train_1", 2, 39, 0.05)).toMatchObject({
+			code: "REJECT_RATIO_EXCEEDED",
+			message: expect.stringMatching(/^train_1: 2 of 39 rows .*5\.13%.*5\.00%/),
+		});
+		expect(judgeRatio("train_1", 1, 20, 0)).toBeInstanceOf(LakeError);
 	});
 });
 
