@@ -16,7 +16,7 @@ import type { ExportFiles, ExportTarget } from "../pipelines/ports/exports.js";
 import type { ImagePool } from "../pipelines/ports/images.js";
 import type { Clock, Progress } from "../pipelines/ports/run.js";
 import type { HubReply, Source, SourcePin } from "../pipelines/ports/source.js";
-import type { LakePlace, Store, TryRoom } from "../pipelines/ports/store.js";
+import type { LakePlace, Store, StoreProbe } from "../pipelines/ports/store.js";
 import type { MetadataColumn, Predicate, TableFiles } from "../pipelines/ports/tables.js";
 import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import { LakeError } from "../schemas/errors.js";
@@ -166,15 +166,15 @@ export async function openStore(options: StoreOptions, tools: Partial<StoreTools
 	return openS3Store(s3Options(address, options, tools));
 }
 
-/** Room for trying out writes where the lake is, or would be. */
-export async function openTryRoom(options: StoreOptions, tools: Partial<StoreTools>): Promise<TryRoom> {
+/** A probe where the lake is, or would be. */
+export async function openStoreProbe(options: StoreOptions, tools: Partial<StoreTools>): Promise<StoreProbe> {
 	const address = parseLake(options.lake);
 	if (address.kind === "folder") {
-		const { openFolderRoom } = await import("../infra/adapters/store/folder/probe.js");
-		return openFolderRoom(address.folder);
+		const { openFolderProbe } = await import("../infra/adapters/store/folder/probe.js");
+		return openFolderProbe(address.folder);
 	}
-	const { openS3Room } = await import("../infra/adapters/store/s3/probe.js");
-	return openS3Room(s3Options(address, options, tools));
+	const { openS3Probe } = await import("../infra/adapters/store/s3/probe.js");
+	return openS3Probe(s3Options(address, options, tools));
 }
 
 /** Throws USAGE. */

@@ -4,8 +4,8 @@ import { elementOffsets, firstBadOffset, lineAndColumn } from "../mirror/check/j
 import { shown } from "../text.js";
 
 /**
- * The entries of an `--expect` file: a JSON array of objects, or one object a line. Of an empty one there are none.
- * Throws USAGE, naming file and line. @param groupColumn what the dataset calls its groups
+ * The entries of an `--expect` file: a JSON array of objects, or one object a line; none for an empty file.
+ * Throws USAGE, naming file and line. @param groupColumn the dataset's name for its groups
  */
 export function parseExpected(content: Buffer, file: string, groupColumn: string | null): ExpectedFinding[] {
 	const schema = expectedFinding(groupColumn);
@@ -62,5 +62,5 @@ function lineOfElement(text: string, element: number): number {
 function wrong(file: string, line: number | null, why: string, cause?: unknown): LakeError {
 	const where = line === null ? file : `${file}, line ${line}`;
 	const hint = "docs/quarantine.md shows how such a file looks, and how to make one from a lake.";
-	return new LakeError("USAGE", `--expect cannot be read: ${where}: ${why}`, { path: file, hint, cause });
+	return new LakeError("USAGE", `--expect cannot be read: ${where}: ${why}.`, { path: file, hint, cause });
 }

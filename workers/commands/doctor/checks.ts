@@ -1,10 +1,17 @@
 import { availableParallelism } from "node:os";
 import { clockVerdict, tokenVerdict } from "../../../pipelines/doctor/access.js";
-import { type Check, failed, ok, skipped, type Verdict, warn } from "../../../pipelines/doctor/check.js";
+import type { Check } from "../../../pipelines/doctor/check.js";
 import { raceWriters, tryFolder, tryStore } from "../../../pipelines/doctor/lake-writes.js";
-import { diskNeed, diskVerdict, memoryVerdict, nodeVerdict, type Room } from "../../../pipelines/doctor/resources.js";
+import {
+	type DiskSpace,
+	diskNeed,
+	diskVerdict,
+	memoryVerdict,
+	nodeVerdict,
+} from "../../../pipelines/doctor/resources.js";
 import { sourceVerdict } from "../../../pipelines/doctor/source.js";
-import type { TryRoom } from "../../../pipelines/ports/store.js";
+import { failed, ok, skipped, type Verdict, warn } from "../../../pipelines/doctor/verdict.js";
+import type { StoreProbe } from "../../../pipelines/ports/store.js";
 import { diskOf } from "../../../pipelines/scratch/disk.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { parseSource, scratchFolder } from "../../options.js";
@@ -64,8 +71,8 @@ async function checkLake({ options, snapshot }: DoctorFacts): Promise<Verdict> {
 }
 
 /** The first of the checks that write says why there is no room; the others do not repeat it. */
-async function inRoom(facts: DoctorFacts, work: (room: TryRoom) => Promise<Verdict>): Promise<Verdict> {
-	let opened: TryRoom;
+async function inRoom(facts: DoctorFacts, work: (room: StoreProbe) => Promise<Verdict>): Promise<Verdict> {
+	let opened: StoreProbe;
 	try {
 		opened = await facts.room();
 	} catch (error) {
@@ -77,13 +84,13 @@ async function inRoom(facts: DoctorFacts, work: (room: TryRoom) => Promise<Verdi
 	return facts.use(work(opened));
 }
 
-async function tryRoom(room: TryRoom): Promise<Verdict> {
+async function tryRoom(room: StoreProbe): Promise<Verdict> {
 	if (room.folder !== null) await tryFolder(room.folder);
 	await tryStore(await room.open());
 	return ok(room.folder === null ? "write, read, list" : "write, sync, rename, link, delete");
 }
 
-async function tryConditions(room: TryRoom, singleWriter: boolean): Promise<Verdict> {
+async function tryConditions(room: StoreProbe, singleWriter: boolean): Promise<Verdict> {
 	const wrong = await raceWriters(await room.open(), await room.open());
 	if (wrong === null) return ok("of two racing puts, and of two racing swaps, one wins");
 	const detail = `Conditional writes do not hold: ${wrong}.`;
@@ -91,7 +98,7 @@ async function tryConditions(room: TryRoom, singleWriter: boolean): Promise<Verd
 	return failed(detail, "Use another server, or --single-writer with one mirror at a time.");
 }
 
-async function tryClock(room: TryRoom): Promise<Verdict> {
+async function tryClock(room: StoreProbe): Promise<Verdict> {
 	const before = Date.now();
 	const theirs = await room.now();
 	return clockVerdict("the lake's storage", theirs, new Date((before + Date.now()) / 2));
@@ -109,7 +116,7 @@ async function checkDisk(facts: DoctorFacts, what: "lake" | "scratch"): Promise<
 	if (folder === null) return skipped("the lake is in object storage");
 	const other = what === "lake" ? "scratch" : "lake";
 	const [own, beside] = await Promise.all([diskOf(folder), folders[other] ? diskOf(folders[other]) : null]);
-	const room: Room = {
+	const room: DiskSpace = {
 		what,
 		folder,
 		free: own.free,

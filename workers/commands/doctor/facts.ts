@@ -7,14 +7,14 @@ import { LATEST } from "../../../pipelines/lake/paths.js";
 import { readLatestSnapshot, type StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
 import type { Clock } from "../../../pipelines/ports/run.js";
 import type { HubReply } from "../../../pipelines/ports/source.js";
-import type { TryRoom } from "../../../pipelines/ports/store.js";
+import type { StoreProbe } from "../../../pipelines/ports/store.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { systemClock } from "../../clock.js";
 import type { CommandContext } from "../../command-line/command.js";
 import type { LakeOptions, WantedOptions } from "../../command-line/options.js";
 import { parseSource, wantedShards } from "../../options.js";
 import { Session, type SessionOptions } from "../../session.js";
-import { askHub, findToken, type LakeStore, openSource, openTryRoom } from "../../wire.js";
+import { askHub, findToken, type LakeStore, openSource, openStoreProbe } from "../../wire.js";
 
 export type DoctorOptions = LakeOptions & WantedOptions & SessionOptions & { concurrency: number };
 
@@ -44,9 +44,9 @@ export class DoctorFacts {
 	readonly reply: () => Promise<HubReply>;
 	/** What the lake holds; null before the first publish. */
 	readonly snapshot: () => Promise<StoredSnapshot | null>;
-	/** Room for trying out writes. Rejects where the lake's place refuses them, or is no lake. */
-	readonly room: () => Promise<TryRoom>;
-	readonly #rooms: TryRoom[] = [];
+	/** The store's probe. Rejects if its place refuses writes, or is no lake. */
+	readonly room: () => Promise<StoreProbe>;
+	readonly #rooms: StoreProbe[] = [];
 	/** Writes under way, which go on when a check is given up. */
 	readonly #writes: Promise<unknown>[] = [];
 
@@ -98,9 +98,9 @@ export class DoctorFacts {
 		for (const room of this.#rooms) await room.remove();
 	}
 
-	async #openRoom(store: LakeStore): Promise<TryRoom> {
+	async #openRoom(store: LakeStore): Promise<StoreProbe> {
 		await store.requireLake();
-		const room = await openTryRoom(this.options, { ...this.#context, note: () => {}, clock: HASTY });
+		const room = await openStoreProbe(this.options, { ...this.#context, note: () => {}, clock: HASTY });
 		this.#rooms.push(room);
 		return room;
 	}

@@ -42,7 +42,7 @@ describe("a file of expectations", () => {
 		expect(thrown).toBeInstanceOf(LakeError);
 		const message = expect.stringMatching(/^--expect cannot be read: /);
 		expect(thrown).toMatchObject({ code: "USAGE", exit: 2, path: name, message });
-		expect((thrown as LakeError).message.replace(/^.*?: \S+?[,:] /, "")).toBe(why);
+		expect((thrown as LakeError).message.replace(/^.*?: \S+?[,:] /, "")).toBe(`${why}.`);
 	});
 
 	test("may be an array or lines, with a byte-order mark, with empty lines, or empty", () => {
