@@ -18,13 +18,13 @@ export async function requireLake(store: LakeStore): Promise<void> {
 		const names = await readdir(path);
 		if (names.length === 0 || names.includes(".irlake") || names.includes("latest.json")) return;
 		const some = names.slice(0, 3).join(", ");
-		throw new LakeError("LAKE_NOT_A_LAKE", `${path} holds other files and is no lake: ${some}`, { path });
+		throw new LakeError("LAKE_NOT_A_LAKE", `${path} holds other files and is no lake: ${some}.`, { path });
 	} catch (cause) {
 		if (cause instanceof LakeError) throw cause;
 		const code = systemCode(cause);
 		if (code === "ENOENT") return;
-		if (code === "ENOTDIR") throw new LakeError("LAKE_NOT_A_LAKE", `${path} is no folder`, { path, cause });
-		throw new LakeError("LAKE_UNWRITABLE", `${path} cannot be read`, { path, cause });
+		if (code === "ENOTDIR") throw new LakeError("LAKE_NOT_A_LAKE", `${path} is no folder.`, { path, cause });
+		throw new LakeError("LAKE_UNWRITABLE", `${path} cannot be read.`, { path, cause });
 	}
 }
 
@@ -41,7 +41,7 @@ export async function requireScratch(options: ScratchOptions, env: NodeJS.Proces
 		await access(existing, constants.W_OK | constants.X_OK);
 		return folder;
 	} catch (cause) {
-		throw new LakeError("USAGE", `--scratch ${folder} is no folder that can be written to`, {
+		throw new LakeError("USAGE", `--scratch ${folder} is no folder that can be written to.`, {
 			path: folder,
 			cause,
 			hint: "Give a folder you may write to.",
