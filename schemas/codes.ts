@@ -58,13 +58,13 @@ export const FINDINGS = {
 	JSON_MISSING: {
 		level: "shard",
 		severity: "fatal",
-		meaning: "The shard has no <split>_<n>.json.",
+		meaning: "The shard has no JSON of its rows.",
 		todo: "Look at the zip (a downloaded one is kept under <scratch>/failed); tell the dataset's owner.",
 	},
 	JSON_INVALID: {
 		level: "shard",
 		severity: "fatal",
-		meaning: "The shard's JSON cannot be read: not JSON, no array of rows, no rows, damaged, or over 64 MiB.",
+		meaning: "The shard's JSON cannot be read: not JSON, not in the form of rows, no rows, damaged, or over 64 MiB.",
 		todo: "Look at the place named; tell the dataset's owner.",
 	},
 	REJECT_RATIO_EXCEEDED: {
@@ -82,7 +82,7 @@ export const FINDINGS = {
 	ROW_PATH: {
 		level: "row",
 		severity: "reject",
-		meaning: "The row's image_path is not images/<split>/<split>_<n>/<lower-case uuid>.webp of this shard.",
+		meaning: "The row's image_path is not a path that this shard's images have.",
 		todo: UPSTREAM,
 	},
 	ROW_DUPLICATE: {
@@ -106,7 +106,8 @@ export const FINDINGS = {
 	GROUP_DROPPED: {
 		level: "row",
 		severity: "reject",
-		meaning: "The row is good, but another of its prompt was rejected, and --on-bad-image drop-group was asked for.",
+		meaning:
+			"The row is good, but another of its group (its prompt) was rejected, and --on-bad-image drop-group was asked for.",
 		todo: "Nothing to do; drop-image keeps such rows.",
 	},
 	IMAGE_MISSING: {
@@ -122,16 +123,22 @@ export const FINDINGS = {
 		meaning: "The image does not begin as RIFF … WEBP, or is shorter than 12 bytes.",
 		todo: UPSTREAM,
 	},
+	IMAGE_NOT_PNG: {
+		level: "image",
+		severity: "reject",
+		meaning: "The image does not begin with the signature of a PNG.",
+		todo: UPSTREAM,
+	},
 	IMAGE_TRUNCATED: {
 		level: "image",
 		severity: "reject",
-		meaning: "The image's RIFF header claims more bytes than there are.",
+		meaning: "The image's own header claims more bytes than there are.",
 		todo: UPSTREAM,
 	},
 	IMAGE_UNDECODABLE: {
 		level: "image",
 		severity: "reject",
-		meaning: "The image is a WebP that cannot be decoded.",
+		meaning: "The image is in the right format, and cannot be decoded.",
 		todo: UPSTREAM,
 	},
 	IMAGE_TOO_LARGE: {
@@ -174,20 +181,20 @@ export const FINDINGS = {
 	IMAGE_TRAILING_BYTES: {
 		level: "warn",
 		severity: "warn",
-		meaning: "Bytes follow the image's RIFF container.",
+		meaning: "Bytes follow the image's own end.",
 		todo: "Nothing to do; it is published as it is.",
 	},
 	GROUP_COUNT: {
 		level: "warn",
 		severity: "warn",
-		meaning: "The prompt has another number of rows in the JSON than image_amount_in_total says.",
-		todo: "Nothing to do; compare image_count with expected_count in the prompts table.",
+		meaning: "The group (the prompt) has another number of rows in the JSON than its rows say.",
+		todo: "Nothing to do; the dataset's own tables tell both numbers.",
 	},
 	PROMPT_CONFLICT: {
 		level: "warn",
 		severity: "warn",
-		meaning: "Rows of one prompt_id differ in prompt, classification or amount.",
-		todo: "Nothing to do; the first row's texts stand in the prompts table.",
+		meaning: "Rows of one group (one prompt) differ in what they must have in common.",
+		todo: "Nothing to do; the first row's texts stand in the dataset's own tables.",
 	},
 	RATING_RANGE: {
 		level: "warn",
@@ -420,6 +427,12 @@ export const ERRORS = {
 		retry: true,
 		meaning: "The disk is full, or too small for the next shard.",
 		todo: "Free space, or choose another --scratch or --lake; then run again.",
+	},
+	TAKEN_OVER: {
+		exit: 1,
+		retry: true,
+		meaning: "This process stood still for over a minute, and another one took its temporary files for a dead one's.",
+		todo: "Run it again: nothing is lost. Let no machine that works on a shared folder be suspended meanwhile.",
 	},
 	CHECKS_FAILED: {
 		exit: 1,

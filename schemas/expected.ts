@@ -9,13 +9,12 @@ const findingCodes = Object.keys(FINDINGS) as [FindingCode, ...FindingCode[]];
 const text = z.string("a text, or null").nullable().optional();
 const ignored = z.unknown().optional();
 
-const Fields = z.strictObject({
+const own = {
 	code: z.enum(findingCodes, "no finding's code: see docs/codes.md"),
-	/** `train_1`; or its number beside `split`, as the quarantine table has it. */
-	shard: z.union([ShardName, z.int().positive()], "train_1, or a number beside split").optional(),
+	/** Its full name; or its number beside `split`, as the quarantine table has it. */
+	shard: z.union([ShardName, z.int().positive()], "a shard's name, or a number beside split").optional(),
 	split: Split.optional(),
 	image_path: text,
-	prompt_id: text,
 	member: text,
 	/** What else a row of the quarantine table, or of a failed shard's findings, has: permitted, not compared. */
 	severity: ignored,
@@ -24,16 +23,39 @@ const Fields = z.strictObject({
 	bytes: ignored,
 	sha256: ignored,
 	place: ignored,
-});
+};
 
-/** With the shard by its full name; a `split` beside it says nothing more and is left out. */
-export const ExpectedFinding = Fields.transform(({ code, shard, split, image_path, prompt_id, member }, context) => {
-	const name = typeof shard === "number" ? `${split}_${shard}` : shard;
-	if (typeof shard === "number" && split === undefined) {
-		context.addIssue({ code: "custom", path: ["shard"], message: "a number says too little: give split as well" });
-	} else if (name !== undefined && split !== undefined && !name.startsWith(`${split}_`)) {
-		context.addIssue({ code: "custom", path: ["split"], message: `not that of ${name}` });
-	}
-	return { code, shard: name, split: name === undefined ? split : undefined, image_path, prompt_id, member };
-});
-export type ExpectedFinding = z.infer<typeof ExpectedFinding>;
+export interface ExpectedFinding {
+	code: FindingCode;
+	/** By its full name; a `split` beside it says nothing more and is left out. */
+	shard: string | undefined;
+	split: string | undefined;
+	image_path: string | null | undefined;
+	/** The value of the dataset's group column. */
+	group: string | null | undefined;
+	member: string | null | undefined;
+}
+
+/** The schema of an entry, where quarantine has this group column. */
+export function expectedFinding(groupColumn: string | null): z.ZodType<ExpectedFinding> {
+	const fields = z.strictObject(groupColumn === null ? own : { ...own, [groupColumn]: text });
+	return fields.transform((given, context) => {
+		const { code, shard, split, image_path, member } = given;
+		const name = typeof shard === "number" ? `${split}_${shard}` : shard;
+		if (typeof shard === "number" && split === undefined) {
+			context.addIssue({ code: "custom", path: ["shard"], message: "a number says too little: give split as well" });
+		} else if (name !== undefined && split !== undefined && !name.startsWith(`${split}_`)) {
+			context.addIssue({ code: "custom", path: ["split"], message: `not that of ${name}` });
+		}
+		// The schema above has checked it to be a text, null, or absent.
+		const group = groupColumn === null ? undefined : (given as Record<string, unknown>)[groupColumn];
+		return {
+			code,
+			shard: name,
+			split: name === undefined ? split : undefined,
+			image_path,
+			group: group as ExpectedFinding["group"],
+			member,
+		};
+	});
+}

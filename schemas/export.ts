@@ -3,14 +3,12 @@ import { Sha256 } from "./records.js";
 
 /** What an export leaves behind: its record, which stands in the folder once all else does. */
 
-export const EXPORT_FORMATS = ["hf", "webdataset", "imagereward", "files"] as const;
-export type ExportFormat = (typeof EXPORT_FORMATS)[number];
-
 export const EXPORT_RECORD = "export.json";
 
 /** What an export's bytes depend on: two exports with the same are the same. */
 export const ExportKey = z.object({
-	export: z.enum(EXPORT_FORMATS),
+	/** The format's name. */
+	export: z.string(),
 	snapshot: z.object({ number: z.int().positive(), path: z.string(), sha256: Sha256 }),
 	/** In the dataset's order. */
 	shards: z.array(z.string()),
@@ -26,7 +24,8 @@ export type ExportedFile = z.infer<typeof ExportedFile>;
 /** `export.json`: the last file to appear, or the last but the card. */
 export const ExportRecord = ExportKey.extend({
 	format: z.literal(1),
-	counts: z.object({ images: z.int(), prompts: z.int(), pairs: z.int(), ties: z.int() }),
+	/** `images`, and what the dataset counts beside them. */
+	counts: z.object({ images: z.int() }).catchall(z.int()),
 	/** Every file but this one and the images that are files of their own. */
 	files: z.array(ExportedFile),
 	/** Images that are files of their own, below `images/`. */

@@ -1,19 +1,20 @@
 import { z } from "zod";
 import { FINDINGS, type FindingCode } from "./codes.js";
 import { Settings } from "./settings.js";
-import { TABLE_NAMES } from "./tables.js";
 
 /** The lake's records: receipts, snapshots, `latest.json`. What is not as described here is no record. */
 
 export const LAKE_FORMAT = 1;
 
-export const SPLITS = ["train", "validation", "test"] as const;
-export const Split = z.enum(SPLITS);
-export type Split = z.infer<typeof Split>;
-
 const count = z.int().nonnegative();
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits");
-export const ShardName = z.string().regex(/^(train|validation|test)_[1-9]\d*$/, "a shard's name, such as train_1");
+/** Which splits there are is the dataset's to say. */
+export const Split = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/, "a split's name");
+/** `<split>_<n>` */
+export const ShardName = z
+	.string()
+	.regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}_[1-9]\d{0,8}$/, "a shard's name: its split, _ and a number");
+const TableName = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, "a table's name");
 
 /** A path relative to the lake: no climbing, no absolute path, no backslash. */
 export const LakePath = z
@@ -25,8 +26,7 @@ const findingCodes = Object.keys(FINDINGS) as [FindingCode, ...FindingCode[]];
 export const TableFile = z.object({ path: LakePath, bytes: count, sha256: Sha256, rows: count });
 export type TableFile = z.infer<typeof TableFile>;
 
-/** Counts of one shard; a snapshot sums them. */
-export const Counts = z.object({
+const ownCounts = {
 	rows_in: count,
 	rows_published: count,
 	rows_rejected: count,
@@ -34,14 +34,17 @@ export const Counts = z.object({
 	members_published: count,
 	members_rejected: count,
 	orphans: count,
-	prompts: count,
-	pairs: count,
-	ties: count,
 	/** Bytes of the shard's distinct objects. */
 	objects_bytes: count,
 	rows_unselected: count.optional(),
 	members_unselected: count.optional(),
-});
+};
+
+const CoreCounts = z.object(ownCounts);
+/** What is counted of every dataset. */
+export type CoreCounts = z.infer<typeof CoreCounts>;
+/** Counts of one shard, the dataset's own among them; a snapshot sums them. */
+export const Counts = CoreCounts.catchall(count.optional());
 export type Counts = z.infer<typeof Counts>;
 
 export const Receipt = z.object({
@@ -61,7 +64,7 @@ export const Receipt = z.object({
 	settings: Settings,
 	counts: Counts,
 	findings: z.partialRecord(z.enum(findingCodes), count),
-	files: z.array(TableFile.extend({ table: z.enum(TABLE_NAMES) })),
+	files: z.array(TableFile.extend({ table: TableName })),
 });
 export type Receipt = z.infer<typeof Receipt>;
 
@@ -92,8 +95,8 @@ export const Snapshot = z.object({
 		}),
 	),
 	skipped: z.array(z.object({ shard: ShardName, code: z.string(), detail: z.string() })),
-	tables: z.record(z.enum(TABLE_NAMES), z.object({ delta_version: count, files: z.array(TableFile) })),
-	counts: Counts.extend({ shards: count, metadata_stray_rows: count }),
+	tables: z.record(TableName, z.object({ delta_version: count, files: z.array(TableFile) })),
+	counts: z.object({ ...ownCounts, shards: count, metadata_stray_rows: count }).catchall(count.optional()),
 });
 export type Snapshot = z.infer<typeof Snapshot>;
 

@@ -4,3 +4,5 @@
  */
 export const EXTENSION = { webp: "webp", jpeg: "jpg", png: "png", avif: "avif" } as const;
 export type StoredFormat = keyof typeof EXTENSION;
+/** What the images of a dataset may be. */
+export type SourceFormat = "webp" | "png";

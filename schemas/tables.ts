@@ -1,95 +1,68 @@
-/** The four tables: their columns, as DuckDB writes them and as Delta names them. */
+/** Tables of a lake: their columns, as DuckDB writes them and as Delta names them. */
 
 export type ColumnType =
 	| "text"
+	/** Signed, 8, 32 and 64 bits. A wider signed type holds what is unsigned at its source: Delta has no unsigned ones. */
 	| "byte"
 	| "integer"
 	| "long"
+	/** Floating point, 32 and 64 bits. */
+	| "real"
+	| "double"
+	/** A moment, in microseconds since 1970 UTC. */
+	| "timestamp"
 	| "texts"
-	/** `STRUCT(image_id, object_key, rank, overall_rating, image_text_alignment_rating, fidelity_rating)[]` */
-	| "prompt_images";
+	/** A list of structs with these fields. */
+	| { list: readonly Column[] };
 
 export interface Column {
 	name: string;
 	type: ColumnType;
 }
 
-function columns(type: ColumnType, ...names: string[]): Column[] {
+export interface Table {
+	name: string;
+	/** Those inside the parquet files, in order; the partition columns come after them. */
+	columns: readonly Column[];
+	/** Columns that tell one row from the others of its shard. */
+	key: readonly string[];
+}
+
+/** Several columns of one type. */
+export function columns(type: ColumnType, ...names: string[]): Column[] {
 	return names.map((name) => ({ name, type }));
 }
 
-function pairSide(side: "better" | "worse"): Column[] {
-	return [
-		...columns("text", `${side}_image_id`, `${side}_image_path`, `${side}_object_key`),
-		...columns(
-			"byte",
-			`${side}_rank`,
-			`${side}_overall_rating`,
-			`${side}_image_text_alignment_rating`,
-			`${side}_fidelity_rating`,
-		),
-	];
+/** Whether DuckDB's client gives a column's values as numbers. */
+export function isNumeric(type: ColumnType): boolean {
+	return typeof type === "string" && ["byte", "integer", "long", "real", "double"].includes(type);
 }
 
-/** Tables in the order in which a publish commits them. */
-export const TABLE_NAMES = ["images", "prompts", "pairs", "quarantine"] as const;
-export type TableName = (typeof TABLE_NAMES)[number];
+/** What each row of `images` says of its bytes, whatever the dataset. */
+export const OBJECT_COLUMNS: readonly Column[] = [
+	...columns("text", "object_key", "sha256"),
+	...columns("long", "bytes"),
+	...columns("text", "format"),
+	...columns("integer", "width", "height"),
+	...columns("text", "source_sha256"),
+	...columns("long", "source_bytes"),
+	...columns("integer", "source_width", "source_height"),
+	...columns("text", "crc32", "pixel_sha256", "dhash"),
+	...columns("texts", "warnings"),
+];
 
-/** Columns inside the parquet files, in order; the partition columns `split` and `shard` come after them. */
-export const TABLES: Record<TableName, Column[]> = {
-	images: [
-		...columns("text", "image_id", "image_path", "prompt_id", "prompt", "classification"),
-		...columns(
-			"byte",
-			"image_amount_in_total",
-			"rank",
-			"overall_rating",
-			"image_text_alignment_rating",
-			"fidelity_rating",
-		),
-		...columns("text", "object_key", "sha256"),
-		...columns("long", "bytes"),
-		...columns("text", "format"),
-		...columns("integer", "width", "height"),
-		...columns("text", "source_sha256"),
-		...columns("long", "source_bytes"),
-		...columns("integer", "source_width", "source_height"),
-		...columns("text", "crc32", "pixel_sha256", "dhash"),
-		...columns("texts", "warnings"),
-	],
-	prompts: [
-		...columns("text", "prompt_id", "prompt", "classification"),
-		...columns("prompt_images", "images"),
-		...columns("integer", "image_count", "expected_count", "pair_count", "tie_count", "inversion_count"),
-	],
-	pairs: [...columns("text", "prompt_id", "prompt", "classification"), ...pairSide("better"), ...pairSide("worse")],
-	quarantine: [
-		...columns("text", "code", "severity", "image_path", "prompt_id", "member", "detail", "row"),
-		...columns("long", "bytes"),
-		...columns("text", "sha256"),
-	],
-};
-
-export const PARTITION_COLUMNS: Column[] = [
+export const PARTITION_COLUMNS: readonly Column[] = [
 	{ name: "split", type: "text" },
 	{ name: "shard", type: "integer" },
 ];
 
-export const PROMPT_IMAGE_FIELDS: Column[] = [
-	...columns("text", "image_id", "object_key"),
-	...columns("byte", "rank", "overall_rating", "image_text_alignment_rating", "fidelity_rating"),
-];
+/** A cell without parts. */
+export type Scalar = string | number | null;
 
-export interface PromptImage {
-	image_id: string;
-	object_key: string;
-	rank: number;
-	overall_rating: number;
-	image_text_alignment_rating: number;
-	fidelity_rating: number;
-}
+/** What a dataset tells of one image, by the lake's column names. */
+export type Row = Readonly<Record<string, Scalar>>;
 
-export type Cell = string | number | null | string[] | PromptImage[];
+export type Cell = Scalar | string[] | Record<string, Scalar>[];
 
 /** One row of a table; keys are the table's columns. */
 export type TableRow = Record<string, Cell>;

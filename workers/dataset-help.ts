@@ -1,21 +1,20 @@
-import type { Dataset } from "../pipelines/dataset.js";
+import { type Dataset, splitNames } from "../pipelines/dataset.js";
 
-/** What the command line's help says of a dataset. */
+/** What the command line's help says of a dataset, in examples too. */
 export interface DatasetHelp {
-	/** As its readers call it. */
 	title: string;
 	/** Where it is on the Hub. */
 	source: string;
-	/** A downloaded copy, in examples. */
+	/** A downloaded copy. */
 	folder: string;
 	subsets: readonly string[];
 	smallSubset: string;
 	defaultSubset: string;
 	splits: readonly string[];
-	/** A list of shards, in examples. */
+	/** A list of shards with a range in it, and one of two shards. */
 	someShards: string;
 	fewShards: string;
-	/** Predicates, in examples: by a rating, by a text, and one for whole groups. */
+	/** Predicates: by a number, by a text, and one for whole groups. */
 	predicate: string;
 	textPredicate: string;
 	groupPredicate: string;
@@ -23,28 +22,28 @@ export interface DatasetHelp {
 	exports: readonly string[];
 }
 
-/** The subset that is meant where none is asked for: the largest. */
-export function defaultSubset({ subsets }: Dataset): string {
-	return Object.keys(subsets).at(-1) ?? "";
+export function datasetHelp(dataset: Dataset): DatasetHelp {
+	const { repo, title, layout, card } = dataset;
+	const last = layout.splits.at(-1)?.name ?? "";
+	const subsets = Object.keys(layout.subsets);
+	return {
+		title,
+		source: `hf://${repo}`,
+		folder: `file:///data/${repo.slice(repo.indexOf("/") + 1)}`,
+		subsets,
+		smallSubset: subsets.at(0) ?? "",
+		defaultSubset: layout.defaultSubset,
+		splits: splitNames(dataset),
+		someShards: card.help.shards,
+		fewShards: `${last}_1,${last}_2`,
+		predicate: card.help.where,
+		textPredicate: card.help.whereText,
+		groupPredicate: card.help.whereGroup,
+		exports: exportNames(dataset),
+	};
 }
 
-export function datasetHelp(dataset: Dataset): DatasetHelp {
-	const [first = ""] = dataset.splits;
-	const last = dataset.splits.at(-1) ?? "";
-	const [, name = ""] = dataset.repo.split("/");
-	return {
-		title: name,
-		source: `hf://${dataset.repo}`,
-		folder: `file:///data/${name}`,
-		subsets: Object.keys(dataset.subsets),
-		smallSubset: Object.keys(dataset.subsets).at(0) ?? "",
-		defaultSubset: defaultSubset(dataset),
-		splits: dataset.splits,
-		someShards: `${first}_1,${first}_7-9`,
-		fewShards: `${last}_1,${last}_2`,
-		predicate: "overall_rating >= 6",
-		textPredicate: "classification = 'People'",
-		groupPredicate: "rank = 1",
-		exports: ["hf", "webdataset", "imagereward", "files"],
-	};
+/** The formats there are: the dataset's own, and the core's. */
+export function exportNames({ exports }: Dataset): string[] {
+	return [...Object.keys(exports), "webdataset", "files"];
 }

@@ -1,6 +1,7 @@
 import { open, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import type { Dataset } from "../pipelines/dataset.js";
 import { Expectations } from "../pipelines/expect/expectations.js";
 import { type FoundShard, type JudgedFindings, judgeFindings } from "../pipelines/expect/judge-findings.js";
 import { parseExpected } from "../pipelines/expect/parse-expected.js";
@@ -23,9 +24,12 @@ const MOST_BYTES = 64 * 1024 * 1024;
 const SHOWN = 10;
 
 /** The findings that `--expect` names, or null without it. Throws USAGE, naming the file and the line. */
-export async function readExpected({ expect }: { expect: string | undefined }): Promise<Expectations | null> {
+export async function readExpected(
+	{ expect }: { expect: string | undefined },
+	{ group }: Dataset,
+): Promise<Expectations | null> {
 	if (expect === undefined) return null;
-	return new Expectations(parseExpected(await readWhole(expect), expect));
+	return new Expectations(parseExpected(await readWhole(expect), expect, group));
 }
 
 /** A pipe is read as a file is, so its size is known at the end only. */
@@ -55,10 +59,10 @@ export async function judgeRun(
 	session: Session,
 	{ log }: CommandContext,
 ): Promise<JudgedFindings> {
-	const { store } = session;
-	const tables = await session.tables();
+	const { dataset, store } = session;
+	const tools = { dataset, store, tables: await session.tables() };
 	const work = await workFolder(await session.scratch(), "expect");
-	const rowsOf = (receipt: Receipt) => quarantineRows(receipt, store, tables, join(work, "quarantine.parquet"));
+	const rowsOf = (receipt: Receipt) => quarantineRows(receipt, tools, join(work, "quarantine.parquet"));
 	const good = receipts.map((receipt): FoundShard => {
 		const { shard, findings } = receipt;
 		return { shard, findings, rows: () => rowsOf(receipt), failure: null };
@@ -67,10 +71,10 @@ export async function judgeRun(
 		if (one.code === null) return [];
 		const { shard, findings, receipt, code, detail } = one;
 		const failure = code in FINDINGS ? { code: code as FindingCode, detail: detail ?? "" } : null;
-		return [{ shard, findings, rows: () => (receipt ? rowsOf(receipt) : keptRows(keptFile(one))), failure }];
+		return [{ shard, findings, rows: () => (receipt ? rowsOf(receipt) : keptRows(keptFile(one), dataset)), failure }];
 	});
 	try {
-		const judged = await judgeFindings(expectations, [...good, ...failed]);
+		const judged = await judgeFindings(expectations, dataset, [...good, ...failed]);
 		for (const { shard, cause } of judged.unread) {
 			log.warn(
 				{ shard, err: cause },
@@ -104,7 +108,7 @@ export function judgedText({ expected, first, notFound, ...judged }: JudgedFindi
 	const news = Object.values(judged.new).reduce((sum, count) => sum + (count ?? 0), 0);
 	if (news === 0) lines.push("nothing new was found");
 	for (const one of first.slice(0, SHOWN)) {
-		const about = one.image_path ?? one.member ?? one.prompt_id;
+		const about = one.image_path ?? one.member ?? one.group;
 		lines.push(`new: ${one.code} in ${one.shard}`, ...(about === null ? [] : [`  ${shown(about, 74)}`]));
 		lines.push(...wrapText(one.detail, 76).map((line) => `  ${line}`));
 	}

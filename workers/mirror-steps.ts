@@ -37,7 +37,7 @@ function askedSettings(options: MirrorOptions): AskedSettings {
 
 /** Gives a new lake its id. A store that cannot be written to safely is refused here, before anything is fetched. */
 export async function claimLake(store: LakeStore): Promise<string> {
-	if (store.kind === "s3") await store.prepareWrites();
+	await store.prepareWrites();
 	return ensureLakeId(store);
 }
 

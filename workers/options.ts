@@ -1,22 +1,22 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { allShards, type Dataset, shardParts, subsetShards } from "../pipelines/dataset.js";
+import { allShards, type Dataset, shardParts, splitNames, subsetShards } from "../pipelines/dataset.js";
 import { aboutCode } from "../schemas/codes.js";
 import { LakeError } from "../schemas/errors.js";
 import { didYouMean, orList } from "./command-line/nearest.js";
 import type { WantedOptions } from "./command-line/options.js";
-import { defaultSubset } from "./dataset-help.js";
 
 /** What the options that are more than a value mean: shards of the dataset, addresses, folders. */
 
 /** The shards that `--subset`, `--split` and `--shards` ask for, in the dataset's order. Throws USAGE. */
 export function wantedShards(dataset: Dataset, options: Partial<WantedOptions>): string[] {
-	const subset = options.subset ?? defaultSubset(dataset);
-	requireKnown("--subset", subset, Object.keys(dataset.subsets));
-	for (const split of options.split ?? []) requireKnown("--split", split, dataset.splits);
+	const { subsets, defaultSubset } = dataset.layout;
+	const subset = options.subset ?? defaultSubset;
+	requireKnown("--subset", subset, Object.keys(subsets));
+	for (const split of options.split ?? []) requireKnown("--split", split, splitNames(dataset));
 	const bySubset = new Set(subsetShards(dataset, subset));
-	const splits = new Set<string>(options.split ?? dataset.splits);
+	const splits = new Set<string>(options.split ?? splitNames(dataset));
 	const named = options.shards === undefined ? null : parseShards(dataset, options.shards);
 	if (named && (options.subset !== undefined || options.split !== undefined)) {
 		for (const shard of named) {
@@ -42,14 +42,16 @@ function parseShards(dataset: Dataset, text: string): Set<string> {
 	const known = new Set(allShards(dataset));
 	const named = new Set<string>();
 	for (const part of text.split(",").map((one) => one.trim())) {
-		const match = /^(.+)_(\d+)(?:-(\d+))?$/.exec(part);
+		const match = /^([A-Za-z0-9-]+)_(\d+)(?:-(\d+))?$/.exec(part);
 		const [, split = "", first = "", last = first] = match ?? [];
 		if (!match || Number(last) < Number(first)) {
-			const [some = ""] = dataset.splits;
-			const form = `give names such as ${some}_1,${some}_7-9`;
-			throw new LakeError("USAGE", `--shards cannot be read at ${JSON.stringify(part)}: ${form}.`, {
-				hint: `${didYouMean(part, known)}${aboutCode("USAGE").todo}`,
-			});
+			throw new LakeError(
+				"USAGE",
+				`--shards cannot be read at ${JSON.stringify(part)}: give names such as ${dataset.card.help.shards}.`,
+				{
+					hint: `${didYouMean(part, known)}${aboutCode("USAGE").todo}`,
+				},
+			);
 		}
 		for (let number = Number(first); number <= Number(last); number++) {
 			const shard = `${split}_${number}`;
@@ -62,14 +64,13 @@ function parseShards(dataset: Dataset, text: string): Set<string> {
 
 /** Tells which shards there are: those of its split, else of all splits. */
 function unknownShard(dataset: Dataset, shard: string, known: Set<string>): LakeError {
-	const { split: own, number } = shardParts(shard);
-	const splits = dataset.splits.filter((split) => split === own);
-	const ranges = (splits.length > 0 ? splits : dataset.splits).map((split) => {
-		const count = dataset.shardCount[split];
-		return count === 1 ? `${split}_1` : `${split}_1 to ${split}_${count}`;
+	const { split, number } = shardParts(shard);
+	const { splits } = dataset.layout;
+	const own = splits.find(({ name }) => name === split);
+	const ranges = (own ? [own] : splits).map(({ name, shards }) => {
+		return shards === 1 ? `${name}_1` : `${name}_1 to ${name}_${shards}`;
 	});
-	const last = dataset.shardCount[own];
-	const meant = last === undefined ? didYouMean(shard, known) : `Did you mean ${own}_${number < 1 ? 1 : last}? `;
+	const meant = own ? `Did you mean ${split}_${number < 1 ? 1 : own.shards}? ` : didYouMean(shard, known);
 	return new LakeError("USAGE", `--shards names ${shard}, but ${dataset.repo} has ${ranges.join(", ")}.`, {
 		hint: `${meant}${aboutCode("USAGE").todo}`,
 	});

@@ -1,36 +1,19 @@
 import { constants } from "node:fs";
-import { access, readdir, statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import { access } from "node:fs/promises";
+import { type Dataset, metadataColumns } from "../pipelines/dataset.js";
 import type { MirrorPlan } from "../pipelines/mirror/plan/plan-mirror.js";
 import type { Progress } from "../pipelines/ports/run.js";
-import { LakeError, systemCode } from "../schemas/errors.js";
+import { nearestFolder } from "../pipelines/scratch/disk.js";
+import { LakeError } from "../schemas/errors.js";
 import { type ScratchOptions, scratchFolder } from "./options.js";
 import { sizeText } from "./report/format.js";
 import { type LakeStore, openPredicate } from "./wire.js";
 
 /** What commands look at before they begin. Nothing is made here: wrong usage leaves no trace. */
 
-/** A folder that holds other things must not become a lake by a slip of the hand. Throws LAKE_NOT_A_LAKE. */
-export async function requireLake(store: LakeStore): Promise<void> {
-	if (store.kind === "s3") return store.requireLake();
-	const path = store.name;
-	try {
-		const names = await readdir(path);
-		if (names.length === 0 || names.includes(".irlake") || names.includes("latest.json")) return;
-		const some = names.slice(0, 3).join(", ");
-		throw new LakeError("LAKE_NOT_A_LAKE", `${path} holds other files and is no lake: ${some}.`, { path });
-	} catch (cause) {
-		if (cause instanceof LakeError) throw cause;
-		const code = systemCode(cause);
-		if (code === "ENOENT") return;
-		if (code === "ENOTDIR") throw new LakeError("LAKE_NOT_A_LAKE", `${path} is no folder.`, { path, cause });
-		throw new LakeError("LAKE_UNWRITABLE", `${path} cannot be read.`, { path, cause });
-	}
-}
-
 /** Reads the predicate asked for, so that a wrong one is refused before anything is begun. Throws USAGE. */
-export async function requirePredicate({ where }: { where: string | undefined }): Promise<void> {
-	if (where) await (await openPredicate(where)).close();
+export async function requirePredicate({ where }: { where: string | undefined }, dataset: Dataset): Promise<void> {
+	if (where) await (await openPredicate(where, metadataColumns(dataset))).close();
 }
 
 /** The scratch folder, which may not exist yet. Throws USAGE where it could not be made or written to. */
@@ -49,18 +32,6 @@ export async function requireScratch(options: ScratchOptions, env: NodeJS.Proces
 	}
 }
 
-/** The path itself, or the nearest folder above it that exists. Throws the system's error for what is no folder. */
-async function nearestFolder(path: string): Promise<string> {
-	for (let at = path; ; at = dirname(at)) {
-		try {
-			await readdir(at);
-			return at;
-		} catch (error) {
-			if (systemCode(error) !== "ENOENT" || at === dirname(at)) throw error;
-		}
-	}
-}
-
 /**
  * Looks whether the lake's disk can take what is to be done, before anything is fetched. Images are kept as they are, so
  * a shard takes about its zip's size. Throws NO_SPACE where one shard alone would not fit; the scratch folder's disk is
@@ -71,10 +42,11 @@ export async function requireSpace(
 	{ shards, settings }: Pick<MirrorPlan, "shards" | "settings">,
 	note: Progress["note"],
 ): Promise<void> {
-	if (store.kind === "s3" || settings.image !== "passthrough") return;
+	if (settings.image !== "passthrough") return;
+	const free = await store.freeBytes();
+	if (free === null) return;
 	const lake = store.name;
 	const sizes = shards.filter(({ action }) => action === "process").map(lakeBytes);
-	const free = await freeBytes(lake);
 	const largest = Math.max(0, ...sizes);
 	if (free < largest) {
 		const message = `${lake} has ${sizeText(free)} free, but the largest shard to do needs ${sizeText(largest)}.`;
@@ -87,16 +59,4 @@ export async function requireSpace(
 /** About what a shard takes in the lake: of its zip's size, the share that is chosen. */
 function lakeBytes({ input, selection }: MirrorPlan["shards"][number]): number {
 	return selection ? Math.round((input.bytes * selection.chosen) / Math.max(1, selection.images)) : input.bytes;
-}
-
-/** Free bytes of the file system that holds the folder, or would hold it. */
-export async function freeBytes(folder: string): Promise<number> {
-	for (let at = folder; ; at = dirname(at)) {
-		try {
-			const { bavail, bsize } = await statfs(at);
-			return bavail * bsize;
-		} catch (error) {
-			if (at === dirname(at)) throw error;
-		}
-	}
 }

@@ -13,7 +13,7 @@ import type { MirrorPlan, MirrorRequest } from "../pipelines/mirror/plan/plan-mi
 import { publishOutcomes } from "../pipelines/mirror/publish-run.js";
 import { processShard, ShardFailed, type ShardTools } from "../pipelines/mirror/shard.js";
 import type { Clock, Progress } from "../pipelines/ports/run.js";
-import type { Store } from "../pipelines/ports/store.js";
+import type { Content, Store } from "../pipelines/ports/store.js";
 import { LakeError } from "../schemas/errors.js";
 import type { Receipt } from "../schemas/records.js";
 import { inLanes } from "./lanes.js";
@@ -29,8 +29,10 @@ export interface Run {
 	onShardFailure: OnShardFailure;
 }
 
+type RunTools = ShardTools & { store: Store };
+
 /** Runs a plan to its end. Throws the abort signal's reason, and errors that end the whole run. */
-export async function runMirror(run: Run, tools: ShardTools, signal: AbortSignal): Promise<MirrorOutcome> {
+export async function runMirror(run: Run, tools: RunTools, signal: AbortSignal): Promise<MirrorOutcome> {
 	const { plan, concurrency, onShardFailure } = run;
 	const found = earlierOutcomes(plan, { maxRejectRatio: tools.maxRejectRatio, onShardFailure });
 	const todo = plan.shards.filter(({ action }) => action === "process");
@@ -50,7 +52,8 @@ async function attempt(
 ): Promise<{ receipt: Receipt | null; outcome: ShardOutcome }> {
 	const { shard } = one;
 	try {
-		const receipt = await processShard(one, metadataOf(plan, shard), plan.settings, tools, signal);
+		const task = { plan: one, metadata: metadataOf(plan, shard), settings: plan.settings };
+		const receipt = await processShard(task, tools, signal);
 		tools.progress.shardDone(shard, "done");
 		return { receipt, outcome: goodOutcome(shard, "done") };
 	} catch (error) {
@@ -76,7 +79,7 @@ const SWEPT_TRIES = 5;
 /** Makes a run again, from its plan on, while vacuum takes what it was about to publish. */
 export async function whileSwept<T>(
 	attempt: () => Promise<T>,
-	{ store, clock, note, signal }: { store: Store; clock: Clock; note: Progress["note"]; signal: AbortSignal },
+	{ store, clock, note, signal }: { store: Content; clock: Clock; note: Progress["note"]; signal: AbortSignal },
 ): Promise<T> {
 	for (let swept = 0; ; swept++) {
 		try {

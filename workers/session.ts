@@ -109,7 +109,7 @@ export class Session implements AsyncDisposable {
 	}
 
 	/** What a plan is made with. */
-	async planTools(): Promise<PlanTools> {
+	async planTools(): Promise<PlanTools & { store: wire.LakeStore }> {
 		const { note, options } = this.#context;
 		return {
 			dataset: this.dataset,

@@ -8,18 +8,16 @@ import { arrivedImages } from "../infra/adapters/archive/zip-arrived.js";
 import { recordsStart } from "../infra/adapters/archive/zip-end.js";
 import type { RedisConnection, RedisOptions } from "../infra/adapters/redis.js";
 import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
-import type { FolderStore } from "../infra/adapters/store/folder/store.js";
-import type { S3Store, S3StoreOptions } from "../infra/adapters/store/s3/store.js";
+import type { S3StoreOptions } from "../infra/adapters/store/s3/store.js";
 import type { Dataset } from "../pipelines/dataset.js";
-import type { HubReply } from "../pipelines/doctor/access.js";
 import { readLatestSnapshot } from "../pipelines/lake/snapshot.js";
 import type { ArchiveReader } from "../pipelines/ports/archive.js";
 import type { ExportFiles, ExportTarget } from "../pipelines/ports/exports.js";
 import type { ImagePool } from "../pipelines/ports/images.js";
 import type { Clock, Progress } from "../pipelines/ports/run.js";
-import type { Source, SourcePin } from "../pipelines/ports/source.js";
-import type { TryRoom } from "../pipelines/ports/store.js";
-import type { Predicate, TableFiles } from "../pipelines/ports/tables.js";
+import type { HubReply, Source, SourcePin } from "../pipelines/ports/source.js";
+import type { LakePlace, Store, TryRoom } from "../pipelines/ports/store.js";
+import type { MetadataColumn, Predicate, TableFiles } from "../pipelines/ports/tables.js";
 import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import { LakeError } from "../schemas/errors.js";
 import { systemClock } from "./clock.js";
@@ -38,7 +36,7 @@ export interface QueueConnection extends RedisConnection {
 }
 
 /** Where the lake is, and where its image threads stage objects. */
-export type LakeStore = FolderStore | S3Store;
+export type LakeStore = Store & LakePlace;
 
 interface HubTools {
 	clock: Clock;
@@ -215,9 +213,9 @@ export async function openTables(scratch: string): Promise<TableFiles> {
 }
 
 /** Throws USAGE for a predicate that is refused. */
-export async function openPredicate(where: string): Promise<Predicate> {
+export async function openPredicate(where: string, columns: readonly MetadataColumn[]): Promise<Predicate> {
 	const { openPredicate: open } = await import("../infra/adapters/duckdb/predicate.js");
-	return open(where);
+	return open(where, columns);
 }
 
 export async function openExportFiles(scratch: string): Promise<ExportFiles> {
@@ -245,12 +243,14 @@ export async function openTarget(
  * Image threads on all cores.
  * @param to where good images are staged: for this store, or in a folder of scratch; null when nothing is kept
  */
-export async function openImages(to: LakeStore | string | null, note: Progress["note"]): Promise<ImagePool> {
+export async function openImages(
+	to: Pick<LakePlace, "stage" | "beginStaging"> | string | null,
+	note: Progress["note"],
+): Promise<ImagePool> {
 	const { createImagePool } = await import("../infra/adapters/images/pool/pool.js");
-	const folder = typeof to === "string" ? to : to?.stageFolder;
-	const kind = typeof to === "string" || to?.kind === "s3" ? "scratch" : "folder";
-	const stage = folder === undefined ? null : ({ kind, folder } as const);
-	return createImagePool({ threads: availableParallelism(), stage, note });
+	const stage = typeof to === "string" ? ({ kind: "scratch", folder: to } as const) : (to?.stage ?? null);
+	const beginStaging = typeof to === "string" ? undefined : () => to?.beginStaging();
+	return createImagePool({ threads: availableParallelism(), stage, note, ...(beginStaging ? { beginStaging } : {}) });
 }
 
 /** Name and version of what re-encodes; asked for only where images are not kept as they are. */

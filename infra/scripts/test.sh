@@ -1,7 +1,12 @@
 #!/usr/bin/env bash
-# Runs every test suite and ends with one line: N passed, N failed, N skipped.
+# Compiles what changed, runs the test suites and ends with one line: N passed, N failed, N skipped.
+#
+#   infra/scripts/test.sh [PATTERN…]      of the test files whose path matches one; all of them without
+#
+# Options of Jest may follow: -t 'part of a test's name'.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
+make --silent setup || exit 1
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 NODE_OPTIONS=--experimental-vm-modules NODE_NO_WARNINGS=1 \

@@ -1,19 +1,19 @@
 import { join } from "node:path";
-import { LakeError } from "../../schemas/errors.js";
-import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
-import { TABLE_NAMES, TABLES, type TableName } from "../../schemas/tables.js";
+import type { Receipt, TableFile } from "../../schemas/records.js";
+import type { Table } from "../../schemas/tables.js";
 import { type Dataset, inDatasetOrder } from "../dataset.js";
 import { localTable } from "../lake/local-table.js";
+import { inputSha256, snapshotReceipts, sumFindings } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
-import { changesOf, inputSha256 } from "../mirror/plan/decide.js";
-import { receiptsOf } from "../mirror/plan/plan-mirror.js";
-import type { Store } from "../ports/store.js";
+import { IMAGES, tablesOf } from "../lake/tables.js";
+import { changesOf } from "../mirror/plan/decide.js";
+import type { Reader } from "../ports/store.js";
 import type { PlainRow, RowDifference, TableFiles } from "../ports/tables.js";
 import { type Diff, type ImageBytes, noChanges, note, type ShardChange, type Side, valueChanges } from "./changes.js";
 
 export interface DiffTools {
 	dataset: Dataset;
-	store: Store;
+	store: Reader;
 	tables: TableFiles;
 	/** Folder of this run's own, for tables of a lake that is elsewhere. */
 	work: string;
@@ -22,28 +22,6 @@ export interface DiffTools {
 	/** Told how many shards have to be read, then each that has been. */
 	onShards(count: number): void;
 	onShard(): void;
-}
-
-/** What tells one row of a table from the others of its shard. */
-const KEYS: Record<TableName, string[]> = {
-	images: ["image_path"],
-	prompts: ["prompt_id"],
-	pairs: ["better_image_path", "worse_image_path"],
-	quarantine: TABLES.quarantine.map(({ name }) => name),
-};
-
-/** Receipts of a snapshot's shards, by shard. Throws LAKE_DAMAGED where one is missing. */
-export async function shardReceipts(store: Store, snapshot: Snapshot): Promise<Map<string, Receipt>> {
-	const found = await receiptsOf(
-		store,
-		snapshot.shards.map(({ receipt }) => receipt),
-	);
-	const receipts = snapshot.shards.map(({ shard, work_id, receipt: path }) => {
-		const receipt = found.get(work_id);
-		if (receipt) return [shard, receipt] as const;
-		throw new LakeError("LAKE_DAMAGED", `${path} is missing in ${store.name}`, { path });
-	});
-	return new Map(receipts);
 }
 
 export function snapshotSide({ path, snapshot }: StoredSnapshot): Side {
@@ -62,9 +40,10 @@ export async function diffSnapshots(
 	tools: DiffTools,
 	signal: AbortSignal,
 ): Promise<Diff> {
-	const old = await shardReceipts(tools.store, before.snapshot);
-	const now = await shardReceipts(tools.store, after.snapshot);
-	const rows = Object.fromEntries(TABLE_NAMES.map((table) => [table, noChanges()])) as Diff["rows"];
+	const old = await snapshotReceipts(tools.store, before.snapshot);
+	const now = await snapshotReceipts(tools.store, after.snapshot);
+	const allTables = tablesOf(tools.dataset);
+	const rows: Diff["rows"] = Object.fromEntries(allTables.map(({ name }) => [name, noChanges()]));
 	const shards = shardChanges(tools.dataset, old, now);
 	const diff: Diff = {
 		equal: false,
@@ -75,12 +54,14 @@ export async function diffSnapshots(
 		rows,
 		images: noChanges(),
 		counts: valueChanges(before.snapshot.counts, after.snapshot.counts),
-		findings: valueChanges(findingsOf(old), findingsOf(now)).sort((a, b) => (a.name < b.name ? -1 : 1)),
+		findings: valueChanges(sumFindings(findingsOf(old)), sumFindings(findingsOf(now))).sort((a, b) =>
+			a.name < b.name ? -1 : 1,
+		),
 		unknown: [],
 	};
 	tools.onShards(shards.length);
 	for (const { shard } of shards) {
-		for (const table of TABLE_NAMES) {
+		for (const table of allTables) {
 			signal.throwIfAborted();
 			await compareTable(diff, { shard, table }, old.get(shard), now.get(shard), tools);
 		}
@@ -103,40 +84,36 @@ function shardChanges(dataset: Dataset, old: Map<string, Receipt>, now: Map<stri
 	});
 }
 
-function findingsOf(receipts: Map<string, Receipt>): Record<string, number> {
-	const sums: Record<string, number> = {};
-	for (const { findings } of receipts.values()) {
-		for (const [code, count] of Object.entries(findings)) sums[code] = (sums[code] ?? 0) + (count ?? 0);
-	}
-	return sums;
+function findingsOf(receipts: Map<string, Receipt>): Receipt["findings"][] {
+	return [...receipts.values()].map(({ findings }) => findings);
 }
 
 async function compareTable(
 	diff: Diff,
-	{ shard, table }: { shard: string; table: TableName },
+	{ shard, table }: { shard: string; table: Table },
 	before: Receipt | undefined,
 	after: Receipt | undefined,
 	{ tables, store, work, limit }: DiffTools,
 ): Promise<void> {
-	const [old, now] = [before, after].map((receipt) => receipt?.files.find((file) => file.table === table));
+	const [old, now] = [before, after].map((receipt) => receipt?.files.find((file) => file.table === table.name));
 	if (old?.sha256 === now?.sha256) return;
 	const local = (file: TableFile | undefined, name: string): Promise<string> | null =>
 		file ? localTable(file, store, join(work, `${name}.parquet`)) : null;
 	const [from, to] = [await local(old, "before"), await local(now, "after")];
-	for await (const batch of tables.differences(table, KEYS[table], from, to)) {
+	for await (const batch of tables.differences(table, from, to)) {
 		for (const row of batch) {
 			noteRow(diff, shard, table, row, limit);
-			if (table === "images") noteImage(diff, row, limit);
+			if (table.name === IMAGES) noteImage(diff, row, limit);
 		}
 	}
 }
 
-function noteRow(diff: Diff, shard: string, table: TableName, { before, after }: RowDifference, limit: number): void {
+function noteRow(diff: Diff, shard: string, table: Table, { before, after }: RowDifference, limit: number): void {
 	const change = !before ? "added" : !after ? "removed" : "changed";
 	const row = after ?? before ?? {};
-	const key = Object.fromEntries(KEYS[table].map((column) => [column, row[column] ?? null]));
+	const key = Object.fromEntries(table.key.map((column) => [column, row[column] ?? null]));
 	const columns = before && after ? valueChanges(before, after) : [];
-	const changes = diff.rows[table];
+	const changes = diff.rows[table.name];
 	if (changes) note(changes[change], { shard, key, columns }, limit);
 }
 

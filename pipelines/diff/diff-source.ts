@@ -1,13 +1,15 @@
 import type { Receipt } from "../../schemas/records.js";
-import { shardParts } from "../dataset.js";
+import { shardParts, splitsOf } from "../dataset.js";
+import { commitDatesOf } from "../lake/commit-dates.js";
+import { inputSha256, snapshotReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
-import { changesOf, inputSha256, knownRows, planShards, requireListed, type ShardPlan } from "../mirror/plan/decide.js";
+import { changesOf, knownRows, planShards, requireListed, type ShardPlan, shardWorks } from "../mirror/plan/decide.js";
 import { readShardMetadata, type SplitMetadata } from "../mirror/plan/metadata.js";
-import { commitDatesOf, type MetadataTools, readMetadata, splitsOf } from "../mirror/plan/plan-mirror.js";
+import { type MetadataTools, readMetadata } from "../mirror/plan/plan-mirror.js";
 import type { ArchiveReader } from "../ports/archive.js";
 import type { Listing } from "../ports/source.js";
 import { type Diff, noChanges, type ShardChange, type Side } from "./changes.js";
-import { type DiffTools, shardReceipts, snapshotSide } from "./diff-snapshots.js";
+import { type DiffTools, snapshotSide } from "./diff-snapshots.js";
 import { compareMetadata, type LakeShard, readLakeShard } from "./metadata-rows.js";
 import { comparePictures, sourcePictures } from "./pictures.js";
 
@@ -26,7 +28,7 @@ export async function diffSource(
 ): Promise<Diff> {
 	const { dataset, source, store } = tools;
 	const { snapshot } = stored;
-	const receipts = await shardReceipts(store, snapshot);
+	const receipts = await snapshotReceipts(store, snapshot);
 	const listing = await source.list({ shards: wanted, splits: splitsOf(dataset, wanted) }, signal);
 	const listed = wanted.filter((shard) => listing.shards.has(shard));
 	const splits = splitsOf(dataset, listed);
@@ -38,9 +40,15 @@ export async function diffSource(
 	const metadata = told ? new Map() : await readMetadata(splits, listing, settings, tools, signal, new Set(splits));
 	const rowsSha256 = told ?? new Map([...metadata.values()].flatMap((split: SplitMetadata) => [...split.rowsSha256]));
 	const plans = planShards({
-		...{ dataset, wanted: listed, listing, rowsSha256, settings, base: snapshot },
-		...{ selections: new Map(), remote: new Set<string>() },
-		...{ receipts: byWorkId, commitDates: await commitDatesOf(store, snapshot, listing) },
+		works: shardWorks({ dataset, wanted: listed, listing, settings }, rowsSha256),
+		listing,
+		settings,
+		base: snapshot,
+		receipts: byWorkId,
+		commitDates: await commitDatesOf(store, snapshot, listing),
+		selections: new Map(),
+		remote: new Set(),
+		unkept: new Set(),
 	});
 	const planned = new Map(plans.map((plan) => [plan.shard, plan]));
 	const shards = wanted.flatMap((shard) => shardChange(shard, receipts.get(shard), planned.get(shard)));
@@ -86,7 +94,7 @@ async function compareShard(
 	tools: DiffSourceTools,
 	signal: AbortSignal,
 ): Promise<void> {
-	const prefix = tools.dataset.rowPrefix(shard);
+	const prefix = tools.dataset.layout.rowPrefix(shard);
 	const lake = old ? await readLakeShard(old, prefix, tools) : { rows: new Map(), members: new Map() };
 	if (plan?.metadataRowsSha256 !== old?.inputs.metadata_rows_sha256) {
 		await compareRows(diff, shard, lake, plan ? metadata : new Map(), tools);
@@ -118,7 +126,7 @@ async function compareRows(
 	const before = total(diff);
 	const found = split ? await readShardMetadata(tables, dataset, split, shard) : null;
 	const rows = [...(found?.rows ?? [])].filter(([path]) => found?.chosen?.has(path) !== false);
-	const untold = compareMetadata(shard, known, new Map(rows), changes, limit);
+	const untold = compareMetadata(shard, known, new Map(rows), changes, { dataset, limit });
 	if (untold > 0) {
 		const why = "rows in quarantine; what the metadata said of them is not recorded";
 		diff.unknown.push({ shard, what: "rows", count: untold, why });

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import type { FindingCode } from "../../schemas/codes.js";
 import type { Receipt } from "../../schemas/records.js";
-import { type MetadataRow, ROW_COLUMNS } from "../../schemas/row.js";
+import { type Dataset, metadataColumns, publishedColumns } from "../dataset.js";
 import { localTable } from "../lake/local-table.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { PlainRow, TableFiles } from "../ports/tables.js";
 import { byCodePoint } from "../text.js";
 import { type Changes, type ImageBytes, note, type RowChange, valueChanges } from "./changes.js";
@@ -27,7 +27,7 @@ const QUARANTINE_COLUMNS = ["code", "image_path", "member", "row", "bytes", "sha
 export async function readLakeShard(
 	{ files }: Receipt,
 	prefix: string,
-	{ store, tables, work }: { store: Store; tables: TableFiles; work: string },
+	{ dataset, store, tables, work }: { dataset: Dataset; store: Reader; tables: TableFiles; work: string },
 ): Promise<LakeShard> {
 	const lake: LakeShard = { rows: new Map(), members: new Map() };
 	const quarantined = new Map<string, PlainRow[]>();
@@ -35,7 +35,9 @@ export async function readLakeShard(
 		if (file.table !== "images" && file.table !== "quarantine") continue;
 		const local = await localTable(file, store, join(work, `${file.table}.parquet`));
 		const isImages = file.table === "images";
-		const columns = isImages ? [...ROW_COLUMNS, ...IMAGE_COLUMNS] : QUARANTINE_COLUMNS;
+		const columns = isImages
+			? [...publishedColumns(dataset).map(({ name }) => name), ...IMAGE_COLUMNS]
+			: QUARANTINE_COLUMNS;
 		for await (const batch of tables.read(local, columns)) {
 			for (const row of batch) {
 				if (isImages) addImage(lake, row, prefix);
@@ -79,10 +81,11 @@ function addQuarantined(lake: LakeShard, quarantined: Map<string, PlainRow[]>, r
 export function compareMetadata(
 	shard: string,
 	lake: Map<string, PlainRow | null>,
-	source: Map<string, MetadataRow[]>,
+	source: Map<string, PlainRow[]>,
 	changes: Changes<RowChange>,
-	limit: number,
+	{ dataset, limit }: { dataset: Dataset; limit: number },
 ): number {
+	const compared = metadataColumns(dataset).map(({ name }) => name);
 	let untold = 0;
 	for (const path of [...new Set([...lake.keys(), ...source.keys()])].sort(byCodePoint)) {
 		const known = lake.get(path);
@@ -93,14 +96,14 @@ export function compareMetadata(
 		else if (!rows) note(changes.removed, about, limit);
 		else {
 			// Rows that contradict each other: the first that says otherwise.
-			const columns = rows.map((row) => differing(known, row)).find((found) => found.length > 0);
+			const columns = rows.map((row) => differing(known, row, compared)).find((found) => found.length > 0);
 			if (columns) note(changes.changed, { ...about, columns }, limit);
 		}
 	}
 	return untold;
 }
 
-function differing(known: PlainRow, row: MetadataRow) {
-	const before = Object.fromEntries(ROW_COLUMNS.map((column) => [column, known[column]]));
-	return valueChanges(before, row);
+function differing(known: PlainRow, row: PlainRow, columns: string[]) {
+	const chosen = (from: PlainRow) => Object.fromEntries(columns.map((column) => [column, from[column]]));
+	return valueChanges(chosen(known), chosen(row));
 }

@@ -1,4 +1,5 @@
 import { LakeError } from "../../schemas/errors.js";
+import { shardFiles } from "../dataset.js";
 import { openMembers } from "../mirror/content/members.js";
 import type { MetadataTools } from "../mirror/plan/plan-mirror.js";
 import type { ArchiveReader, Member } from "../ports/archive.js";
@@ -28,7 +29,7 @@ export async function sourcePictures(
 	}
 	try {
 		const { onRetry = () => {} } = tools;
-		const members = await openMembers(input, shard, { ...tools, onRetry }, signal);
+		const members = await openMembers(input, shardFiles(tools.dataset, shard), { ...tools, onRetry }, signal);
 		await members.release();
 		return new Map(members.all.map((member) => [member.name, zipBytes(member)]));
 	} catch (error) {

@@ -1,15 +1,5 @@
-import type { LakeError } from "../../schemas/errors.js";
+import type { HubReply } from "../ports/source.js";
 import { failed, ok, skipped, type Verdict, warn } from "./check.js";
-
-/** One question to the Hub, and what came of it. */
-export interface HubReply {
-	/** The answer's own time; null where there was none. */
-	date: Date | null;
-	/** This machine's time in the middle of the exchange. */
-	at: Date;
-	/** Null of a good answer. */
-	error: LakeError | null;
-}
 
 /** Where a token was found, never the token itself. `origin`: variable or file; null without one. */
 export interface TokenOrigin {

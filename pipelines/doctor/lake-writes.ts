@@ -1,7 +1,8 @@
 import { link, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError, systemCode } from "../../schemas/errors.js";
-import type { Store } from "../ports/store.js";
+import type { Reader, Records } from "../ports/store.js";
+import { isDiskFull } from "../scratch/disk.js";
 
 /** Tries out what publishing needs of a lake, in a room of its own that is given up afterwards. */
 
@@ -54,7 +55,7 @@ async function syncNames(folder: string): Promise<void> {
 function refusal(what: string, cause: unknown): LakeError {
 	const code = systemCode(cause) ?? "error";
 	const message = `The lake's file system refuses to ${what} (${code}).`;
-	if (code === "ENOSPC" || code === "EDQUOT") return new LakeError("NO_SPACE", message, { cause, hint: NO_ROOM });
+	if (isDiskFull(cause)) return new LakeError("NO_SPACE", message, { cause, hint: NO_ROOM });
 	const links = what === "link a file";
 	return new LakeError(links ? "LAKE_UNSUPPORTED" : "LAKE_UNWRITABLE", message, {
 		cause,
@@ -63,7 +64,7 @@ function refusal(what: string, cause: unknown): LakeError {
 }
 
 /** What a store must do as it is asked to: write, read back, list. Throws the store's own errors, LAKE_UNSUPPORTED where it lies. */
-export async function tryStore(store: Store): Promise<void> {
+export async function tryStore(store: Reader & Records): Promise<void> {
 	const path = "rights/record.json";
 	const content = Buffer.from('{"try": 1}\n');
 	await store.putIfAbsent(path, content);
@@ -82,7 +83,7 @@ const ROUNDS = 5;
  * likewise, a swap against what is no longer there must lose, and what stands there is what the winner wrote.
  * Null, or what went wrong. Throws the store's own errors.
  */
-export async function raceWriters(one: Store, two: Store): Promise<string | null> {
+export async function raceWriters(one: Reader & Records, two: Reader & Records): Promise<string | null> {
 	for (let round = 1; round <= ROUNDS; round++) {
 		const path = `races/${round}.json`;
 		const puts = [Buffer.from(`{"one": ${round}}\n`), Buffer.from(`{"two": ${round}}\n`)] as const;

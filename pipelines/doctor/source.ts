@@ -1,5 +1,4 @@
 import { FINDINGS } from "../../schemas/codes.js";
-import type { Split } from "../../schemas/records.js";
 import type { Listing } from "../ports/source.js";
 import { failed, ok, someNames, type Verdict } from "./check.js";
 
@@ -9,7 +8,7 @@ export interface SourceSurvey {
 	where: string;
 	/** Bytes of each shard that is there. */
 	shards: Map<string, number>;
-	splits: Set<Split>;
+	splits: Set<string>;
 	/** Files that are there and cannot be read. */
 	unreadable: string[];
 }
@@ -17,7 +16,7 @@ export interface SourceSurvey {
 /** The shards and metadata that the flags ask for. */
 export interface Wanted {
 	shards: string[];
-	splits: Split[];
+	splits: string[];
 }
 
 export function surveyOfListing({ uri, commit, committedAt, shards, metadata }: Listing): SourceSurvey {

@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { access, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError, systemCode } from "../../schemas/errors.js";
-import type { Dataset } from "../dataset.js";
+import { type Dataset, metadataPath } from "../dataset.js";
 import type { SourceSurvey, Wanted } from "./source.js";
 
 /**
@@ -24,10 +24,10 @@ export async function surveyFolder(
 		return bytes === "unreadable" ? 0 : bytes;
 	};
 	for (const split of wanted.splits) {
-		if ((await look(dataset.metadataPath(split))) !== null) survey.splits.add(split);
+		if ((await look(metadataPath(dataset, split))) !== null) survey.splits.add(split);
 	}
 	for (const shard of wanted.shards) {
-		const bytes = (await look(dataset.zipPath(shard))) ?? (await look(dataset.folderPath(shard)));
+		const bytes = (await look(dataset.layout.zipPath(shard))) ?? (await look(dataset.layout.folderPath(shard)));
 		if (bytes !== null) survey.shards.set(shard, bytes);
 	}
 	return survey;

@@ -1,17 +1,18 @@
 import type { FindingCode } from "../../schemas/codes.js";
 import type { ExpectedFinding } from "../../schemas/expected.js";
-import { shardParts } from "../dataset.js";
+import { type Dataset, shardParts } from "../dataset.js";
 
 /** What a finding is about, as far as an expectation can name it. What is not known of it is absent. */
 export interface About {
 	code: FindingCode;
 	shard: string;
 	image_path?: string | null;
-	prompt_id?: string | null;
+	/** The value of the dataset's group column. */
+	group?: string | null;
 	member?: string | null;
 }
 
-const FIELDS = ["shard", "split", "image_path", "prompt_id", "member"] as const;
+const FIELDS = ["shard", "split", "image_path", "group", "member"] as const;
 type Field = (typeof FIELDS)[number];
 
 interface Entry {
@@ -48,19 +49,28 @@ export class Expectations {
 	}
 
 	/** How many entries were not found, of those that are about these shards or about no shard in particular. */
-	notFound(shards: string[]): number {
+	notFound(dataset: Dataset, shards: string[]): number {
 		const looked = new Set(shards);
 		const splits = new Set(shards.map((shard) => shardParts(shard).split));
+		const prefixes = shards.map((shard) => dataset.layout.rowPrefix(shard));
 		let count = 0;
 		for (const { entries } of this.#sets.values()) {
 			for (const { expected, found } of entries.values()) {
-				const shard = expected.shard ?? /^images\/\w+\/(\w+)\//.exec(expected.image_path ?? "")?.[1];
-				const here = shard !== undefined ? looked.has(shard) : !expected.split || splits.has(expected.split);
-				if (here && !found) count++;
+				if (!found && isHere(expected, { looked, splits, prefixes })) count++;
 			}
 		}
 		return count;
 	}
+}
+
+/** Whether an entry is about one of the shards that were looked at, or about none in particular. */
+function isHere(
+	{ shard, split, image_path }: ExpectedFinding,
+	{ looked, splits, prefixes }: { looked: Set<string>; splits: Set<string>; prefixes: string[] },
+): boolean {
+	if (shard !== undefined) return looked.has(shard);
+	if (typeof image_path === "string") return prefixes.some((prefix) => image_path.startsWith(prefix));
+	return split === undefined || splits.has(split);
 }
 
 function keyOf(values: Partial<Record<Field, string | null | undefined>> & { code: string }, fields: Field[]): string {

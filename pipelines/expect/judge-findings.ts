@@ -1,5 +1,6 @@
 import { FINDINGS, type FindingCode, type Severity } from "../../schemas/codes.js";
 import type { Receipt } from "../../schemas/records.js";
+import type { Dataset } from "../dataset.js";
 import type { About, Expectations } from "./expectations.js";
 
 /** Telling new findings from expected ones. */
@@ -40,7 +41,11 @@ export interface JudgedFindings {
 const MOST_TOLD = 100;
 
 /** Judges every finding. Throws nothing: it comes after the publish, and a run that is published has not failed. */
-export async function judgeFindings(expectations: Expectations, shards: FoundShard[]): Promise<JudgedFindings> {
+export async function judgeFindings(
+	expectations: Expectations,
+	dataset: Dataset,
+	shards: FoundShard[],
+): Promise<JudgedFindings> {
 	const judged: JudgedFindings = { expected: {}, new: {}, first: [], notFound: 0, unread: [] };
 	const told: Record<Severity, NewFinding[]> = { fatal: [], reject: [], warn: [] };
 	function judge(found: FoundFinding, shard: string): void {
@@ -50,7 +55,7 @@ export async function judgeFindings(expectations: Expectations, shards: FoundSha
 		if (!expected && told[severity].length < MOST_TOLD) told[severity].push({ ...found, severity, shard });
 	}
 	for (const { shard, findings, rows, failure } of shards) {
-		if (failure) judge({ ...failure, image_path: null, prompt_id: null, member: null }, shard);
+		if (failure) judge({ ...failure, image_path: null, group: null, member: null }, shard);
 		if (Object.values(findings).every((count) => !count)) continue;
 		try {
 			const read: FoundFinding[] = [];
@@ -64,7 +69,10 @@ export async function judgeFindings(expectations: Expectations, shards: FoundSha
 		}
 	}
 	judged.first = [...told.fatal, ...told.reject, ...told.warn].slice(0, MOST_TOLD);
-	judged.notFound = expectations.notFound(shards.map(({ shard }) => shard));
+	judged.notFound = expectations.notFound(
+		dataset,
+		shards.map(({ shard }) => shard),
+	);
 	return judged;
 }
 

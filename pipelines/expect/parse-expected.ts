@@ -1,13 +1,14 @@
 import { LakeError } from "../../schemas/errors.js";
-import { ExpectedFinding } from "../../schemas/expected.js";
+import { type ExpectedFinding, expectedFinding } from "../../schemas/expected.js";
 import { elementOffsets, firstBadOffset, lineAndColumn } from "../mirror/check/json-error-place.js";
 import { shown } from "../text.js";
 
 /**
  * The entries of an `--expect` file: a JSON array of objects, or one object a line. Of an empty one there are none.
- * Throws USAGE, naming file and line.
+ * Throws USAGE, naming file and line. @param groupColumn what the dataset calls its groups
  */
-export function parseExpected(content: Buffer, file: string): ExpectedFinding[] {
+export function parseExpected(content: Buffer, file: string, groupColumn: string | null): ExpectedFinding[] {
+	const schema = expectedFinding(groupColumn);
 	let text: string;
 	try {
 		text = new TextDecoder("utf-8", { fatal: true }).decode(content);
@@ -16,11 +17,11 @@ export function parseExpected(content: Buffer, file: string): ExpectedFinding[] 
 	}
 	if (text.trimStart().startsWith("[")) {
 		const values = parseJson(text, file, 1) as unknown[]; // it begins with a bracket
-		return values.map((value, at) => parseEntry(value, file, () => lineOfElement(text, at)));
+		return values.map((value, at) => parseEntry(schema, value, file, () => lineOfElement(text, at)));
 	}
 	return text.split("\n").flatMap((line, at) => {
 		if (line.trim() === "") return [];
-		return parseEntry(parseJson(line, file, at + 1), file, () => at + 1);
+		return parseEntry(schema, parseJson(line, file, at + 1), file, () => at + 1);
 	});
 }
 
@@ -35,8 +36,13 @@ function parseJson(text: string, file: string, firstLine: number): unknown {
 	}
 }
 
-function parseEntry(value: unknown, file: string, line: () => number): ExpectedFinding {
-	const parsed = ExpectedFinding.safeParse(value);
+function parseEntry(
+	schema: ReturnType<typeof expectedFinding>,
+	value: unknown,
+	file: string,
+	line: () => number,
+): ExpectedFinding {
+	const parsed = schema.safeParse(value);
 	if (parsed.success) return parsed.data;
 	const [issue] = parsed.error.issues;
 	if (issue?.code === "unrecognized_keys") {

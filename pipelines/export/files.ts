@@ -1,55 +1,85 @@
 import { writeFile } from "node:fs/promises";
-import type { Split } from "../../schemas/records.js";
-import { ROW_COLUMNS, type SourceRow, TEXT_COLUMNS } from "../../schemas/row.js";
-import { type Dataset, shardParts } from "../dataset.js";
-import { imageFiles } from "../datasets/imagereward-db/exports/imagereward.js";
-import { countShard } from "../datasets/imagereward-db/exports/prompts.js";
-import type { ExportColumn, ExportFiles } from "../ports/exports.js";
-import { type Exported, type ExportJob, fileNameOf, type ImageRow } from "./job.js";
+import type { ColumnType, Scalar } from "../../schemas/tables.js";
+import { type Dataset, metadataPath, type SourceColumn, shardParts } from "../dataset.js";
+import type { ExportColumn, Exported, ExportFiles, ExportJob, ImageRow } from "../ports/exports.js";
+import { fileNameOf, imageFiles } from "./job.js";
 import { writeParquet } from "./write-parquet.js";
-
-const TEXTS: ReadonlySet<string> = new Set(TEXT_COLUMNS);
-const COLUMNS: ExportColumn[] = ROW_COLUMNS.map((name) => ({ name, type: TEXTS.has(name) ? "text" : "byte" }));
 
 /** Rows of a row group of the metadata: 100,000 take about 20 MB. */
 const GROUP_ROWS = 2048;
 
+/** An image, and the path that its file has in this export: it may have been encoded anew. */
+interface PlacedImage {
+	image: ImageRow;
+	shard: string;
+	path: string;
+}
+
 /**
- * The layout that the dataset's card describes, unpacked: `images/<split>/<shard>/<uuid>.webp` with `<shard>.json` beside
- * them, and `metadata-<split>.parquet`. It is a source for a mirror as well.
+ * The source's own layout, unpacked: each shard's images in its folder with its JSON beside them, and each split's
+ * metadata. It is a source for a mirror as well.
  */
 export async function exportFiles(job: ExportJob, parquet: ExportFiles, dataset: Dataset): Promise<Exported> {
-	const counts = { images: 0, prompts: 0, pairs: 0, ties: 0 };
+	const { layout } = dataset;
 	const files = [];
-	const metadata = new Map<Split, SourceRow[]>();
-	for await (const shard of job.shards()) {
-		countShard(counts, shard);
-		const folder = dataset.folderPath(shard.shard);
+	const bySplit = new Map<string, PlacedImage[]>();
+	for await (const { shard, rows } of job.shards()) {
+		const folder = layout.folderPath(shard);
 		const pathOf = (image: ImageRow): string => `${folder}/${fileNameOf(image)}`;
-		const rows = shard.rows.map((image) => sourceRow(image, pathOf(image)));
-		const { split } = shardParts(shard.shard);
-		metadata.set(split, [...(metadata.get(split) ?? []), ...rows]);
-		await imageFiles(job, shard.rows, pathOf);
-		const text = `${JSON.stringify(rows, null, 4)}\n`;
-		files.push(await job.file(`${folder}/${dataset.jsonName(shard.shard)}`, (local) => writeFile(local, text)));
+		const placed = rows.map((image) => ({ image, shard, path: pathOf(image) }));
+		const { split } = shardParts(shard);
+		bySplit.set(split, [...(bySplit.get(split) ?? []), ...placed]);
+		await imageFiles(job, rows, pathOf);
+		const text = `${JSON.stringify(jsonOf(dataset, placed), null, 4)}\n`;
+		files.push(await job.file(`${folder}/${layout.jsonName(shard)}`, (local) => writeFile(local, text)));
 	}
-	for (const [split, rows] of metadata) {
-		if (rows.length === 0) continue;
-		const groups = Array.from({ length: Math.ceil(rows.length / GROUP_ROWS) }, (_, at) => {
-			return rows.slice(at * GROUP_ROWS, (at + 1) * GROUP_ROWS);
+	for (const [split, placed] of bySplit) {
+		if (placed.length === 0) continue;
+		const told = dataset.columns.filter(({ metadata }) => metadata !== undefined);
+		const groups = Array.from({ length: Math.ceil(placed.length / GROUP_ROWS) }, (_, at) => {
+			return placed.slice(at * GROUP_ROWS, (at + 1) * GROUP_ROWS);
 		});
-		const cells = async (row: SourceRow) => ROW_COLUMNS.map((name) => row[name]);
+		const cells = async (one: PlacedImage) => told.map((column) => metadataCell(column, one));
 		files.push(
-			await job.file(dataset.metadataPath(split), (local) => {
-				return writeParquet(parquet, COLUMNS, groups, cells, null, local, job.signal);
+			await job.file(metadataPath(dataset, split), (local) => {
+				return writeParquet(parquet, told.map(exportColumn), groups, cells, null, local, job.signal);
 			}),
 		);
 	}
-	return { counts, files, last: null };
+	return { files, last: null };
 }
 
-/** The nine columns; the path is that of the file as it is stored, which may have been encoded anew. */
-function sourceRow(image: ImageRow, path: string): SourceRow {
-	const cells = ROW_COLUMNS.map((name) => [name, name === "image_path" ? path : image[name]] as const);
-	return Object.fromEntries(cells) as SourceRow; // one cell for each of its columns
+/** A shard's JSON, in the form of the source's. */
+function jsonOf({ columns, layout }: Dataset, placed: PlacedImage[]): unknown {
+	const rows = placed.map(({ image, path }) => {
+		const fields = columns.flatMap(({ name, json }) => {
+			if (json === undefined || (layout.json === "object" && name === "image_path")) return [];
+			return [[json.field, name === "image_path" ? path : image[name]]];
+		});
+		return [path.slice(path.lastIndexOf("/") + 1), Object.fromEntries(fields)] as const;
+	});
+	return layout.json === "object" ? Object.fromEntries(rows) : rows.map(([, row]) => row);
 }
+
+function metadataCell({ name, derive, metadata }: SourceColumn, { image, shard, path }: PlacedImage): Scalar {
+	if (derive !== undefined) return derive(shard, path);
+	const cell = name === "image_path" ? path : (image[name] ?? null);
+	return metadata?.write ? metadata.write(cell) : cell;
+}
+
+const TYPES = { text: "text", integer: "long", real: "double", timestamp: "timestamp" } as const;
+
+/** As narrow as the lake's own column, where that is of the same kind. */
+function exportColumn({ type, metadata }: SourceColumn): ExportColumn {
+	const told = metadata?.type ?? "text";
+	const name = metadata?.column ?? "";
+	const own: Partial<Record<string, ExportColumn["type"]>> = NARROW[told];
+	return { name, type: own[String(type)] ?? TYPES[told] };
+}
+
+const NARROW = {
+	text: {},
+	integer: { byte: "byte", integer: "integer" },
+	real: { real: "real" },
+	timestamp: {},
+} as const satisfies Record<string, Partial<Record<ColumnType & string, ExportColumn["type"]>>>;

@@ -1,34 +1,39 @@
 import { join } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
-import { ROW_COLUMNS } from "../../schemas/row.js";
-import { shardParts } from "../dataset.js";
+import { type Dataset, publishedColumns } from "../dataset.js";
 import { localTable } from "../lake/local-table.js";
+import { tableFile } from "../lake/paths.js";
 import { sha256Of } from "../lake/snapshot.js";
-import type { Store } from "../ports/store.js";
+import type { ImageRow } from "../ports/exports.js";
+import type { Reader, Store } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
-import type { ImageRow } from "./job.js";
 
-const COLUMNS = ["image_id", ...ROW_COLUMNS, "object_key", "sha256", "bytes", "format", "width", "height"];
+const OBJECT_COLUMNS = ["object_key", "sha256", "bytes", "format", "width", "height"];
+
+export interface ReadTools {
+	dataset: Dataset;
+	store: Store;
+	tables: TableFiles;
+	/** Folder of this run's own. */
+	work: string;
+}
 
 /**
  * A shard's good images, in the order of its JSON. The parquet is held against the snapshot's hash before it is read.
- * Throws LAKE_DAMAGED. @param work folder of this run's own
+ * Throws LAKE_DAMAGED.
  */
 export async function readShardRows(
 	shard: string,
 	snapshot: Snapshot,
-	store: Store,
-	tables: TableFiles,
-	work: string,
+	{ dataset, store, tables, work }: ReadTools,
 ): Promise<ImageRow[]> {
-	const { split, number } = shardParts(shard);
-	const folder = `tables/images/split=${split}/shard=${number}/`;
+	const columns = ["image_id", ...publishedColumns(dataset).map(({ name }) => name), ...OBJECT_COLUMNS];
 	const rows: ImageRow[] = [];
 	for (const file of snapshot.tables.images?.files ?? []) {
-		if (!file.path.startsWith(folder)) continue;
+		if (tableFile.parse(file.path)?.shard !== shard) continue;
 		const local = await localTable(file, store, join(work, "images.parquet"));
-		for await (const batch of tables.read(local, COLUMNS)) {
+		for await (const batch of tables.read(local, columns)) {
 			rows.push(...(batch as unknown as ImageRow[])); // these columns, of a file whose hash was just checked
 		}
 	}
@@ -36,7 +41,7 @@ export async function readShardRows(
 }
 
 /** An image's stored bytes. Throws LAKE_DAMAGED where they are missing or not those of its SHA-256. */
-export async function readImage(store: Store, image: ImageRow): Promise<Buffer> {
+export async function readImage(store: Reader, image: ImageRow): Promise<Buffer> {
 	const path = image.object_key;
 	const content = await store.get(path);
 	if (content && content.length === image.bytes && sha256Of(content) === image.sha256) return content;

@@ -2,15 +2,15 @@ import { rm, stat, writeFile } from "node:fs/promises";
 import { LakeError } from "../../schemas/errors.js";
 import { EXPORT_RECORD, type ExportedFile, type ExportKey, ExportRecord } from "../../schemas/export.js";
 import { canonicalJson, recordText, type Snapshot } from "../../schemas/records.js";
-import { promptsOf } from "../datasets/imagereward-db/exports/prompts.js";
-import type { ExportTarget } from "../ports/exports.js";
-import type { Store } from "../ports/store.js";
+import type { Dataset } from "../dataset.js";
+import type { Exported, ExportJob, ExportTarget, ImageRow } from "../ports/exports.js";
+import type { Reader, Store } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { hashFile } from "../scratch/hash-file.js";
-import type { Exported, ExportJob, ImageRow } from "./job.js";
 import { readImage, readShardRows } from "./read-shard.js";
 
 export interface ExportTools {
+	dataset: Dataset;
 	store: Store;
 	tables: TableFiles;
 	target: ExportTarget;
@@ -49,9 +49,9 @@ export async function runExport(tools: ExportTools, wanted: ExportWanted, signal
 	const done = await target.begin(canonicalJson(wanted.key));
 	try {
 		const job = new Job(tools, wanted, done, signal);
-		const { counts, files, last } = await wanted.write(job);
-		if (counts.images === 0) throw nothingToExport(wanted);
-		const record: ExportRecord = { ...wanted.key, format: 1, counts, files, image_files: job.imageFiles };
+		const { files, last } = await wanted.write(job);
+		if (job.counts.images === 0) throw nothingToExport(wanted);
+		const record: ExportRecord = { ...wanted.key, format: 1, counts: job.counts, files, image_files: job.imageFiles };
 		await job.remake(EXPORT_RECORD, (local) => writeFile(local, recordText(record)));
 		signal.throwIfAborted();
 		await target.publish(["index.json", EXPORT_RECORD, ...(last ? [last.path] : [])]);
@@ -108,6 +108,7 @@ async function isWhole(target: ExportTarget, record: ExportRecord): Promise<bool
 
 class Job implements ExportJob {
 	readonly imageFiles = { count: 0, bytes: 0 };
+	readonly counts: { [name: string]: number; images: number } = { images: 0 };
 	readonly signal: AbortSignal;
 	readonly #tools: ExportTools;
 	readonly #wanted: ExportWanted;
@@ -121,11 +122,15 @@ class Job implements ExportJob {
 	}
 
 	async *shards(): ReturnType<ExportJob["shards"]> {
-		const { store, tables, work } = this.#tools;
+		const { dataset } = this.#tools;
 		for (const shard of this.#wanted.key.shards) {
 			this.signal.throwIfAborted();
-			const rows = await readShardRows(shard, this.#wanted.snapshot, store, tables, work);
-			yield { shard, rows, prompts: promptsOf(rows) };
+			const rows = await readShardRows(shard, this.#wanted.snapshot, this.#tools);
+			this.counts.images += rows.length;
+			for (const [name, count] of Object.entries(dataset.card.countExported(rows))) {
+				this.counts[name] = (this.counts[name] ?? 0) + count;
+			}
+			yield { shard, rows };
 		}
 	}
 
@@ -177,7 +182,7 @@ class Job implements ExportJob {
 }
 
 /** A hard link is no copy, so its bytes are not read here: `irlake verify` does that for the whole lake. Throws LAKE_DAMAGED. */
-async function requireSize(local: string, image: ImageRow, store: Store): Promise<string> {
+async function requireSize(local: string, image: ImageRow, store: Reader): Promise<string> {
 	const path = image.object_key;
 	const found = await store.stat(path);
 	if (found?.bytes === image.bytes) return local;

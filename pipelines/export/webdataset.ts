@@ -1,13 +1,13 @@
 import { open, writeFile } from "node:fs/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { ExportedFile } from "../../schemas/export.js";
-import { recordText, type Split } from "../../schemas/records.js";
+import { recordText } from "../../schemas/records.js";
 import { shardParts } from "../dataset.js";
-import { countShard } from "../datasets/imagereward-db/exports/prompts.js";
-import { type Exported, type ExportJob, fileNameOf, type ImageRow } from "./job.js";
+import type { Exported, ExportJob, ImageRow } from "../ports/exports.js";
+import { fileNameOf, groupsOf } from "./job.js";
 import { entrySize, TAR_END, tarHeader, tarPadding } from "./tar.js";
 
-/** WebDataset: tars of `<uuid>.webp` and `<uuid>.json`, the images of a prompt one behind the other, and an index of the tars. */
+/** WebDataset: tars of `<id>.webp` and `<id>.json`, the images of a group one behind the other, and an index of the tars. */
 
 interface Sample {
 	image: ImageRow;
@@ -17,18 +17,20 @@ interface Sample {
 }
 
 interface Tar {
-	split: Split;
+	split: string;
 	path: string;
 	samples: number;
 	file: ExportedFile;
 }
 
-/** @param shardSize most bytes of a tar. Throws USAGE where one image does not fit. */
-export async function exportWebDataset(job: ExportJob, shardSize: number): Promise<Exported> {
-	const counts = { images: 0, prompts: 0, pairs: 0, ties: 0 };
+/**
+ * @param group the dataset's group column
+ * @param shardSize most bytes of a tar. Throws USAGE where one image does not fit.
+ */
+export async function exportWebDataset(job: ExportJob, group: string | null, shardSize: number): Promise<Exported> {
 	const tars: Tar[] = [];
-	const numbers = new Map<Split, number>();
-	let waiting: { split: Split; samples: Sample[]; bytes: number } | null = null;
+	const numbers = new Map<string, number>();
+	let waiting: { split: string; samples: Sample[]; bytes: number } | null = null;
 
 	async function write(): Promise<void> {
 		if (!waiting) return;
@@ -43,10 +45,9 @@ export async function exportWebDataset(job: ExportJob, shardSize: number): Promi
 	}
 
 	for await (const shard of job.shards()) {
-		countShard(counts, shard);
 		const { split } = shardParts(shard.shard);
-		for (const prompt of shard.prompts) {
-			const samples = prompt.images.map((image) => sampleOf(image, shard.shard));
+		for (const images of groupsOf(shard.rows, group)) {
+			const samples = images.map((image) => sampleOf(image, shard.shard));
 			for (const chunk of fittingChunks(samples, shardSize)) {
 				const bytes = sum(chunk);
 				// Only rows wait, never their images: a tar of 1 GB has about 2,400.
@@ -59,10 +60,10 @@ export async function exportWebDataset(job: ExportJob, shardSize: number): Promi
 	}
 	await write();
 	const index = await job.file("index.json", (local) => writeFile(local, indexText(tars)));
-	return { counts, files: [...tars.map(({ file }) => file), index], last: null };
+	return { files: [...tars.map(({ file }) => file), index], last: null };
 }
 
-/** A prompt's samples as one chunk, so that a prompt lies in one tar; cut only where it alone is too large for one. */
+/** A group's samples as one chunk, so that a group lies in one tar; cut only where it alone is too large for one. */
 function fittingChunks(samples: Sample[], shardSize: number): Sample[][] {
 	const room = shardSize - TAR_END.length;
 	const large = samples.find(({ bytes }) => bytes > room);

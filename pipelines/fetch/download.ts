@@ -1,11 +1,13 @@
-import { mkdir, rm, statfs } from "node:fs/promises";
-import { join } from "node:path";
-import { LakeError, systemCode } from "../../schemas/errors.js";
+import { mkdir, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { LakeError } from "../../schemas/errors.js";
 import type { Clock } from "../ports/run.js";
 import type { Source, SourceFile } from "../ports/source.js";
 import { Retries, type RetryPolicy } from "../retry.js";
-import { adopt, contentName, hold, letGo, ownIdentity } from "../scratch/part-owner.js";
+import { diskOf, isDiskFull } from "../scratch/disk.js";
+import { standstillCount } from "../scratch/marks.js";
 import { Part } from "./part-file.js";
+import { adopt, hold, letGo } from "./parts.js";
 
 /**
  * One file of the source, downloaded to scratch disk: hashed as it arrives, resumed at the byte, also where another
@@ -49,8 +51,7 @@ function noSpace(scratch: string, file: SourceFile, needed: number, free: number
 
 /** Throws NO_SPACE where the scratch folder's disk has less than is needed of the file. */
 export async function checkSpace(scratch: string, file: SourceFile, needed: number): Promise<void> {
-	const { bavail, bsize } = await statfs(scratch);
-	const free = bavail * bsize;
+	const { free } = await diskOf(scratch);
 	if (free < needed) throw noSpace(scratch, file, needed, free);
 }
 
@@ -63,13 +64,19 @@ interface Job {
 	count(bytes: number): void;
 }
 
-/** One attempt at the rest of the file. */
+/** One attempt at the rest of the file. Throws TAKEN_OVER as soon as it is known that the bytes would be nobody's. */
 async function attempt({ source, file, part, options, count }: Job): Promise<void> {
 	let anew = false;
 	const restart = () => {
 		anew = true;
 	};
+	await part.requireMine();
+	let standstills = standstillCount();
 	for await (const chunk of source.read(file, part.size, options.signal, restart)) {
+		if (standstills !== standstillCount()) {
+			standstills = standstillCount();
+			await part.requireMine();
+		}
 		if (anew) {
 			anew = false;
 			await part.restart();
@@ -97,6 +104,7 @@ async function fetchRest(job: Job): Promise<void> {
 		try {
 			await attempt(job);
 		} catch (error) {
+			if (isTakenOver(error)) throw error;
 			// What follows the last byte is of no interest.
 			if (part.size === file.bytes && error instanceof LakeError && error.retry) return;
 			if (part.size > furthest) retries.renew();
@@ -118,6 +126,7 @@ async function complete(job: Job): Promise<string> {
 	const { file, part, options } = job;
 	for (let round = 1; ; round++) {
 		await fetchRest(job);
+		await part.requireMine();
 		const verdict = judge(file, part);
 		if ("sha256" in verdict) return verdict.sha256;
 		// Worth nothing to anybody, so not kept for a resume.
@@ -130,35 +139,58 @@ async function complete(job: Job): Promise<string> {
 	}
 }
 
+/** How often a download begins again after its part was taken. */
+const TAKEN_TRIES = 5;
+
 /**
  * Downloads one file of the source to `<scratch>/parts`, and checks its size and hash. An interrupted part stays, and
- * is continued by the next download of the same content in whatever process; a complete one costs no request. Throws
- * the mismatch code for bytes that are wrong twice, NO_SPACE, and what the source throws when retries do not help.
+ * is continued by the next download of the same content in whatever process; a complete one costs no request. Where
+ * another process took the part for a dead one's, it begins again. Throws the mismatch code for bytes that are wrong
+ * twice, NO_SPACE, and what the source throws when retries do not help.
  */
 export async function download(source: Source, file: SourceFile, options: DownloadOptions): Promise<Downloaded> {
-	const folder = join(options.scratch, "parts");
-	const me = await ownIdentity();
-	const own = hold(folder, contentName(file), me);
 	let fetched = 0;
+	const count = (bytes: number) => {
+		fetched += bytes;
+	};
+	for (let taken = 0; ; taken++) {
+		try {
+			return { ...(await downloadOnce(source, file, options, count)), fetched };
+		} catch (error) {
+			if (!isTakenOver(error) || taken === TAKEN_TRIES) throw error;
+			options.onRetry?.(error, 0);
+			options.onRestart?.();
+		}
+	}
+}
+
+function isTakenOver(error: unknown): error is LakeError {
+	return error instanceof LakeError && error.code === "TAKEN_OVER";
+}
+
+async function downloadOnce(
+	source: Source,
+	file: SourceFile,
+	options: DownloadOptions,
+	count: Job["count"],
+): Promise<Omit<Downloaded, "fetched">> {
+	const own = hold(options.scratch, file);
 	let part: Part | null = null;
 	try {
-		await mkdir(folder, { recursive: true });
-		part = await Part.open(own, file, await adopt(folder, file, own, me));
+		await mkdir(dirname(own), { recursive: true });
+		part = await Part.open(own, file, await adopt(options.scratch, file, own));
 		await part.rehash(options.signal, (bytes) => options.onBytes(bytes, own));
 		await checkSpace(options.scratch, file, file.bytes - part.size);
-		const count = (bytes: number) => {
-			fetched += bytes;
-		};
 		const sha256 = await complete({ source, file, part, options, count });
 		await part.close();
-		return { path: own, sha256, bytes: file.bytes, fetched, release: () => release(own) };
+		return { path: own, sha256, bytes: file.bytes, release: () => release(own) };
 	} catch (error) {
 		await part?.close();
 		if (part?.size === 0) await rm(own, { force: true });
 		letGo(own);
 		if (options.signal.aborted) throw options.signal.reason;
-		const full = ["ENOSPC", "EDQUOT"].includes(systemCode(error) ?? "");
-		throw full ? noSpace(options.scratch, file, file.bytes - (part?.size ?? 0), null, error) : error;
+		if (!isDiskFull(error)) throw error;
+		throw noSpace(options.scratch, file, file.bytes - (part?.size ?? 0), null, error);
 	}
 }
 

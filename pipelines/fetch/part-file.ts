@@ -1,7 +1,9 @@
 import { createHash, type Hash } from "node:crypto";
 import { writeSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { systemCode } from "../../schemas/errors.js";
 import type { SourceFile } from "../ports/source.js";
+import { takenOver } from "../scratch/errors.js";
 
 const READ_BYTES = 1 << 20;
 
@@ -51,6 +53,15 @@ export class Part {
 		this.update(chunk);
 	}
 
+	/** Throws TAKEN_OVER where the part's name is gone, or another file's: its bytes are nobody's then. */
+	async requireMine(): Promise<void> {
+		const [mine, named] = await Promise.all([
+			this.handle.stat({ bigint: true }),
+			stat(this.path, { bigint: true }).catch(nullIfAbsent),
+		]);
+		if (named === null || named.ino !== mine.ino || named.dev !== mine.dev) throw takenOver(this.path);
+	}
+
 	async restart(): Promise<void> {
 		await this.handle.truncate(0);
 		this.size = 0;
@@ -76,4 +87,9 @@ export class Part {
 		this.git?.update(bytes);
 		this.size += bytes.length;
 	}
+}
+
+function nullIfAbsent(error: unknown): null {
+	if (systemCode(error) === "ENOENT") return null;
+	throw error;
 }

@@ -1,5 +1,5 @@
 import { LakeError } from "../../schemas/errors.js";
-import type { Archive, ArchiveReader, Member, MemberRef } from "../ports/archive.js";
+import type { Archive, ArchiveReader, Member, MemberRef, ShardFiles } from "../ports/archive.js";
 import type { ImageResult } from "../ports/images.js";
 import type { ShardInput } from "../ports/source.js";
 import { type Span, SparseFile, type SparseOptions } from "./sparse-file.js";
@@ -36,7 +36,7 @@ export function endBytes(zipBytes: number): number {
 export class RangedZip {
 	private constructor(
 		private readonly input: ZipInput,
-		private readonly shard: string,
+		private readonly files: ShardFiles,
 		private readonly tools: RangedTools,
 		private readonly sparse: SparseFile,
 		private readonly recordsStart: number,
@@ -48,7 +48,7 @@ export class RangedZip {
 	 * Fetches the directory, and finds it safe. Throws ZIP_CORRUPT, ZIP_UNSAFE, NO_SPACE, and what the source throws when
 	 * retries do not help; leaves nothing then.
 	 */
-	static async open(input: ZipInput, shard: string, tools: RangedTools): Promise<RangedZip> {
+	static async open(input: ZipInput, files: ShardFiles, tools: RangedTools): Promise<RangedZip> {
 		const { archives, signal } = tools;
 		const { bytes } = input;
 		const sparse = await SparseFile.open(input.file, tools);
@@ -58,14 +58,14 @@ export class RangedZip {
 				await sparse.fetchSurely({ from: position, to: Math.min(position + length, bytes) });
 				return sparse.read(position, length);
 			};
-			const start = await archives.recordsStart(shard, bytes, read);
+			const start = await archives.recordsStart(files.zip, bytes, read);
 			if (bytes - start > MAX_RECORDS) {
-				const message = `${shard}.zip: its directory takes ${bytes - start} bytes, more than an honest one does.`;
-				throw new LakeError("ZIP_CORRUPT", message, { path: `${shard}.zip` });
+				const message = `${files.zip}: its directory takes ${bytes - start} bytes, more than an honest one does.`;
+				throw new LakeError("ZIP_CORRUPT", message, { path: files.zip });
 			}
 			await sparse.fetchSurely({ from: start, to: bytes });
-			const archive = await archives.open(input, sparse.path, shard, signal);
-			return new RangedZip(input, shard, tools, sparse, start, archive);
+			const archive = await archives.open(input, sparse.path, files, signal);
+			return new RangedZip(input, files, tools, sparse, start, archive);
 		} catch (error) {
 			await sparse.release();
 			throw error;
@@ -81,7 +81,7 @@ export class RangedZip {
 	async bring(members: Member[]): Promise<void> {
 		await this.sparse.fetch(this.#spans(members.map(({ ref }) => ref)));
 		// Now their headers are here, which tell where their data ends.
-		await this.tools.archives.open(this.input, this.sparse.path, this.shard, this.tools.signal);
+		await this.tools.archives.open(this.input, this.sparse.path, this.files, this.tools.signal);
 	}
 
 	/** The JSON's bytes, brought here; damage is fetched once more before it counts. Throws JSON_INVALID, and as `bring` does. */

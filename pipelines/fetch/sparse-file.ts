@@ -2,12 +2,13 @@ import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
+import { each } from "../each.js";
 import type { Clock } from "../ports/run.js";
 import type { Source, SourceFile } from "../ports/source.js";
 import { Retries, type RetryPolicy } from "../retry.js";
-import { ownIdentity, sparseName, sweepSparse } from "../scratch/part-owner.js";
 import { checkSpace } from "./download.js";
 import { writeAt } from "./part-file.js";
+import { sparseName, sweepSparse } from "./parts.js";
 
 /** A file of the source of which only some parts are on this machine, each at its own offset; all else is holes. */
 
@@ -75,7 +76,7 @@ export class SparseFile {
 	/** An empty one, of the file's size. What dead processes left of such files is deleted first. */
 	static async open(file: SourceFile, options: SparseOptions): Promise<SparseFile> {
 		await sweepSparse(options.scratch);
-		const path = sparseName(options.scratch, file, await ownIdentity());
+		const path = sparseName(options.scratch, file);
 		await mkdir(dirname(path), { recursive: true });
 		const handle = await open(path, "wx+");
 		try {
@@ -141,23 +142,11 @@ export class SparseFile {
 	async #fetchAll(spans: Span[]): Promise<void> {
 		const needed = spans.reduce((sum, { from, to }) => sum + to - from, 0);
 		await checkSpace(this.options.scratch, this.file, needed);
-		const failed = new AbortController();
-		const stop = AbortSignal.any([this.options.signal, failed.signal]);
-		const queue = spans.values();
-		const lanes = Array.from({ length: AT_ONCE }, async () => {
-			try {
-				for (const span of queue) {
-					stop.throwIfAborted();
-					await this.#fetchSpan(span, stop, null);
-					this.#present.push(span);
-				}
-			} catch (error) {
-				failed.abort(error);
-				throw error;
-			}
-		});
-		await Promise.allSettled(lanes);
-		await Promise.all(lanes);
+		const fetch = async (span: Span, stop: AbortSignal): Promise<void> => {
+			await this.#fetchSpan(span, stop, null);
+			this.#present.push(span);
+		};
+		await each(spans, AT_ONCE, fetch, this.options.signal);
 	}
 
 	/** Goes on at the byte where an attempt broke off. New bytes give all retries back. */

@@ -1,6 +1,7 @@
 import { LakeError } from "../../schemas/errors.js";
 import { type Dataset, inDatasetOrder } from "../dataset.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
+import { snapshotFile } from "./paths.js";
 import { claimedSnapshot } from "./publish.js";
 import { readLatestSnapshot, type StoredSnapshot } from "./snapshot.js";
 import { readFirstKept } from "./vacuum-records.js";
@@ -9,12 +10,12 @@ import { readFirstKept } from "./vacuum-records.js";
  * The snapshot that `latest`, a number or a path in the lake names; `asked` is the option or argument that says which.
  * Throws LAKE_NOT_FOUND, SNAPSHOT_NOT_FOUND, SNAPSHOT_VACUUMED, USAGE, LAKE_DAMAGED.
  */
-export async function chooseSnapshot(store: Store, wanted: string, asked = "--snapshot"): Promise<StoredSnapshot> {
+export async function chooseSnapshot(store: Reader, wanted: string, asked = "--snapshot"): Promise<StoredSnapshot> {
 	const latest = await readLatestSnapshot(store);
 	if (!latest) throw new LakeError("LAKE_NOT_FOUND", `there is no lake in ${store.name}`, { path: store.name });
 	if (wanted === "latest") return latest;
 	const path = wanted.replace(/^\.\//, "");
-	const number = /^([1-9]\d{0,8})$/.exec(path)?.[1] ?? /^snapshots\/0*(\d+)-[0-9a-f]{12}\.json$/.exec(path)?.[1];
+	const number = /^([1-9]\d{0,8})$/.exec(path)?.[1] ?? snapshotFile.parse(path)?.number;
 	if (number === undefined) {
 		throw new LakeError("USAGE", `${asked} cannot be ${JSON.stringify(wanted)}`, {
 			hint: "Give a number, a path such as snapshots/000001-0123456789ab.json, or latest.",
@@ -29,7 +30,7 @@ export async function chooseSnapshot(store: Store, wanted: string, asked = "--sn
 }
 
 /** Throws SNAPSHOT_VACUUMED where vacuum has deleted files of it. */
-async function requireTables(store: Store, { snapshot }: StoredSnapshot): Promise<void> {
+async function requireTables(store: Reader, { snapshot }: StoredSnapshot): Promise<void> {
 	if (snapshot.number >= (await readFirstKept(store))) return;
 	for (const { path } of snapshot.tables.images?.files ?? []) {
 		if (await store.stat(path)) continue;

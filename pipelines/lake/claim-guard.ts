@@ -1,11 +1,11 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
-import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
-import { shardParts } from "../dataset.js";
-import type { Store } from "../ports/store.js";
+import { each } from "../each.js";
+import type { Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { objectsNamed, rejectedNamed } from "./named-files.js";
-import { STALE_SECONDS, type SweepTools, takeOver } from "./sweep.js";
+import { objectFile, tableFile } from "./paths.js";
+import { STALE_SECONDS, type SweepStore, type SweepTools, takeOver } from "./sweep.js";
 import {
 	decideMarks,
 	listRecords,
@@ -32,7 +32,7 @@ export interface ClaimTools extends Pick<SweepTools, "clock" | "signal"> {
 interface NewShard {
 	shard: string;
 	receipt: string;
-	files: (TableFile & { table: TableName })[];
+	files: (TableFile & { table: string })[];
 	/** What its images table names; read only where vacuum has been at work. */
 	objects: string[];
 	/** Where bytes that its quarantine names would be; no record says which of them were kept. */
@@ -45,8 +45,8 @@ const WAIT_SECONDS = 2;
 const AT_ONCE = 32;
 
 /** Throws LAKE_SWEPT where something is gone; receipts that promise it are marked, so that the next plan does them anew. */
-export async function requireStillThere(
-	store: Store,
+export async function guardClaim(
+	store: SweepStore,
 	base: Snapshot | null,
 	next: Snapshot,
 	tools: ClaimTools,
@@ -61,7 +61,7 @@ export async function requireStillThere(
 		const own = new Set(
 			shards.flatMap(({ receipt, files, objects, rejected }) => [receipt, ...paths(files), ...objects, ...rejected]),
 		);
-		await keep(store, records, own, tools);
+		await keepFromVacuum(store, records, own, tools);
 		// Anything may have gone until now; from now on nothing does.
 		missing = new Set([...(await missingFiles(store, shards)), ...(await missingObjects(store, shards))]);
 	}
@@ -89,10 +89,8 @@ function newShards(base: Snapshot | null, next: Snapshot): NewShard[] {
 	return next.shards
 		.filter(({ receipt }) => !known.has(receipt))
 		.map(({ shard, receipt }) => {
-			const { split, number } = shardParts(shard);
-			const folder = `/split=${split}/shard=${number}/`;
-			const files = TABLE_NAMES.flatMap((table) => {
-				const own = (next.tables[table]?.files ?? []).filter(({ path }) => path.includes(folder));
+			const files = Object.entries(next.tables).flatMap(([table, { files: all }]) => {
+				const own = all.filter(({ path }) => tableFile.parse(path)?.shard === shard);
 				return own.map((file) => ({ ...file, table }));
 			});
 			return { shard, receipt, files, objects: [], rejected: [] };
@@ -100,18 +98,16 @@ function newShards(base: Snapshot | null, next: Snapshot): NewShard[] {
 }
 
 /** Receipts and table files that are not there. */
-async function missingFiles(store: Store, shards: NewShard[]): Promise<Set<string>> {
+async function missingFiles(store: Reader, shards: NewShard[]): Promise<Set<string>> {
 	const asked = shards.flatMap(({ receipt, files }) => [receipt, ...paths(files)]);
 	const missing = new Set<string>();
-	const queue = asked.values();
-	const lane = async (): Promise<void> => {
-		for (const path of queue) if ((await store.stat(path)) === null) missing.add(path);
-	};
-	await Promise.all(Array.from({ length: AT_ONCE }, lane));
+	await each(asked, AT_ONCE, async (path) => {
+		if ((await store.stat(path)) === null) missing.add(path);
+	});
 	return missing;
 }
 
-async function readObjects(shards: NewShard[], store: Store, { tables, work }: ClaimTools): Promise<void> {
+async function readObjects(shards: NewShard[], store: Reader, { tables, work }: ClaimTools): Promise<void> {
 	try {
 		for (const one of shards) {
 			for (const file of one.files) {
@@ -126,8 +122,8 @@ async function readObjects(shards: NewShard[], store: Store, { tables, work }: C
 }
 
 /** Sees to it that no vacuum deletes any of these files after this. */
-async function keep(
-	store: Store,
+async function keepFromVacuum(
+	store: SweepStore,
 	{ marks, decided }: VacuumRecords,
 	own: Set<string>,
 	tools: ClaimTools,
@@ -146,9 +142,9 @@ async function keep(
 }
 
 /** One listing: what vacuum left. */
-async function missingObjects(store: Store, shards: NewShard[]): Promise<Set<string>> {
+async function missingObjects(store: Reader, shards: NewShard[]): Promise<Set<string>> {
 	const missing = new Set(shards.flatMap(({ objects }) => objects));
 	if (missing.size === 0) return missing;
-	for await (const { path } of store.list("objects")) missing.delete(path);
+	for await (const { path } of store.list(objectFile.folder)) missing.delete(path);
 	return missing;
 }

@@ -1,21 +1,20 @@
 import { createHash } from "node:crypto";
+import { LakeError } from "../../schemas/errors.js";
 import { canonicalJson, type Snapshot, type TableFile } from "../../schemas/records.js";
-import { type Column, PARTITION_COLUMNS, PROMPT_IMAGE_FIELDS, TABLES, type TableName } from "../../schemas/tables.js";
+import { type Column, PARTITION_COLUMNS, type Table } from "../../schemas/tables.js";
+import { tableFile } from "./paths.js";
 
 /**
  * Delta Lake commits, written by hand (PROTOCOL.md, reader 1, writer 2). Pure: the same two snapshots
  * give the same bytes. One file a version, never overwritten; statistics hold exact row counts only.
  */
 
-export function logPath(table: TableName, version: number): string {
-	return `tables/${table}/_delta_log/${String(version).padStart(20, "0")}.json`;
-}
-
 /** The commit that takes `table` from `base` to `next`. Its version is `next.number - 1`. */
-export function deltaCommit(table: TableName, base: Snapshot | null, next: Snapshot, snapshotPath: string): Buffer {
+export function deltaCommit(table: Table, base: Snapshot | null, next: Snapshot, snapshotPath: string): Buffer {
+	const { name } = table;
 	const time = next.source.committed_at === null ? 0 : Date.parse(next.source.committed_at);
-	const before = new Map((base?.tables[table]?.files ?? []).map((file) => [file.path, file]));
-	const after = new Map((next.tables[table]?.files ?? []).map((file) => [file.path, file]));
+	const before = new Map((base?.tables[name]?.files ?? []).map((file) => [file.path, file]));
+	const after = new Map((next.tables[name]?.files ?? []).map((file) => [file.path, file]));
 	const actions: object[] = [
 		{
 			commitInfo: {
@@ -33,8 +32,8 @@ export function deltaCommit(table: TableName, base: Snapshot | null, next: Snaps
 	}
 	actions.push({ txn: { appId: "irlake", version: next.number } });
 	// A file that both versions hold gets no action: readers disagree about a path that is removed and added at once.
-	for (const file of before.values()) if (!after.has(file.path)) actions.push({ remove: remove(table, file, time) });
-	for (const file of after.values()) if (!before.has(file.path)) actions.push({ add: add(table, file, time) });
+	for (const file of before.values()) if (!after.has(file.path)) actions.push({ remove: remove(name, file, time) });
+	for (const file of after.values()) if (!before.has(file.path)) actions.push({ add: add(name, file, time) });
 	return Buffer.from(actions.map((action) => `${canonicalJson(action)}\n`).join(""));
 }
 
@@ -51,24 +50,20 @@ export function snapshotOfCommit(commit: Buffer): string | null {
 }
 
 /** Path as Delta knows it: relative to the table. The names hold nothing that a URI would encode. */
-function inTable(table: TableName, file: TableFile): string {
-	return file.path.slice(`tables/${table}/`.length);
+function inTable(table: string, file: TableFile): string {
+	return file.path.slice(`${tableFile.tableFolder(table)}/`.length);
 }
 
-function partitionValues(path: string): Record<string, string> {
-	const found: Record<string, string> = {};
-	for (const segment of path.split("/")) {
-		const at = segment.indexOf("=");
-		if (at > 0) found[segment.slice(0, at)] = segment.slice(at + 1);
-	}
-	return found;
+function partitionValues({ path }: TableFile): Record<string, string> {
+	const parts = tableFile.parse(path);
+	if (!parts) throw new LakeError("LAKE_DAMAGED", `${path} is not the path of a file of a table.`, { path });
+	return { split: parts.split, shard: String(parts.number) };
 }
 
-function add(table: TableName, file: TableFile, time: number): object {
-	const path = inTable(table, file);
+function add(table: string, file: TableFile, time: number): object {
 	return {
-		path,
-		partitionValues: partitionValues(path),
+		path: inTable(table, file),
+		partitionValues: partitionValues(file),
 		size: file.bytes,
 		modificationTime: time,
 		dataChange: true,
@@ -76,25 +71,24 @@ function add(table: TableName, file: TableFile, time: number): object {
 	};
 }
 
-function remove(table: TableName, file: TableFile, time: number): object {
-	const path = inTable(table, file);
+function remove(table: string, file: TableFile, time: number): object {
 	return {
-		path,
+		path: inTable(table, file),
 		deletionTimestamp: time,
 		dataChange: true,
 		extendedFileMetadata: true,
-		partitionValues: partitionValues(path),
+		partitionValues: partitionValues(file),
 		size: file.bytes,
 	};
 }
 
-function metaData(table: TableName, time: number): object {
+function metaData({ name, columns }: Table, time: number): object {
 	return {
-		id: tableId(table),
-		name: table,
+		id: tableId(name),
+		name,
 		format: { provider: "parquet", options: {} },
-		schemaString: JSON.stringify({ type: "struct", fields: [...TABLES[table], ...PARTITION_COLUMNS].map(field) }),
-		partitionColumns: PARTITION_COLUMNS.map(({ name }) => name),
+		schemaString: JSON.stringify({ type: "struct", fields: [...columns, ...PARTITION_COLUMNS].map(field) }),
+		partitionColumns: PARTITION_COLUMNS.map((column) => column.name),
 		// Other people's vacuum goes by deletionTimestamp, which is old here: time travel must survive it.
 		configuration: {
 			"delta.deletedFileRetentionDuration": "interval 36500 days",
@@ -106,7 +100,7 @@ function metaData(table: TableName, time: number): object {
 }
 
 /** A UUID (version 8: our own making) from the table's name, the same in every lake. */
-function tableId(table: TableName): string {
+function tableId(table: string): string {
 	const hex = createHash("sha256").update(`irlake/${table}`).digest("hex");
 	return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
@@ -116,11 +110,10 @@ function field({ name, type }: Column): object {
 }
 
 function deltaType(type: Column["type"]): unknown {
+	if (typeof type === "object") {
+		return { type: "array", elementType: { type: "struct", fields: type.list.map(field) }, containsNull: true };
+	}
 	if (type === "text") return "string";
 	if (type === "texts") return { type: "array", elementType: "string", containsNull: true };
-	if (type === "prompt_images") {
-		const elementType = { type: "struct", fields: PROMPT_IMAGE_FIELDS.map(field) };
-		return { type: "array", elementType, containsNull: true };
-	}
-	return type;
+	return type === "real" ? "float" : type;
 }

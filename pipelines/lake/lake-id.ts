@@ -2,15 +2,16 @@ import { randomUUID } from "node:crypto";
 import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT } from "../../schemas/records.js";
 import { LakeIdentity } from "../../schemas/writer-records.js";
-import type { Store } from "../ports/store.js";
+import type { Reader, Records } from "../ports/store.js";
+import { privateFile } from "./paths.js";
 import { recordBytes } from "./snapshot.js";
 
 /** A lake's id, by which two paths are known to be one lake, or one path to be another lake than before. */
 
-const PATH = ".irlake/lake.json";
+const PATH = privateFile.lakeId;
 
 /** Null of a lake that has none yet. Throws LAKE_DAMAGED for a record that cannot be read. */
-export async function readLakeId(store: Store): Promise<string | null> {
+export async function readLakeId(store: Reader): Promise<string | null> {
 	const content = await store.get(PATH);
 	if (!content) return null;
 	try {
@@ -21,7 +22,7 @@ export async function readLakeId(store: Store): Promise<string | null> {
 }
 
 /** The lake's id; a new lake is given one. */
-export async function ensureLakeId(store: Store): Promise<string> {
+export async function ensureLakeId(store: Reader & Records): Promise<string> {
 	const known = await readLakeId(store);
 	if (known !== null) return known;
 	const id = randomUUID();

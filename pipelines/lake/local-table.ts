@@ -4,14 +4,14 @@ import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { TableFile } from "../../schemas/records.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import { hashFile } from "../scratch/hash-file.js";
 
 /**
  * A table's file on this machine, held against its recorded hash: in place, or fetched to `copy`, replacing what is
  * there. Throws LAKE_DAMAGED.
  */
-export async function localTable(file: TableFile, store: Store, copy: string): Promise<string> {
+export async function localTable(file: TableFile, store: Reader, copy: string): Promise<string> {
 	const { path } = file;
 	if (!(await store.stat(path))) {
 		throw new LakeError("LAKE_DAMAGED", `${path} is missing in ${store.name}`, {

@@ -1,23 +1,17 @@
 import { LakeError } from "../../schemas/errors.js";
-import {
-	type Counts,
-	LAKE_FORMAT,
-	type Receipt,
-	type Snapshot,
-	type Split,
-	type TableFile,
-} from "../../schemas/records.js";
+import { LAKE_FORMAT, type Receipt, type Snapshot, type TableFile } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
-import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
-import { type Dataset, inDatasetOrder, shardParts, subsetOf } from "../dataset.js";
-import { receiptPath } from "../mirror/plan/work-id.js";
+import { type Dataset, inDatasetOrder, shardParts, splitsOf, subsetOf } from "../dataset.js";
+import { receiptFile } from "./paths.js";
+import { sumCounts } from "./receipt.js";
+import { tablesOf } from "./tables.js";
 
 /** What one run brings to a snapshot. Plain data. */
 export interface RunResult {
 	dataset: Dataset;
 	source: Omit<Snapshot["source"], "metadata">;
 	/** Metadata read in this run, of any split, with what lay in no shard. */
-	metadata: { split: Split; path: string; sha256: string; bytes: number; strayRows: number }[];
+	metadata: { split: string; path: string; sha256: string; bytes: number; strayRows: number }[];
 	settings: Settings;
 	/** Shards found or made in this run. */
 	receipts: Receipt[];
@@ -48,7 +42,7 @@ export function nextSnapshot(
 		shards.set(receipt.shard, {
 			shard: receipt.shard,
 			work_id: receipt.work_id,
-			receipt: receiptPath(receipt.shard, receipt.work_id),
+			receipt: receiptFile.path(receipt.shard, receipt.work_id),
 			commit: run.source.commit,
 		});
 	}
@@ -66,7 +60,7 @@ export function nextSnapshot(
 		settings: run.settings,
 		shards: entries,
 		skipped: skippedShards(base, run),
-		tables: tableFiles(present, number),
+		tables: tableFiles(run.dataset, present, number),
 		counts: {
 			...sumCounts(present),
 			shards: entries.length,
@@ -93,14 +87,11 @@ function sameWork(base: Snapshot | null, shards: Map<string, Snapshot["shards"][
 
 /** Of every split present: as read in this run, else as the base has it. */
 function metadataFiles(base: Snapshot | null, run: RunResult, shards: string[]): Snapshot["source"]["metadata"] {
-	const present = new Set(shards.map((shard) => shardParts(shard).split));
-	return run.dataset.splits
-		.filter((split) => present.has(split))
-		.flatMap((split) => {
-			const read = run.metadata.find((file) => file.split === split);
-			if (read) return { split, path: read.path, sha256: read.sha256, bytes: read.bytes };
-			return base?.source.metadata.find((file) => file.split === split) ?? [];
-		});
+	return splitsOf(run.dataset, shards).flatMap((split) => {
+		const read = run.metadata.find((file) => file.split === split);
+		if (read) return { split, path: read.path, sha256: read.sha256, bytes: read.bytes };
+		return base?.source.metadata.find((file) => file.split === split) ?? [];
+	});
 }
 
 /** What this run skipped, and what an earlier one did where this one did not look. */
@@ -112,36 +103,11 @@ function skippedShards(base: Snapshot | null, run: RunResult): Snapshot["skipped
 	return inDatasetOrder(run.dataset, skipped.keys()).flatMap((shard) => skipped.get(shard) ?? []);
 }
 
-function tableFiles(receipts: Receipt[], number: number): Snapshot["tables"] {
-	const files = Object.fromEntries(TABLE_NAMES.map((table) => [table, [] as TableFile[]])) as Record<
-		TableName,
-		TableFile[]
-	>;
+function tableFiles(dataset: Dataset, receipts: Receipt[], number: number): Snapshot["tables"] {
+	const files = new Map<string, TableFile[]>(tablesOf(dataset).map(({ name }) => [name, []]));
 	for (const receipt of receipts) {
-		for (const { table, ...file } of receipt.files) files[table].push(file);
+		for (const { table, ...file } of receipt.files) files.get(table)?.push(file);
 	}
-	const tables = TABLE_NAMES.map((table) => [table, { delta_version: number - 1, files: files[table] }]);
-	return Object.fromEntries(tables) as Snapshot["tables"];
-}
-
-/** Sums the receipts' keys; one that a receipt lacks counts as zero there. */
-export function sumCounts(receipts: Receipt[]): Counts {
-	const sum: Record<string, number> = {
-		rows_in: 0,
-		rows_published: 0,
-		rows_rejected: 0,
-		members_in: 0,
-		members_published: 0,
-		members_rejected: 0,
-		orphans: 0,
-		prompts: 0,
-		pairs: 0,
-		ties: 0,
-		objects_bytes: 0,
-	};
-	for (const { counts } of receipts) {
-		for (const [key, value] of Object.entries(counts)) sum[key] = (sum[key] ?? 0) + (value ?? 0);
-	}
-	// Every key of Counts is set above; zod checked the receipts' own.
-	return sum as Counts;
+	const tables = [...files].map(([table, own]) => [table, { delta_version: number - 1, files: own }] as const);
+	return Object.fromEntries(tables);
 }

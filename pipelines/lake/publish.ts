@@ -1,9 +1,11 @@
 import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT, type Snapshot } from "../../schemas/records.js";
-import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
-import type { Store } from "../ports/store.js";
-import { deltaCommit, logPath, snapshotOfCommit } from "./delta-log.js";
-import { readLatest, readSnapshot, recordBytes, type StoredSnapshot, snapshotPath } from "./snapshot.js";
+import type { Table } from "../../schemas/tables.js";
+import type { Reader, Records } from "../ports/store.js";
+import { deltaCommit, snapshotOfCommit } from "./delta-log.js";
+import { LATEST, logFile, snapshotFile } from "./paths.js";
+import { readLatest, readSnapshot, recordBytes, type StoredSnapshot, sha256Of } from "./snapshot.js";
+import { IMAGES, QUARANTINE } from "./tables.js";
 
 /**
  * Publishing: snapshot file → one commit to each table's log → `latest.json`. The put-if-absent of the
@@ -11,53 +13,58 @@ import { readLatest, readSnapshot, recordBytes, type StoredSnapshot, snapshotPat
  */
 
 const ATTEMPTS = 5;
-const [CLAIM] = TABLE_NAMES;
-const LAST = TABLE_NAMES[TABLE_NAMES.length - 1] ?? CLAIM;
 
 /**
  * Publishes what `plan` makes of the newest snapshot; null from `plan` means that nothing is left to do.
  * A claim lost to another publisher is planned again on top of the winner's snapshot.
- * @param stillThere called when the snapshot's file, the intent, is there, right before the claim; throws where a file
+ * @param tables in the order of their commits
+ * @param guard called when the snapshot's file, the intent, is there, right before the claim; throws where a file
  * that the snapshot names and its base does not is gone
  * @returns the published snapshot, or null when up to date
  * @throws LAKE_CONFLICT after the fifth lost claim
  */
 export async function publish(
-	store: Store,
+	store: Reader & Records,
+	tables: readonly Table[],
 	plan: (base: StoredSnapshot | null) => Promise<Snapshot | null>,
-	stillThere: (base: Snapshot | null, next: Snapshot) => Promise<void>,
+	guard: (base: Snapshot | null, next: Snapshot) => Promise<void>,
 ): Promise<StoredSnapshot | null> {
+	const [claimed] = tables;
+	if (claimed === undefined) throw new LakeError("INTERNAL", "A lake has a table whose log is the claim.");
 	for (let attempt = 0; attempt <= ATTEMPTS; attempt++) {
-		const base = await settleLake(store);
+		const base = await finishClaimedSnapshots(store, tables);
 		const next = await plan(base);
 		if (!next) return null;
 		const content = recordBytes(next);
-		const path = snapshotPath(next.number, content);
+		const path = snapshotFile.path(next.number, sha256Of(content));
 		await store.putIfAbsent(path, content);
-		await stillThere(base?.snapshot ?? null, next);
-		if (!(await claim(store, base?.snapshot ?? null, next, path))) continue;
+		await guard(base?.snapshot ?? null, next);
+		if (!(await commitTable(store, claimed, { base: base?.snapshot ?? null, next, path }))) continue;
 		const stored = await readSnapshot(store, path);
-		await finish(store, base?.snapshot ?? null, stored);
+		await finish(store, tables, base?.snapshot ?? null, stored);
 		return stored;
 	}
 	throw new LakeError("LAKE_CONFLICT", `${store.name}: other publishers were faster, ${ATTEMPTS} times in a row`);
 }
 
 /** Finishes every snapshot that was claimed and not completed, and returns the newest; null of an empty lake. */
-export async function settleLake(store: Store): Promise<StoredSnapshot | null> {
+export async function finishClaimedSnapshots(
+	store: Reader & Records,
+	tables: readonly Table[],
+): Promise<StoredSnapshot | null> {
 	const latest = await readLatest(store);
 	let newest = latest ? await readSnapshot(store, latest.latest.snapshot, latest.latest.sha256) : null;
 	for (;;) {
 		const claimed = await claimedSnapshot(store, (newest?.snapshot.number ?? 0) + 1);
 		if (!claimed) return newest;
-		await finish(store, newest?.snapshot ?? null, claimed);
+		await finish(store, tables, newest?.snapshot ?? null, claimed);
 		newest = claimed;
 	}
 }
 
 /** The snapshot that holds a number, by the log of `images`; null while nobody claimed it. */
-export async function claimedSnapshot(store: Store, number: number): Promise<StoredSnapshot | null> {
-	const log = logPath(CLAIM, number - 1);
+export async function claimedSnapshot(store: Reader, number: number): Promise<StoredSnapshot | null> {
+	const log = logFile.path(IMAGES, number - 1);
 	const commit = await store.get(log);
 	if (!commit) return null;
 	const path = snapshotOfCommit(commit);
@@ -66,18 +73,12 @@ export async function claimedSnapshot(store: Store, number: number): Promise<Sto
 }
 
 /** True when the number is this snapshot's, be it by an earlier attempt with equal bytes. */
-async function claim(store: Store, base: Snapshot | null, next: Snapshot, path: string): Promise<boolean> {
-	return commitTable(store, CLAIM, base, next, path);
-}
-
 async function commitTable(
-	store: Store,
-	table: TableName,
-	base: Snapshot | null,
-	next: Snapshot,
-	path: string,
+	store: Reader & Records,
+	table: Table,
+	{ base, next, path }: { base: Snapshot | null; next: Snapshot; path: string },
 ): Promise<boolean> {
-	const log = logPath(table, next.number - 1);
+	const log = logFile.path(table.name, next.number - 1);
 	if (await store.putIfAbsent(log, deltaCommit(table, base, next, path))) return true;
 	const present = await store.get(log);
 	// Another release may have written the same snapshot's commit in other words: it is the same version.
@@ -85,10 +86,15 @@ async function commitTable(
 }
 
 /** The remaining commits, then `latest.json`. Does again what is done already, with the same bytes. */
-async function finish(store: Store, base: Snapshot | null, { path, sha256, snapshot }: StoredSnapshot): Promise<void> {
-	for (const table of TABLE_NAMES) {
-		if (await commitTable(store, table, base, snapshot, path)) continue;
-		const log = logPath(table, snapshot.number - 1);
+async function finish(
+	store: Reader & Records,
+	tables: readonly Table[],
+	base: Snapshot | null,
+	{ path, sha256, snapshot }: StoredSnapshot,
+): Promise<void> {
+	for (const table of tables) {
+		if (await commitTable(store, table, { base, next: snapshot, path })) continue;
+		const log = logFile.path(table.name, snapshot.number - 1);
 		throw new LakeError("LAKE_DAMAGED", `${log} in ${store.name} belongs to another snapshot than ${path}`, {
 			path: log,
 		});
@@ -101,7 +107,7 @@ async function finish(store: Store, base: Snapshot | null, { path, sha256, snaps
  * and swap: a process that slept between its look and its rename may put an older record over a newer one, so
  * after each write the logs are looked at again, and the newest complete snapshot is put in its place.
  */
-async function moveLatest(store: Store, from: StoredSnapshot): Promise<void> {
+async function moveLatest(store: Reader & Records, from: StoredSnapshot): Promise<void> {
 	let target = from;
 	for (;;) {
 		target = await newestComplete(store, target);
@@ -109,15 +115,15 @@ async function moveLatest(store: Store, from: StoredSnapshot): Promise<void> {
 		const present = await readLatest(store);
 		if (present && present.latest.number >= snapshot.number) return;
 		const content = recordBytes({ format: LAKE_FORMAT, number: snapshot.number, snapshot: path, sha256 });
-		const written = await store.replace("latest.json", content, present?.content ?? null);
-		if (written && (await store.get(logPath(LAST, snapshot.number))) === null) return;
+		const written = await store.replace(LATEST, content, present?.content ?? null);
+		if (written && (await store.get(logFile.path(QUARANTINE, snapshot.number))) === null) return;
 	}
 }
 
 /** The newest snapshot whose every table has its commit, starting from one that has. */
-async function newestComplete(store: Store, from: StoredSnapshot): Promise<StoredSnapshot> {
+async function newestComplete(store: Reader, from: StoredSnapshot): Promise<StoredSnapshot> {
 	let newest = from;
-	while ((await store.get(logPath(LAST, newest.snapshot.number))) !== null) {
+	while ((await store.get(logFile.path(QUARANTINE, newest.snapshot.number))) !== null) {
 		const next = await claimedSnapshot(store, newest.snapshot.number + 1);
 		if (!next) break;
 		newest = next;

@@ -1,10 +1,12 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
-import { TABLE_NAMES } from "../../schemas/tables.js";
-import type { Store } from "../ports/store.js";
-import { type ClaimTools, requireStillThere } from "./claim-guard.js";
+import type { Dataset } from "../dataset.js";
+import type { Reader } from "../ports/store.js";
+import { type ClaimTools, guardClaim } from "./claim-guard.js";
 import { claimedSnapshot, publish } from "./publish.js";
 import type { StoredSnapshot } from "./snapshot.js";
+import type { SweepStore } from "./sweep.js";
+import { tablesOf } from "./tables.js";
 import { readFirstKept } from "./vacuum-records.js";
 
 /**
@@ -12,7 +14,12 @@ import { readFirstKept } from "./vacuum-records.js";
  * @returns null when the newest snapshot has that content already
  * @throws SNAPSHOT_NOT_FOUND, also where a file of it is missing; SNAPSHOT_VACUUMED where vacuum took that
  */
-export async function rollback(store: Store, number: number, tools: ClaimTools): Promise<StoredSnapshot | null> {
+export async function rollback(
+	store: SweepStore,
+	dataset: Dataset,
+	number: number,
+	tools: ClaimTools,
+): Promise<StoredSnapshot | null> {
 	const plans = async (base: StoredSnapshot | null): Promise<Snapshot | null> => {
 		const target = await claimedSnapshot(store, number);
 		if (!base || !target || number > base.snapshot.number) {
@@ -23,7 +30,7 @@ export async function rollback(store: Store, number: number, tools: ClaimTools):
 		return renumbered(target.snapshot, base.snapshot.number + 1);
 	};
 	try {
-		return await publish(store, plans, (base, next) => requireStillThere(store, base, next, tools));
+		return await publish(store, tablesOf(dataset), plans, (base, next) => guardClaim(store, base, next, tools));
 	} catch (error) {
 		if (error instanceof LakeError && error.code === "LAKE_SWEPT") throw vacuumed(store, number, error.path);
 		throw error;
@@ -35,7 +42,7 @@ function sameContent(a: Snapshot, b: Snapshot): boolean {
 	return a.shards.every(({ work_id }, index) => b.shards[index]?.work_id === work_id);
 }
 
-async function requireFiles(store: Store, snapshot: Snapshot): Promise<void> {
+async function requireFiles(store: Reader, snapshot: Snapshot): Promise<void> {
 	for (const { files } of Object.values(snapshot.tables)) {
 		for (const { path } of files) {
 			if (await store.stat(path)) continue;
@@ -47,15 +54,14 @@ async function requireFiles(store: Store, snapshot: Snapshot): Promise<void> {
 	}
 }
 
-function vacuumed(store: Store, number: number, path: string | null): LakeError {
+function vacuumed(store: Reader, number: number, path: string | null): LakeError {
 	const message = `vacuum has deleted files of snapshot ${number} of ${store.name}`;
 	return new LakeError("SNAPSHOT_VACUUMED", message, path === null ? {} : { path });
 }
 
 function renumbered(snapshot: Snapshot, number: number): Snapshot {
-	const tables = TABLE_NAMES.map((table) => [
-		table,
-		{ delta_version: number - 1, files: snapshot.tables[table]?.files ?? [] },
-	]);
-	return { ...snapshot, number, tables: Object.fromEntries(tables) as Snapshot["tables"] };
+	const tables = Object.entries(snapshot.tables).map(([table, { files }]) => {
+		return [table, { delta_version: number - 1, files }] as const;
+	});
+	return { ...snapshot, number, tables: Object.fromEntries(tables) };
 }

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { LakeError } from "../../schemas/errors.js";
-import { Latest, Receipt, recordText, Snapshot } from "../../schemas/records.js";
-import type { LakeFile, Store } from "../ports/store.js";
+import { Latest, recordText, Snapshot } from "../../schemas/records.js";
+import type { LakeFile, Reader } from "../ports/store.js";
+import { LATEST, snapshotFile } from "./paths.js";
 
 /** Reading a lake's records. Writes nothing. */
 
@@ -24,7 +25,7 @@ export interface RecordSchema<T> {
 }
 
 /** Reads and checks a record. Throws LAKE_DAMAGED when it is not what its schema says. */
-export function parseRecord<T>(schema: RecordSchema<T>, content: Buffer, path: string, store: Store): T {
+export function parseRecord<T>(schema: RecordSchema<T>, content: Buffer, path: string, store: Pick<Reader, "name">): T {
 	let value: unknown;
 	try {
 		value = JSON.parse(content.toString("utf8"));
@@ -48,24 +49,19 @@ function isNewer(value: unknown): boolean {
 }
 
 /** `latest.json` as it stands, and its bytes for a later compare-and-swap; null of a lake never published. */
-export async function readLatest(store: Store): Promise<{ latest: Latest; content: Buffer } | null> {
-	const content = await store.get("latest.json");
+export async function readLatest(store: Reader): Promise<{ latest: Latest; content: Buffer } | null> {
+	const content = await store.get(LATEST);
 	if (!content) return null;
-	return { latest: parseRecord(Latest, content, "latest.json", store), content };
-}
-
-/** `snapshots/000007-0123456789ab.json`, from the snapshot's own bytes. */
-export function snapshotPath(number: number, content: Buffer | string): string {
-	return `snapshots/${String(number).padStart(6, "0")}-${sha256Of(content).slice(0, 12)}.json`;
+	return { latest: parseRecord(Latest, content, LATEST, store), content };
 }
 
 /** Reads a snapshot and holds it against its name, and against `sha256` where that is known. */
-export async function readSnapshot(store: Store, path: string, sha256?: string): Promise<StoredSnapshot> {
+export async function readSnapshot(store: Reader, path: string, sha256?: string): Promise<StoredSnapshot> {
 	const content = await store.get(path);
 	if (!content) throw new LakeError("LAKE_DAMAGED", `${path} is missing in ${store.name}`, { path });
 	const found = sha256Of(content);
 	const snapshot = parseRecord(Snapshot, content, path, store);
-	if (path !== snapshotPath(snapshot.number, content) || (sha256 !== undefined && sha256 !== found)) {
+	if (path !== snapshotFile.path(snapshot.number, found) || (sha256 !== undefined && sha256 !== found)) {
 		throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} does not have the bytes that its name tells`, {
 			path,
 		});
@@ -74,36 +70,24 @@ export async function readSnapshot(store: Store, path: string, sha256?: string):
 }
 
 /** The snapshot that `latest.json` names, or null. */
-export async function readLatestSnapshot(store: Store): Promise<StoredSnapshot | null> {
+export async function readLatestSnapshot(store: Reader): Promise<StoredSnapshot | null> {
 	const found = await readLatest(store);
 	if (!found) return null;
 	const stored = await readSnapshot(store, found.latest.snapshot, found.latest.sha256);
 	if (stored.snapshot.number !== found.latest.number) {
-		throw new LakeError("LAKE_DAMAGED", `latest.json in ${store.name} and the snapshot it names differ in number`, {
-			path: "latest.json",
+		throw new LakeError("LAKE_DAMAGED", `${LATEST} in ${store.name} and the snapshot it names differ in number`, {
+			path: LATEST,
 		});
 	}
 	return stored;
 }
 
-/** A receipt, or null when there is none. */
-export async function readReceipt(store: Store, path: string): Promise<Receipt | null> {
-	const content = await store.get(path);
-	if (!content) return null;
-	const receipt = parseRecord(Receipt, content, path, store);
-	if (!path.endsWith(`/${receipt.shard}/${receipt.work_id}.json`)) {
-		throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} is the receipt of other work`, { path });
-	}
-	return receipt;
-}
-
 /** Paths of every snapshot file, by number; a number may have several, of which one was published. */
-export async function snapshotPaths(store: Store): Promise<(LakeFile & { number: number })[]> {
+export async function snapshotPaths(store: Reader): Promise<(LakeFile & { number: number })[]> {
 	const found: (LakeFile & { number: number })[] = [];
-	for await (const file of store.list("snapshots/")) {
-		const { path } = file;
-		const match = /^snapshots\/(\d{6,})-[0-9a-f]{12}\.json$/.exec(path);
-		if (match) found.push({ ...file, number: Number(match[1]) });
+	for await (const file of store.list(snapshotFile.folder)) {
+		const parts = snapshotFile.parse(file.path);
+		if (parts) found.push({ ...file, number: parts.number });
 	}
 	return found.sort((a, b) => a.number - b.number || (a.path < b.path ? -1 : 1));
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../ports/run.js";
-import type { Store } from "../ports/store.js";
-import { kindOf } from "../vacuum/kinds.js";
+import type { Reader, Records, Sweeper } from "../ports/store.js";
+import { kindOf } from "./kinds.js";
 import { decideMarks, endMarks, marksStand, readSweep, renewSweep } from "./vacuum-records.js";
 
 /**
@@ -16,6 +16,9 @@ export const STALE_SECONDS = 600;
 /** Files deleted by one call. */
 const BATCH = 500;
 
+/** What a vacuum does to a lake, and a publisher beside one. */
+export type SweepStore = Reader & Records & Sweeper;
+
 export interface SweepTools {
 	clock: Clock;
 	signal: AbortSignal;
@@ -25,7 +28,7 @@ export interface SweepTools {
 }
 
 /** Decides that these files go, and deletes them. False where another had decided before: then nothing is deleted. */
-export async function sweepMarks(store: Store, id: string, paths: string[], tools: SweepTools): Promise<boolean> {
+export async function sweepMarks(store: SweepStore, id: string, paths: string[], tools: SweepTools): Promise<boolean> {
 	const started = tools.clock.now();
 	if (!(await decideMarks(store, id, paths))) return false;
 	// Late: another vacuum had swept and ended these marks, and its decision is gone with them.
@@ -41,7 +44,7 @@ export async function sweepMarks(store: Store, id: string, paths: string[], tool
  * @param now by the storage's clock, in milliseconds
  */
 export async function takeOver(
-	store: Store,
+	store: SweepStore,
 	id: string,
 	{ now, stale }: { now: number; stale: number },
 	tools: SweepTools,
@@ -59,7 +62,7 @@ export async function takeOver(
 
 /** Deletes in the order given, kind after kind; then the records. */
 async function deleteAll(
-	store: Store,
+	store: SweepStore,
 	id: string,
 	{ paths, started }: { paths: string[]; started: number },
 	{ clock, signal, onSweep, onDeleted }: SweepTools,

@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT } from "../../schemas/records.js";
 import { FirstKept, Marks, Sweep } from "../../schemas/writer-records.js";
-import type { Store } from "../ports/store.js";
+import type { Reader, Records, Sweeper } from "../ports/store.js";
+import { vacuumFile } from "./paths.js";
 import { parseRecord, type RecordSchema, recordBytes } from "./snapshot.js";
 
 /**
@@ -14,9 +15,7 @@ import { parseRecord, type RecordSchema, recordBytes } from "./snapshot.js";
  *
  * docs/decisions/0009-vacuum.md says why that is enough.
  */
-const FOLDER = ".irlake/vacuum";
-const FIRST_KEPT = `${FOLDER}/first-kept.json`;
-const CLOCK = `${FOLDER}/clock.json`;
+const { folder: FOLDER, firstKept: FIRST_KEPT, clock: CLOCK } = vacuumFile;
 
 /** Marks that were put, without their paths. */
 export interface Mark {
@@ -34,34 +33,26 @@ export interface VacuumRecords {
 	swept: boolean;
 }
 
-function marksPath(id: string): string {
-	return `${FOLDER}/${id}.marks.json`;
-}
-
-function sweepPath(id: string): string {
-	return `${FOLDER}/${id}.sweep.json`;
-}
-
 /** One listing. */
-export async function listRecords(store: Store): Promise<VacuumRecords> {
+export async function listRecords(store: Reader): Promise<VacuumRecords> {
 	const records: VacuumRecords = { marks: [], decided: new Set(), swept: false };
 	for await (const { path, modified } of store.list(FOLDER)) {
-		const [, id, kind] = /^\.irlake\/vacuum\/([0-9a-f-]{36})\.(marks|sweep)\.json$/.exec(path) ?? [];
-		if (kind === "marks" && id) records.marks.push({ id, modified });
-		if (kind === "sweep" && id) records.decided.add(id);
+		const record = vacuumFile.parse(path);
+		if (record?.kind === "marks") records.marks.push({ id: record.id, modified });
+		if (record?.kind === "sweep") records.decided.add(record.id);
 		if (path === FIRST_KEPT) records.swept = true;
 	}
 	records.marks.sort((a, b) => a.modified - b.modified || (a.id < b.id ? -1 : 1));
 	return records;
 }
 
-async function read<T>(store: Store, path: string, schema: RecordSchema<T>): Promise<T | null> {
+async function read<T>(store: Reader, path: string, schema: RecordSchema<T>): Promise<T | null> {
 	const content = await store.get(path);
 	return content && parse(schema, content, path, store);
 }
 
 /** A damaged record holds no data: deleting it is the cure, and the hint says what that does. */
-function parse<T>(schema: RecordSchema<T>, content: Buffer, path: string, store: Store): T {
+function parse<T>(schema: RecordSchema<T>, content: Buffer, path: string, store: Reader): T {
 	try {
 		return parseRecord(schema, content, path, store);
 	} catch (error) {
@@ -76,9 +67,10 @@ function cureOf(path: string): string {
 			"It says which is the oldest snapshot that vacuum left whole, and holds no data. Delete it; the next irlake " +
 			"vacuum --yes writes it again."
 		);
-	const what = path.endsWith(".marks.json")
-		? "It lists files that a later vacuum would delete, and holds no data. Delete it: nothing is deleted that it marked"
-		: "It says what a vacuum was deleting, and holds no data. Delete it";
+	const what =
+		vacuumFile.parse(path)?.kind === "marks"
+			? "It lists files that a later vacuum would delete, and holds no data. Delete it: nothing is deleted that it marked"
+			: "It says what a vacuum was deleting, and holds no data. Delete it";
 	return `${what}; the next irlake vacuum --yes looks anew. Let nothing else write to the lake meanwhile.`;
 }
 
@@ -93,7 +85,7 @@ export async function orDamage<T>(reading: Promise<T>): Promise<T | LakeError> {
 }
 
 /** Reads every record, and tells of each that is damaged. */
-export async function damagedRecords(store: Store): Promise<LakeError[]> {
+export async function damagedRecords(store: Reader): Promise<LakeError[]> {
 	const { marks, decided, swept } = await listRecords(store);
 	const reads: (() => Promise<unknown>)[] = [
 		...(swept ? [() => readFirstKept(store)] : []),
@@ -113,8 +105,8 @@ export async function damagedRecords(store: Store): Promise<LakeError[]> {
 }
 
 /** The marked paths; none where the marks are gone meanwhile. */
-export async function readMarks(store: Store, id: string): Promise<string[]> {
-	return (await read(store, marksPath(id), Marks))?.paths ?? [];
+export async function readMarks(store: Reader, id: string): Promise<string[]> {
+	return (await read(store, vacuumFile.marks(id), Marks))?.paths ?? [];
 }
 
 /** What was decided to delete, receipts first; no paths where a publisher was first. */
@@ -125,9 +117,9 @@ export interface DecidedSweep {
 }
 
 /** Null while nothing is decided, or all is over. */
-export async function readSweep(store: Store, id: string): Promise<DecidedSweep | null> {
-	const file = await store.stat(sweepPath(id));
-	const sweep = file && (await read(store, sweepPath(id), Sweep));
+export async function readSweep(store: Reader, id: string): Promise<DecidedSweep | null> {
+	const file = await store.stat(vacuumFile.sweep(id));
+	const sweep = file && (await read(store, vacuumFile.sweep(id), Sweep));
 	return sweep && { paths: sweep.paths, modified: file.modified };
 }
 
@@ -136,41 +128,41 @@ function sweepBytes(paths: string[]): Buffer {
 }
 
 /** Writes a sweep's record again, so that it is this process's from now on. False where it has changed, or is gone. */
-export async function renewSweep(store: Store, id: string): Promise<boolean> {
-	const seen = await store.get(sweepPath(id));
+export async function renewSweep(store: Reader & Records, id: string): Promise<boolean> {
+	const seen = await store.get(vacuumFile.sweep(id));
 	if (!seen) return false;
-	const { paths } = parse(Sweep, seen, sweepPath(id), store);
-	return store.replace(sweepPath(id), sweepBytes(paths), seen);
+	const { paths } = parse(Sweep, seen, vacuumFile.sweep(id), store);
+	return store.replace(vacuumFile.sweep(id), sweepBytes(paths), seen);
 }
 
 /** Marks files. */
-export async function putMarks(store: Store, paths: string[]): Promise<void> {
-	await store.putIfAbsent(marksPath(randomUUID()), recordBytes({ format: LAKE_FORMAT, paths }));
+export async function putMarks(store: Records, paths: string[]): Promise<void> {
+	await store.putIfAbsent(vacuumFile.marks(randomUUID()), recordBytes({ format: LAKE_FORMAT, paths }));
 }
 
 /** Decides upon marks that stand, once and for all: true for the first who does. No paths: nothing is deleted. */
-export function decideMarks(store: Store, id: string, paths: string[]): Promise<boolean> {
-	return store.putIfAbsent(sweepPath(id), sweepBytes(paths));
+export function decideMarks(store: Records, id: string, paths: string[]): Promise<boolean> {
+	return store.putIfAbsent(vacuumFile.sweep(id), sweepBytes(paths));
 }
 
 /** Whether marks stand. What was decided upon others is void: its vacuum came late, when another had ended them. */
-export async function marksStand(store: Store, id: string): Promise<boolean> {
-	return (await store.stat(marksPath(id))) !== null;
+export async function marksStand(store: Reader, id: string): Promise<boolean> {
+	return (await store.stat(vacuumFile.marks(id))) !== null;
 }
 
 /** Removes marks and what was decided, in this order: see marksStand(). */
-export async function endMarks(store: Store, id: string): Promise<void> {
-	await store.delete([marksPath(id)]);
-	await store.delete([sweepPath(id)]);
+export async function endMarks(store: Sweeper, id: string): Promise<void> {
+	await store.delete([vacuumFile.marks(id)]);
+	await store.delete([vacuumFile.sweep(id)]);
 }
 
 /** The oldest snapshot whose files are all there: 1 of a lake that was never swept. */
-export async function readFirstKept(store: Store): Promise<number> {
+export async function readFirstKept(store: Reader): Promise<number> {
 	return (await read(store, FIRST_KEPT, FirstKept))?.first_kept ?? 1;
 }
 
 /** Says, before anything is deleted, that files of older snapshots may be missing. Never lowers it. */
-export async function raiseFirstKept(store: Store, number: number): Promise<void> {
+export async function raiseFirstKept(store: Reader & Records, number: number): Promise<void> {
 	for (;;) {
 		const seen = await store.get(FIRST_KEPT);
 		if (seen && parse(FirstKept, seen, FIRST_KEPT, store).first_kept >= number) return;
@@ -180,7 +172,7 @@ export async function raiseFirstKept(store: Store, number: number): Promise<void
 }
 
 /** What the storage's clock says, by a record that is written now. */
-export async function storeTime(store: Store): Promise<number> {
+export async function storeTime(store: Reader & Records): Promise<number> {
 	for (;;) {
 		const seen = await store.get(CLOCK);
 		if (await store.replace(CLOCK, recordBytes({ format: LAKE_FORMAT, id: randomUUID() }), seen)) break;
@@ -189,7 +181,7 @@ export async function storeTime(store: Store): Promise<number> {
 }
 
 /** Those of the receipts that are marked, and not written again since. A marked receipt counts as absent. */
-export async function markedReceipts(store: Store, receipts: string[]): Promise<Set<string>> {
+export async function markedReceipts(store: Reader, receipts: string[]): Promise<Set<string>> {
 	const marked = new Set<string>();
 	if (receipts.length === 0) return marked;
 	const { marks, decided } = await listRecords(store);

@@ -1,14 +1,18 @@
 import type { Receipt, Snapshot } from "../../schemas/records.js";
-import { type ClaimTools, requireStillThere } from "../lake/claim-guard.js";
+import { type ClaimTools, guardClaim } from "../lake/claim-guard.js";
+import { commitDatesOf } from "../lake/commit-dates.js";
 import { nextSnapshot, type RunResult } from "../lake/next-snapshot.js";
 import { publish } from "../lake/publish.js";
+import { readReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
+import type { SweepStore } from "../lake/sweep.js";
+import { tablesOf } from "../lake/tables.js";
 import type { Listing } from "../ports/source.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import { workFolder } from "../scratch/work-folder.js";
 import { type MirrorOutcome, type OnShardFailure, type ShardOutcomes, whyNotPublish } from "./outcome.js";
 import { isLater } from "./plan/decide.js";
-import { commitDatesOf, type MirrorPlan, type MirrorRequest, receiptsOf, requireCovered } from "./plan/plan-mirror.js";
+import { type MirrorPlan, type MirrorRequest, requireCovered } from "./plan/plan-mirror.js";
 import type { ShardTools } from "./shard.js";
 
 /** What the shards of a run came to. */
@@ -24,7 +28,7 @@ export interface ShardResults {
  * @throws LAKE_SWEPT where vacuum took what the run was to publish: plan again
  */
 export async function publishRun(
-	store: Store,
+	store: SweepStore,
 	request: Pick<MirrorRequest, "wanted" | "prune">,
 	plan: Omit<MirrorPlan, "shards" | "base" | "upToDate">,
 	results: ShardResults,
@@ -45,18 +49,18 @@ export async function publishRun(
 		prune: request.prune,
 		...results,
 	};
-	const stillThere = (base: Snapshot | null, next: Snapshot) => requireStillThere(store, base, next, tools);
+	const guard = (base: Snapshot | null, next: Snapshot) => guardClaim(store, base, next, tools);
 	const plans = async (base: StoredSnapshot | null): Promise<Snapshot | null> => {
 		requireCovered(request, settings, base?.snapshot ?? null);
-		const receipts = await receiptsOf(store, base?.snapshot.shards.map(({ receipt }) => receipt) ?? []);
+		const receipts = await readReceipts(store, base?.snapshot.shards.map(({ receipt }) => receipt) ?? []);
 		for (const receipt of results.receipts) receipts.set(receipt.work_id, receipt);
 		const keep = await laterShards(store, base?.snapshot ?? null, listing);
 		return nextSnapshot(base?.snapshot ?? null, run, receipts, keep);
 	};
-	return publish(store, plans, stillThere);
+	return publish(store, tablesOf(dataset), plans, guard);
 }
 
-async function laterShards(store: Store, base: Snapshot | null, listing: Listing): Promise<Set<string>> {
+async function laterShards(store: Reader, base: Snapshot | null, listing: Listing): Promise<Set<string>> {
 	const dates = await commitDatesOf(store, base, listing);
 	const later = base?.shards.filter(({ commit }) => isLater(commit, listing, dates)) ?? [];
 	return new Set(later.map(({ shard }) => shard));
@@ -69,7 +73,7 @@ export interface EndedRun {
 	onShardFailure: OnShardFailure;
 }
 
-type PublishTools = Pick<ShardTools, "store" | "dataset" | "tables" | "scratch" | "clock">;
+type PublishTools = Pick<ShardTools, "dataset" | "tables" | "scratch" | "clock"> & { store: SweepStore };
 
 /** The run's last step: publishes what its shards made, or says why not. */
 export async function publishOutcomes(

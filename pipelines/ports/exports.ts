@@ -1,4 +1,6 @@
 import type { ExportedFile } from "../../schemas/export.js";
+import type { StoredFormat } from "../../schemas/stored-format.js";
+import type { Scalar } from "../../schemas/tables.js";
 import type { StoredFile } from "./store.js";
 
 /** What exports are written with, and to. Adapters under `infra/` implement these. */
@@ -6,7 +8,7 @@ import type { StoredFile } from "./store.js";
 /** A column of an exported parquet file; `bytes` is a list of `byte`, `images` one of `image`. */
 export interface ExportColumn {
 	name: string;
-	type: "text" | "byte" | "long" | "bytes" | "image" | "images";
+	type: "text" | "byte" | "integer" | "long" | "real" | "double" | "timestamp" | "bytes" | "image" | "images";
 }
 
 /** An image in a cell: its bytes, and the file name it would have. */
@@ -15,7 +17,7 @@ export interface EmbeddedImage {
 	path: string;
 }
 
-export type ExportCell = string | number | number[] | EmbeddedImage | EmbeddedImage[];
+export type ExportCell = Scalar | number[] | EmbeddedImage | EmbeddedImage[];
 
 /** Writes parquet files with images in them; same rows, same bytes. */
 export interface ExportFiles {
@@ -55,4 +57,50 @@ export interface ExportTarget {
 	tidy(): Promise<void>;
 	/** Lets go of the target; what is unfinished stays for the next run. */
 	close(): Promise<void>;
+}
+
+/** One good image of a lake: all that the dataset tells of it, by column, and where its bytes are. */
+export type ImageRow = Record<string, Scalar> & {
+	image_id: string;
+	image_path: string;
+	/** Path in the lake. */
+	object_key: string;
+	/** Of the stored bytes. */
+	sha256: string;
+	bytes: number;
+	format: StoredFormat;
+	width: number;
+	height: number;
+};
+
+/** One shard as an export reads it. */
+export interface ShardRows {
+	shard: string;
+	/** In the order of the shard's JSON. */
+	rows: ImageRow[];
+}
+
+/** What a format needs of the world while it writes. Paths are relative to the export. */
+export interface ExportJob {
+	/** The shards one by one, in the dataset's order: what was read of one is forgotten with the next. */
+	shards(): AsyncIterable<ShardRows>;
+	/** Counts of the shards that were read so far. */
+	readonly counts: Readonly<Record<string, number>> & { images: number };
+	/** An image's bytes, held against its SHA-256. Throws LAKE_DAMAGED. */
+	bytesOf(image: ImageRow): Promise<Buffer>;
+	/** Makes a file aside, unless an interrupted export left it whole; `make` fills the local path that it is given. */
+	file(path: string, make: (local: string) => Promise<void>): Promise<ExportedFile>;
+	/** Gives an image a file of its own: a hard link where lake and export share a disk, else a copy. */
+	imageFile(path: string, image: ImageRow): Promise<void>;
+	/** Told of every image that was dealt with. */
+	onImages(count: number): void;
+	signal: AbortSignal;
+}
+
+/** What a format made. */
+export interface Exported {
+	/** In the order in which they were made. */
+	files: ExportedFile[];
+	/** A file that must appear after the record itself: the Hub's card. */
+	last: ExportedFile | null;
 }

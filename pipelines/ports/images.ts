@@ -1,6 +1,6 @@
 import type { FindingCode } from "../../schemas/codes.js";
 import type { Settings } from "../../schemas/settings.js";
-import type { StoredFormat } from "../../schemas/stored-format.js";
+import type { SourceFormat, StoredFormat } from "../../schemas/stored-format.js";
 import type { MemberRef } from "./archive.js";
 
 /** The verdict on images. Adapters under `infra/` implement these. */
@@ -9,6 +9,8 @@ export interface ImageTask {
 	ref: MemberRef;
 	/** `image`: every check; `hash`: only read, CRC-32 and SHA-256; `stored`: of a lake's object, in whatever format, decoded. */
 	check: "image" | "hash" | "stored";
+	/** What the image must be. */
+	format: SourceFormat;
 	/** Whether the object may be wanted: then it is staged when the image is good. */
 	keep: boolean;
 }

@@ -1,5 +1,4 @@
-import type { Split } from "../../schemas/records.js";
-
+import type { LakeError } from "../../schemas/errors.js";
 /** Where the dataset is read from. Adapters under `infra/` implement these. */
 
 /** One file of the source, as listed. */
@@ -41,8 +40,8 @@ export interface Listing {
 	explicitCommit: boolean;
 	/** By the shard's name. Shards that were not asked for may be absent. */
 	shards: Map<string, ShardInput>;
-	metadata: Map<Split, SourceFile>;
-	/** Zips below `images/` that are no known shard. */
+	metadata: Map<string, SourceFile>;
+	/** Zips below the dataset's folders of zips that are no known shard. */
 	unknownZips: string[];
 }
 
@@ -59,7 +58,7 @@ export interface Source {
 	/** How a person would write it; for messages. */
 	readonly name: string;
 	/** Resolves the revision once, and lists. Throws before any side effect when the source cannot be had. */
-	list(wanted: { shards: string[]; splits: Split[] }, signal: AbortSignal): Promise<Listing>;
+	list(wanted: { shards: string[]; splits: string[] }, signal: AbortSignal): Promise<Listing>;
 	/** Where the file lies on this machine already, or null when it must be downloaded. */
 	localPath(file: SourceFile): string | null;
 	/**
@@ -74,4 +73,14 @@ export interface Source {
 	 */
 	readRange(file: SourceFile, from: number, to: number, signal: AbortSignal): AsyncIterable<Buffer>;
 	close(): Promise<void>;
+}
+
+/** One question to the Hub, and what came of it. */
+export interface HubReply {
+	/** The answer's own time; null where there was none. */
+	date: Date | null;
+	/** This machine's time in the middle of the exchange. */
+	at: Date;
+	/** Null of a good answer. */
+	error: LakeError | null;
 }

@@ -1,5 +1,5 @@
+import { KINDS, type Kind } from "../lake/kinds.js";
 import type { LakeFile } from "../ports/store.js";
-import { KINDS, type Kind } from "./kinds.js";
 
 /** Deciding what may go. Plain data in, plain data out; no I/O. Times are milliseconds by the storage's clock. */
 

@@ -1,15 +1,15 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
-import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
+import { folderOf, KINDS, type Kind, kindOf } from "../lake/kinds.js";
 import { objectsNamed, rejectedNamed, type TableTools } from "../lake/named-files.js";
 import { claimedSnapshot } from "../lake/publish.js";
-import { readLatestSnapshot, readReceipt, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake/snapshot.js";
+import { readReceipt } from "../lake/receipt.js";
+import { readLatestSnapshot, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake/snapshot.js";
 import { readFirstKept } from "../lake/vacuum-records.js";
-import type { LakeFile, Store } from "../ports/store.js";
+import type { LakeFile, Reader } from "../ports/store.js";
 import { goingFiles, goingReceipts, type Holdings, type May, oldestKept, type Retention } from "./decide.js";
-import { folderOf, KINDS, type Kind, kindOf } from "./kinds.js";
 
-type NamedFile = TableFile & { table: TableName };
+type NamedFile = TableFile & { table: string };
 
 /** What there is in the lake, and what of it snapshots name. */
 export interface Survey extends Holdings {
@@ -27,11 +27,11 @@ export interface Survey extends Holdings {
 }
 
 /** Looks at the whole lake. Null where there is none. Throws LAKE_DAMAGED where a snapshot that stays is not whole. */
-export async function survey(store: Store, retention: Retention, now: number): Promise<Survey | null> {
+export async function survey(store: Reader, retention: Retention, now: number): Promise<Survey | null> {
 	for (;;) {
 		const firstKept = await readFirstKept(store);
 		try {
-			return await look(store, retention, now, firstKept);
+			return await surveyOnce(store, retention, now, firstKept);
 		} catch (error) {
 			// Another vacuum, that keeps less, may have deleted meanwhile.
 			if ((await readFirstKept(store)) === firstKept) throw error;
@@ -39,7 +39,7 @@ export async function survey(store: Store, retention: Retention, now: number): P
 	}
 }
 
-async function look(store: Store, retention: Retention, now: number, firstKept: number): Promise<Survey | null> {
+async function surveyOnce(store: Reader, retention: Retention, now: number, firstKept: number): Promise<Survey | null> {
 	const latest = await readLatestSnapshot(store);
 	if (!latest) return null;
 	const claimed = await claimedSnapshots(store, latest.snapshot.number);
@@ -71,7 +71,7 @@ async function look(store: Store, retention: Retention, now: number, firstKept: 
 }
 
 /** Every snapshot that holds a number, the first one first: also those that are claimed and not finished. */
-async function claimedSnapshots(store: Store, latest: number): Promise<StoredSnapshot[]> {
+async function claimedSnapshots(store: Reader, latest: number): Promise<StoredSnapshot[]> {
 	const found: StoredSnapshot[] = [];
 	for (let number = 1; ; number++) {
 		const claimed = await claimedSnapshot(store, number);
@@ -82,7 +82,7 @@ async function claimedSnapshots(store: Store, latest: number): Promise<StoredSna
 }
 
 function tableFilesOf({ tables }: Pick<Snapshot, "tables">): NamedFile[] {
-	return TABLE_NAMES.flatMap((table) => (tables[table]?.files ?? []).map((file) => ({ ...file, table })));
+	return Object.entries(tables).flatMap(([table, { files }]) => files.map((file) => ({ ...file, table })));
 }
 
 /** Paths of a snapshot's receipts and table files. */
@@ -101,7 +101,7 @@ function lacking(snapshot: Snapshot, present: Set<string>): string | undefined {
 }
 
 /** The lake's files that vacuum knows by their names. */
-export async function listFiles(store: Store): Promise<Record<Kind, LakeFile[]>> {
+export async function listFiles(store: Reader): Promise<Record<Kind, LakeFile[]>> {
 	const files: Record<Kind, LakeFile[]> = { receipts: [], table_files: [], objects: [], rejected: [] };
 	for (const kind of KINDS) {
 		for await (const file of store.list(folderOf(kind))) if (kindOf(file.path) === kind) files[kind].push(file);
@@ -111,7 +111,7 @@ export async function listFiles(store: Store): Promise<Record<Kind, LakeFile[]>>
 }
 
 /** What a lost table file names cannot be known: then nothing may be deleted. */
-function requireWhole(kept: Snapshot[], firstWhole: number, present: Set<string>, store: Store): void {
+function requireWhole(kept: Snapshot[], firstWhole: number, present: Set<string>, store: Reader): void {
 	for (const snapshot of kept) {
 		const path = lacking(snapshot, present);
 		if (path === undefined) continue;

@@ -1,5 +1,6 @@
+import { KINDS, type Kind, kindOf } from "../lake/kinds.js";
 import { readLatest } from "../lake/snapshot.js";
-import { STALE_SECONDS, type SweepTools, sweepMarks, takeOver } from "../lake/sweep.js";
+import { STALE_SECONDS, type SweepStore, type SweepTools, sweepMarks, takeOver } from "../lake/sweep.js";
 import {
 	endMarks,
 	listRecords,
@@ -10,10 +11,9 @@ import {
 	storeTime,
 	type VacuumRecords,
 } from "../lake/vacuum-records.js";
-import type { LakeFile, Store } from "../ports/store.js";
+import type { LakeFile, Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { markable, type Retention, sweepable } from "./decide.js";
-import { KINDS, type Kind, kindOf } from "./kinds.js";
 import { going, listFiles, type Survey, survey } from "./survey.js";
 
 /** Deleting what no retained snapshot needs: look, mark; later look again, sweep. docs/decisions/0009-vacuum.md */
@@ -22,7 +22,7 @@ import { going, listFiles, type Survey, survey } from "./survey.js";
 const MARKED_AT_ONCE = 100_000;
 
 export interface VacuumTools extends SweepTools {
-	store: Store;
+	store: SweepStore;
 	tables: TableFiles;
 	/** Folder of this run's own. */
 	work: string;
@@ -98,7 +98,7 @@ export async function runVacuum(tools: VacuumTools, retention: Retention): Promi
 }
 
 /** Sweeps that were decided and not finished. */
-async function openSweeps(store: Store, { decided }: VacuumRecords): Promise<{ id: string; paths: string[] }[]> {
+async function openSweeps(store: Reader, { decided }: VacuumRecords): Promise<{ id: string; paths: string[] }[]> {
 	const found: { id: string; paths: string[] }[] = [];
 	for (const id of decided) {
 		const sweep = await readSweep(store, id);

@@ -4,8 +4,9 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { DEFAULT_SETTINGS } from "../../schemas/settings.js";
+import type { SourceFormat } from "../../schemas/stored-format.js";
 import type { ImagePool, ImageResult } from "../ports/images.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { Report } from "./report.js";
 
 /** What is larger is no picture that a mirror would read: it is hashed and not decoded. */
@@ -26,7 +27,7 @@ export interface ObjectRow {
 
 /** What an object is checked with. */
 export interface ObjectTools {
-	store: Store;
+	store: Reader;
 	/** Null: it is only hashed. */
 	images: ImagePool | null;
 	/** Folder for objects of a store elsewhere, while they are decoded. */
@@ -74,7 +75,12 @@ async function decodeObject(
 ): Promise<void> {
 	const original = row.sha256 === row.source_sha256;
 	const ref = { kind: "file" as const, path: file, bytes: row.bytes };
-	const task = { ref, check: original ? ("image" as const) : ("stored" as const), keep: false };
+	const task = {
+		ref,
+		check: original ? ("image" as const) : ("stored" as const),
+		format: row.format as SourceFormat,
+		keep: false,
+	};
 	const result = await images.run(task, DEFAULT_SETTINGS, signal);
 	if (result.sha256 !== row.sha256) {
 		return report.damage("OBJECT_HASH", row.object_key, hashDetail(result.sha256, row.sha256));

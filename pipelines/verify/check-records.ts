@@ -1,11 +1,14 @@
 import { LakeError } from "../../schemas/errors.js";
-import { type Counts, canonicalJson, type Receipt, type Snapshot } from "../../schemas/records.js";
-import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
-import { deltaCommit, logPath, snapshotOfCommit } from "../lake/delta-log.js";
-import { sumCounts } from "../lake/next-snapshot.js";
+import { canonicalJson, type Receipt, type Snapshot } from "../../schemas/records.js";
+import type { Table } from "../../schemas/tables.js";
+import type { Dataset } from "../dataset.js";
+import { deltaCommit, snapshotOfCommit } from "../lake/delta-log.js";
+import { LATEST, logFile } from "../lake/paths.js";
 import { claimedSnapshot } from "../lake/publish.js";
-import { readLatestSnapshot, readReceipt, type StoredSnapshot } from "../lake/snapshot.js";
-import type { Store } from "../ports/store.js";
+import { readReceipt, sumCounts } from "../lake/receipt.js";
+import { readLatestSnapshot, type StoredSnapshot } from "../lake/snapshot.js";
+import { IMAGES, QUARANTINE, tablesOf } from "../lake/tables.js";
+import type { Reader } from "../ports/store.js";
 import type { Report } from "./report.js";
 
 /** What the records say: every snapshot from the first to the newest, and the newest's receipts. */
@@ -15,31 +18,40 @@ export interface CheckedRecords {
 	receipts: Map<string, Receipt>;
 }
 
+/** What records are checked with. */
+interface RecordTools {
+	store: Reader;
+	tables: readonly Table[];
+	report: Report;
+}
+
 /** Reads all records of a lake, holds them against each other, and notes what does not agree. Null of an empty lake. */
-export async function checkRecords(store: Store, report: Report): Promise<CheckedRecords | null> {
+export async function checkRecords(store: Reader, dataset: Dataset, report: Report): Promise<CheckedRecords | null> {
+	const tables = tablesOf(dataset);
+	const tools: RecordTools = { store, tables, report };
 	const latest = await noting(report, () => readLatestSnapshot(store));
 	if (latest === undefined) return { snapshots: [], receipts: new Map() };
 	if (latest === null) {
 		// All tables have their first commit: either a publish is at its last step, or the record was lost.
-		const logs = await Promise.all(TABLE_NAMES.map((table) => store.stat(logPath(table, 0))));
+		const logs = await Promise.all(tables.map(({ name }) => store.stat(logFile.path(name, 0))));
 		if (!logs.every(Boolean)) return null;
-		report.add("RECORD_INVALID", "latest.json", "it is missing, though a snapshot was published");
+		report.add("RECORD_INVALID", LATEST, "it is missing, though a snapshot was published");
 		return { snapshots: [], receipts: new Map() };
 	}
-	const snapshots = await checkHistory(store, latest, report);
-	for (const table of TABLE_NAMES) await checkVersions(store, table, latest.snapshot.number, report);
-	const receipts = await checkReceipts(store, latest, report);
+	const snapshots = await checkHistory(tools, latest);
+	for (const { name } of tables) await checkVersions(store, name, latest.snapshot.number, report);
+	const receipts = await checkReceipts(tools, latest);
 	return { snapshots, receipts };
 }
 
 /** Versions of a table beyond the newest snapshot: at most the one that is being published, and no other writer's. */
-async function checkVersions(store: Store, table: TableName, number: number, report: Report): Promise<void> {
-	for await (const { path } of store.list(`tables/${table}/_delta_log/`)) {
-		const match = /\/(\d{20})\.json$/.exec(path);
-		if (!match || Number(match[1]) < number) continue;
+async function checkVersions(store: Reader, table: string, number: number, report: Report): Promise<void> {
+	for await (const { path } of store.list(logFile.folder(table))) {
+		const commit = logFile.parse(path);
+		if (!commit || commit.version < number) continue;
 		const content = await store.get(path);
 		const known = content !== null && snapshotOfCommit(content) !== null;
-		if (known && Number(match[1]) === number) continue;
+		if (known && commit.version === number) continue;
 		report.add("LOG_MISMATCH", path, `no snapshot stands behind it; the newest one is ${number}`);
 	}
 }
@@ -50,23 +62,24 @@ async function noting<T>(report: Report, read: () => Promise<T>): Promise<T | un
 		return await read();
 	} catch (error) {
 		if (!(error instanceof LakeError) || error.code !== "LAKE_DAMAGED") throw error;
-		const path = error.path ?? "latest.json";
-		report.add(path.includes("/_delta_log/") ? "LOG_MISMATCH" : "RECORD_INVALID", path, error.message);
+		const path = error.path ?? LATEST;
+		report.add(logFile.parse(path) ? "LOG_MISMATCH" : "RECORD_INVALID", path, error.message);
 		return undefined;
 	}
 }
 
-async function checkHistory(store: Store, latest: StoredSnapshot, report: Report): Promise<Snapshot[]> {
+async function checkHistory(tools: RecordTools, latest: StoredSnapshot): Promise<Snapshot[]> {
+	const { store, report } = tools;
 	const found: Snapshot[] = [];
 	let base: Snapshot | null = null;
 	for (let number = 1; number <= latest.snapshot.number; number++) {
 		const stored = await noting(report, () => claimedSnapshot(store, number));
-		if (stored === null) report.add("LOG_MISMATCH", logPath("images", number - 1), "the commit is missing");
+		if (stored === null) report.add("LOG_MISMATCH", logFile.path("images", number - 1), "the commit is missing");
 		const known: StoredSnapshot | null = stored ?? (number === latest.snapshot.number ? latest : null);
 		if (known) {
 			report.checked.snapshots++;
 			found.push(known.snapshot);
-			if (base || number === 1) await checkLogs(store, base, known, report);
+			if (base || number === 1) await checkLogs(tools, base, known);
 		}
 		base = known?.snapshot ?? null;
 	}
@@ -78,12 +91,16 @@ async function checkHistory(store: Store, latest: StoredSnapshot, report: Report
 }
 
 /** Each table's commit must be the one that leads from the snapshot before to this one. */
-async function checkLogs(store: Store, base: Snapshot | null, stored: StoredSnapshot, report: Report): Promise<void> {
-	for (const table of TABLE_NAMES) {
-		const path = logPath(table, stored.snapshot.number - 1);
+async function checkLogs(
+	{ store, tables, report }: RecordTools,
+	base: Snapshot | null,
+	stored: StoredSnapshot,
+): Promise<void> {
+	for (const table of tables) {
+		const path = logFile.path(table.name, stored.snapshot.number - 1);
 		const content = await store.get(path);
 		if (!content) {
-			if (table !== "images") report.add("LOG_MISMATCH", path, "the commit is missing");
+			if (table.name !== IMAGES) report.add("LOG_MISMATCH", path, "the commit is missing");
 			continue;
 		}
 		const expected = deltaCommit(table, base, stored.snapshot, stored.path);
@@ -118,7 +135,8 @@ function actions(commit: Buffer): string {
 		.join("\n");
 }
 
-async function checkReceipts(store: Store, newest: StoredSnapshot, report: Report): Promise<Map<string, Receipt>> {
+async function checkReceipts(tools: RecordTools, newest: StoredSnapshot): Promise<Map<string, Receipt>> {
+	const { store, report } = tools;
 	const { snapshot } = newest;
 	const receipts = new Map<string, Receipt>();
 	for (const { shard, work_id, receipt: path } of snapshot.shards) {
@@ -136,7 +154,7 @@ async function checkReceipts(store: Store, newest: StoredSnapshot, report: Repor
 		if (receipt.inputs.zip_hash_checked === false) report.checked.zips_unchecked++;
 		receipts.set(work_id, receipt);
 	}
-	if (receipts.size === snapshot.shards.length) checkSums(newest, receipts, report);
+	if (receipts.size === snapshot.shards.length) checkSums(newest, receipts, tools);
 	return receipts;
 }
 
@@ -157,16 +175,20 @@ function checkCounts(path: string, { counts, settings }: Receipt, report: Report
 	}
 }
 
-function checkSums({ snapshot, path: name }: StoredSnapshot, receipts: Map<string, Receipt>, report: Report): void {
+function checkSums(
+	{ snapshot, path: name }: StoredSnapshot,
+	receipts: Map<string, Receipt>,
+	{ tables, report }: RecordTools,
+): void {
 	const all = snapshot.shards.flatMap(({ work_id }) => receipts.get(work_id) ?? []);
 	for (const [key, value] of Object.entries(sumCounts(all))) {
-		const told = snapshot.counts[key as keyof Counts];
+		const told = snapshot.counts[key];
 		if (told !== value) report.add("COUNT_MISMATCH", name, `${key} is ${told}, the receipts sum to ${value}`);
 	}
 	if (snapshot.counts.shards !== all.length) {
 		report.add("COUNT_MISMATCH", name, `shards is ${snapshot.counts.shards}, there are ${all.length}`);
 	}
-	for (const table of TABLE_NAMES) {
+	for (const { name: table } of tables) {
 		const made = all.flatMap(({ files }) => files.filter((file) => file.table === table));
 		const told = made.map(({ path, bytes, sha256, rows }) => ({ path, bytes, sha256, rows }));
 		if (canonicalJson(snapshot.tables[table]?.files ?? []) !== canonicalJson(told))
@@ -176,16 +198,12 @@ function checkSums({ snapshot, path: name }: StoredSnapshot, receipts: Map<strin
 }
 
 /** Rows of a table's files against the counts that stand beside them. */
-function checkRows(table: TableName, receipts: Receipt[], report: Report, name: string): void {
+function checkRows(table: string, receipts: Receipt[], report: Report, name: string): void {
 	for (const { shard, counts, findings, files } of receipts) {
 		const rows = files.filter((file) => file.table === table).reduce((sum, file) => sum + file.rows, 0);
-		const told = {
-			images: counts.rows_published,
-			prompts: counts.prompts,
-			pairs: counts.pairs,
-			quarantine: Object.values(findings).reduce((sum, count) => sum + (count ?? 0), 0),
-		}[table];
-		if (rows !== told)
+		const found = Object.values(findings).reduce((sum, count) => sum + (count ?? 0), 0);
+		const told = table === IMAGES ? counts.rows_published : table === QUARANTINE ? found : counts[table];
+		if (told !== undefined && rows !== told)
 			report.add("COUNT_MISMATCH", name, `${shard}: ${table} has ${rows} rows, the receipt counts ${told}`);
 	}
 }

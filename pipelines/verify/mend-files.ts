@@ -1,16 +1,18 @@
 import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
-import { shardParts } from "../dataset.js";
-import { inputSha256, planFetch, type ShardPlan } from "../mirror/plan/decide.js";
+import { metadataPath, shardFiles, shardParts } from "../dataset.js";
+import { tableFile } from "../lake/paths.js";
+import { inputSha256 } from "../lake/receipt.js";
+import { planFetch, type ShardPlan } from "../mirror/plan/decide.js";
 import type { SplitMetadata } from "../mirror/plan/metadata.js";
 import { readMetadata, remoteShards } from "../mirror/plan/plan-mirror.js";
-import { processShard } from "../mirror/shard.js";
+import { withCheckedShard } from "../mirror/shard.js";
+import { writeTables } from "../mirror/write/write-tables.js";
 import type { Source } from "../ports/source.js";
-import type { Store } from "../ports/store.js";
-import { hashFile } from "../scratch/hash-file.js";
-import type { MendTools } from "./mend.js";
-import { type ShardOrigin, shardOfFile, shardOrigin, soundReceipt } from "./origins.js";
+import type { MendTools } from "./mend-tools.js";
+import { type ShardOrigin, shardOrigin, soundReceipt } from "./origins.js";
 import type { Ended } from "./verify.js";
 
 /** Tables, made again from their whole shard, and taken only where they have the very bytes that are recorded. */
@@ -50,7 +52,7 @@ function fileOrigin({ path }: TableFile, snapshots: Snapshot[]): ShardOrigin | n
 	const snapshot = snapshots.findLast(({ tables }) => {
 		return Object.values(tables).some(({ files }) => files.some((file) => file.path === path));
 	});
-	return snapshot ? shardOrigin(snapshot, shardOfFile(path), snapshots) : null;
+	return snapshot ? shardOrigin(snapshot, tableFile.parse(path)?.shard, snapshots) : null;
 }
 
 /** Processes the shard anew, beside the lake; returns which files came out as recorded, and are in their place. */
@@ -66,15 +68,17 @@ async function remakeFiles(
 	const source = await tools.sourceOf(origin.uri, origin.commit);
 	const { plan, metadata } = await planAgain(receipt, source, tools, signal);
 	const mended: string[] = [];
-	const store = withoutWrites(tools.store, async (path, localFile) => {
-		const file = files.find((one) => one.path === path);
-		if (!file || (await hashFile(localFile)) !== file.sha256) return;
-		await tools.store.overwrite(path, localFile);
+	const work = join(tools.work, "tables");
+	const putBack = async ({ path, sha256 }: TableFile, local: string): Promise<void> => {
+		if (files.find((file) => file.path === path)?.sha256 !== sha256) return;
+		await tools.store.overwrite(path, local);
 		mended.push(path);
-	});
+	};
 	// Its rows were judged when it was published.
-	const shardTools = { ...tools, source, store, images: await tools.images(), maxRejectRatio: 1, keepRejected: false };
-	await processShard(plan, metadata, settings, shardTools, signal);
+	const checkTools = { ...tools, source, images: await tools.images(), maxRejectRatio: 1 };
+	await withCheckedShard({ plan, metadata, settings }, checkTools, signal, async ({ tables }) => {
+		await writeTables(shard, tables, { dataset: tools.dataset, tables: tools.tables, folder: work }, putBack);
+	});
 	tools.progress.shardDone(shard, "done");
 	return mended;
 }
@@ -95,7 +99,7 @@ async function planAgain(
 	const metadata = (await readMetadata([split], listing, receipt.settings, wanted, signal, new Set([split]))).get(
 		split,
 	);
-	if (!metadata) throw new LakeError("METADATA_MISSING", `${source.name} lacks ${tools.dataset.metadataPath(split)}`);
+	if (!metadata) throw new LakeError("METADATA_MISSING", `${source.name} lacks ${metadataPath(tools.dataset, split)}`);
 	const metadataRowsSha256 = metadata.rowsSha256.get(shard) ?? "";
 	const same = metadataRowsSha256 === receipt.inputs.metadata_rows_sha256;
 	if (input.sha256 !== inputSha256(receipt) || !same) {
@@ -112,26 +116,8 @@ async function planAgain(
 	const fetching = { selections: metadata.selections ?? new Map(), remote: remoteShards(source, listing) };
 	const plan: ShardPlan = {
 		...{ shard, action: "process", reason: "new", workId, input, metadataRowsSha256, receipt: null },
+		files: shardFiles(tools.dataset, shard),
 		...planFetch(shard, input.bytes, fetching),
 	};
 	return { plan, metadata };
-}
-
-/** A store in which a shard can be processed without trace: tables go to `onFile`, all else is dropped. */
-function withoutWrites(store: Store, onFile: Store["putFile"]): Store {
-	return {
-		name: store.name,
-		get: (path) => store.get(path),
-		stat: (path) => store.stat(path),
-		read: (path) => store.read(path),
-		localPath: (path) => store.localPath(path),
-		list: (prefix) => store.list(prefix),
-		putIfAbsent: async () => true,
-		replace: async () => true,
-		putFile: onFile,
-		overwrite: async () => {},
-		publishObjects: async () => {},
-		dropStaged: async () => {},
-		delete: async () => {},
-	};
 }

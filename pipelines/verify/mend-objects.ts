@@ -3,13 +3,14 @@ import { basename, join } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../schemas/settings.js";
+import { shardFiles } from "../dataset.js";
+import { inputSha256 } from "../lake/receipt.js";
 import { openMembers, type ShardMembers } from "../mirror/content/members.js";
-import { inputSha256 } from "../mirror/plan/decide.js";
 import type { MemberRef } from "../ports/archive.js";
 import type { ImagePool } from "../ports/images.js";
 import type { ShardInput } from "../ports/source.js";
 import type { ObjectRow } from "./check-object.js";
-import type { MendTools } from "./mend.js";
+import type { MendTools } from "./mend-tools.js";
 import { type ImageOrigin, imageOrigins, type ShardOrigin, soundReceipt } from "./origins.js";
 import type { Ended } from "./verify.js";
 
@@ -107,7 +108,7 @@ async function openShard(origin: ImageOrigin, tools: MendTools, signal: AbortSig
 	const listing = await source.list({ shards: [shard], splits: [] }, signal);
 	const input = listing.shards.get(shard);
 	if (!input) throw new LakeError("SHARD_MISSING", `${source.name} lacks ${shard}`);
-	const members = await openMembers(input, shard, { ...tools, source }, signal);
+	const members = await openMembers(input, shardFiles(tools.dataset, shard), { ...tools, source }, signal);
 	return { members, other: await otherInput(origin, input, tools) };
 }
 
@@ -144,11 +145,12 @@ async function remake(
 	ref: MemberRef,
 	members: ShardMembers,
 	pool: ImagePool,
-	{ store, staged }: MendTools,
+	{ store, staged, dataset }: MendTools,
 	signal: AbortSignal,
 ): Promise<string | null> {
 	const settings = settingsOf(row, origin.settings);
-	const result = await members.judge(ref, () => pool.run({ ref, check: "image", keep: true }, settings, signal));
+	const task = { ref, check: "image", format: dataset.layout.format(origin.shard), keep: true } as const;
+	const result = await members.judge(ref, () => pool.run(task, settings, signal));
 	if (result.reject) return `its image at the source: ${result.reject.detail} (${result.reject.code})`;
 	if (result.sha256 !== origin.source_sha256) {
 		return `its image at the source has the SHA-256 ${result.sha256}, not ${origin.source_sha256}`;

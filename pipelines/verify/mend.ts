@@ -1,44 +1,9 @@
 import { join } from "node:path";
-import type { Dataset } from "../dataset.js";
-import type { ArchiveReader } from "../ports/archive.js";
-import type { ImagePool } from "../ports/images.js";
-import type { Clock, Progress } from "../ports/run.js";
-import type { Source } from "../ports/source.js";
-import type { Store } from "../ports/store.js";
-import type { Predicate, TableFiles } from "../ports/tables.js";
-import type { RetryPolicy } from "../retry.js";
 import { tellRetries } from "../retry.js";
 import { mendFiles } from "./mend-files.js";
 import { mendObjects } from "./mend-objects.js";
+import type { MendOptions, MendTools } from "./mend-tools.js";
 import type { Mender } from "./verify.js";
-
-export interface MendOptions {
-	dataset: Dataset;
-	store: Store;
-	tables: TableFiles;
-	archives: ArchiveReader;
-	progress: Progress;
-	clock: Clock;
-	retry: RetryPolicy;
-	scratch: string;
-	/** Folder of this run's own. */
-	work: string;
-	/** Where `images` stages what it found good. */
-	staged: string;
-	/** Opened when it is first needed. */
-	images(): Promise<ImagePool>;
-	/** Name and version of what re-encodes in this release. */
-	codec(): Promise<string>;
-	/** Reads a predicate. */
-	openPredicate(where: string): Promise<Predicate>;
-	/** The source that a snapshot names, at a commit, or the one to use in its stead. */
-	sourceOf(uri: string, commit: string | null): Promise<Source>;
-}
-
-export interface MendTools extends MendOptions {
-	onRetry: ReturnType<typeof tellRetries>;
-	onFetched(bytes: number): void;
-}
 
 /**
  * Makes damaged objects and tables again from the source, and puts them over what is there once they have the recorded

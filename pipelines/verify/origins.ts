@@ -3,8 +3,9 @@ import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
 import { localTable } from "../lake/local-table.js";
-import { readReceipt } from "../lake/snapshot.js";
-import type { Store } from "../ports/store.js";
+import { tableFile } from "../lake/paths.js";
+import { readReceipt } from "../lake/receipt.js";
+import type { Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 
 /** Where what is damaged came from, by the lake's own records. */
@@ -26,23 +27,17 @@ export interface ImageOrigin extends ShardOrigin {
 	source_sha256: string;
 }
 
-/** Where a shard's files are of, by their paths: `tables/images/split=test/shard=1/…`. */
-export function shardOfFile(path: string): string {
-	const [, split, number] = /\/split=([a-z]+)\/shard=(\d+)\//.exec(path) ?? [];
-	return `${split}_${number}`;
-}
-
 /**
  * The shard in this snapshot; null where it is not there. A snapshot keeps shards of those before it, which may be of
  * other sources: the source is that of the oldest one that read this very shard, at its commit.
  */
 export function shardOrigin(
 	{ shards, source, settings }: Snapshot,
-	shard: string,
+	shard: string | undefined,
 	snapshots: Snapshot[],
 ): ShardOrigin | null {
 	const entry = shards.find((one) => one.shard === shard);
-	if (!entry) return null;
+	if (!entry || shard === undefined) return null;
 	const { receipt, commit } = entry;
 	const reader = snapshots.find((one) => {
 		if (one.source.commit !== commit) return false;
@@ -52,7 +47,7 @@ export function shardOrigin(
 }
 
 /** The receipt, or null where it is missing or damaged. */
-export async function soundReceipt(store: Store, path: string): Promise<Receipt | null> {
+export async function soundReceipt(store: Reader, path: string): Promise<Receipt | null> {
 	return nullIfDamaged(readReceipt(store, path));
 }
 
@@ -63,14 +58,14 @@ export async function soundReceipt(store: Store, path: string): Promise<Receipt 
 export async function imageOrigins(
 	keys: Set<string>,
 	snapshots: Snapshot[],
-	{ store, tables, work }: { store: Store; tables: TableFiles; work: string },
+	{ store, tables, work }: { store: Reader; tables: TableFiles; work: string },
 	signal: AbortSignal,
 ): Promise<Map<string, ImageOrigin[]>> {
 	const found = new Map<string, ImageOrigin[]>();
 	const seen = new Set<string>();
 	for (const snapshot of snapshots.toReversed()) {
 		for (const file of snapshot.tables.images?.files ?? []) {
-			const origin = shardOrigin(snapshot, shardOfFile(file.path), snapshots);
+			const origin = shardOrigin(snapshot, tableFile.parse(file.path)?.shard, snapshots);
 			if (!origin || seen.has(file.path)) continue;
 			seen.add(file.path);
 			signal.throwIfAborted();

@@ -5,9 +5,13 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
+import type { Dataset } from "../dataset.js";
+import { each } from "../each.js";
+import { rejectedFile, tableFile, vacuumFile } from "../lake/paths.js";
+import { IMAGES, tablesOf } from "../lake/tables.js";
 import { damagedRecords, orDamage, readFirstKept } from "../lake/vacuum-records.js";
 import type { ImagePool } from "../ports/images.js";
-import type { Store } from "../ports/store.js";
+import type { Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { checkObject, type ObjectRow } from "./check-object.js";
 import { checkRecords } from "./check-records.js";
@@ -15,7 +19,8 @@ import { checkRejected } from "./check-rejected.js";
 import { type Problem, Report } from "./report.js";
 
 export interface VerifyTools {
-	store: Store;
+	dataset: Dataset;
+	store: Reader;
 	tables: TableFiles;
 	/** Decodes every image again; null without `--deep`. */
 	images: ImagePool | null;
@@ -47,7 +52,7 @@ export async function verifyLake(
 	mender: Mender | null = null,
 ): Promise<Report | null> {
 	const report = new Report();
-	const records = await checkRecords(tools.store, report);
+	const records = await checkRecords(tools.store, tools.dataset, report);
 	if (!records) return null;
 	const { snapshots } = records;
 	const newest = snapshots.at(-1);
@@ -71,7 +76,7 @@ export async function verifyLake(
 		await mender?.files(damagedFiles, snapshots, async (path, why) => {
 			const file = files.get(path);
 			const check = (again: Report) => file && checkFile(file, tools, again, objects, current.has(path));
-			await settle(report, path, why, check);
+			await readBack(report, path, why, check);
 		});
 		tools.onObjects(objects.size);
 		await checkRejected(tools.store, report, signal);
@@ -79,7 +84,7 @@ export async function verifyLake(
 		const damagedObjects = [...objects.values()].filter(({ object_key }) => report.damaged.has(object_key));
 		await mender?.objects(damagedObjects, snapshots, async (path, why) => {
 			const row = objects.get(path);
-			await settle(report, path, why, (again) => row && checkObject(row, tools, again, signal));
+			await readBack(report, path, why, (again) => row && checkObject(row, tools, again, signal));
 		});
 		if (mender) report.unmendable(unmendable);
 		report.sort();
@@ -90,7 +95,7 @@ export async function verifyLake(
 }
 
 /** Returns the oldest snapshot to audit: where vacuum's record of it is damaged, the newest. */
-async function checkVacuum(store: Store, report: Report, newest: number): Promise<number> {
+async function checkVacuum(store: Reader, report: Report, newest: number): Promise<number> {
 	const firstKept = await orDamage(readFirstKept(store));
 	const unknown = firstKept instanceof LakeError;
 	for (const { path, message, hint } of await damagedRecords(store)) {
@@ -101,14 +106,14 @@ async function checkVacuum(store: Store, report: Report, newest: number): Promis
 }
 
 function unmendable({ code, path }: Problem): string {
-	if (path.startsWith("rejected/")) return "delete it; mirror --keep-rejected brings it again";
-	if (path.startsWith(".irlake/vacuum/")) return "it is for you to delete";
+	if (path.startsWith(`${rejectedFile.folder}/`)) return "delete it; mirror --keep-rejected brings it again";
+	if (path.startsWith(`${vacuumFile.folder}/`)) return "it is for you to delete";
 	if (code.startsWith("OBJECT_")) return "its bytes are those recorded; the table or the decoder is wrong";
 	return "a record is never made by guess; restore it from a copy of the lake, or mirror into a new one";
 }
 
 /** What was written is looked at once more, as if by another audit. */
-async function settle(
+async function readBack(
 	report: Report,
 	path: string,
 	why: string | null,
@@ -124,7 +129,7 @@ async function settle(
 /** One parquet file: size, SHA-256, rows; of `images` also which objects it names. Read once. */
 async function checkFile(
 	file: TableFile,
-	{ store, tables, work }: VerifyTools,
+	{ dataset, store, tables, work }: VerifyTools,
 	report: Report,
 	objects: Map<string, ObjectRow>,
 	current: boolean,
@@ -144,10 +149,11 @@ async function checkFile(
 	const sha256 = hash.digest("hex");
 	if (sha256 !== file.sha256)
 		return report.damage("FILE_HASH", file.path, `its SHA-256 is ${sha256}, not ${file.sha256}`);
-	const isImages = file.path.startsWith("tables/images/");
+	const name = tableFile.parse(file.path)?.table;
+	const table = tablesOf(dataset).find((one) => one.name === name);
+	const isImages = name === IMAGES;
 	let rows = 0;
-	const columns = isImages ? OBJECT_COLUMNS : ["code"];
-	if (!isImages && !file.path.startsWith("tables/quarantine/")) columns[0] = "prompt_id";
+	const columns = isImages ? OBJECT_COLUMNS : (table?.key.slice(0, 1) ?? []);
 	for await (const batch of tables.read(copy, columns)) {
 		rows += batch.length;
 		if (!isImages) continue;
@@ -177,13 +183,9 @@ async function checkObjects(
 	report: Report,
 	signal: AbortSignal,
 ): Promise<void> {
-	const rows = objects.values();
-	async function work(): Promise<void> {
-		for (const row of rows) {
-			signal.throwIfAborted();
-			await checkObject(row, tools, report, signal);
-			tools.onObject(row.bytes);
-		}
-	}
-	await Promise.all(Array.from({ length: AT_ONCE }, () => work()));
+	const check = async (row: ObjectRow, stop: AbortSignal): Promise<void> => {
+		await checkObject(row, tools, report, stop);
+		tools.onObject(row.bytes);
+	};
+	await each(objects.values(), AT_ONCE, check, signal);
 }

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FolderStage } from "../../infra/adapters/store/folder/stage.js";
-import { type FolderStore, openFolderStore } from "../../infra/adapters/store/folder/store.js";
+import { openFolderStore } from "../../infra/adapters/store/folder/store.js";
+import type { LakeStore } from "../../workers/wire.js";
 import { sealed } from "./sealed.js";
 
 /** A process of its own, writing to a lake in a folder. `store-child.js race|write <lake> <name> <scratch>` */
@@ -13,7 +14,7 @@ function say(line: string): void {
 }
 
 /** Claims 40 records that others claim too, and says which it got. */
-async function race(store: FolderStore): Promise<void> {
+async function race(store: LakeStore): Promise<void> {
 	say("ready");
 	await new Promise((resolve) => process.stdin.once("data", resolve));
 	const won: number[] = [];
@@ -25,8 +26,8 @@ async function race(store: FolderStore): Promise<void> {
 }
 
 /** Writes every kind of file without end, a line before each step, until it is killed. */
-async function write(store: FolderStore): Promise<void> {
-	const stage = new FolderStage(store.stageFolder);
+async function write(store: LakeStore): Promise<void> {
+	const stage = new FolderStage(store.stage.folder);
 	mkdirSync(scratch, { recursive: true });
 	for (let i = 0; ; i++) {
 		say(`put ${i}`);

@@ -31,7 +31,7 @@ interface Subject {
 const SUBJECTS: Record<string, (folder: string) => Subject | Promise<Subject>> = {
 	folder: (folder) => {
 		const store = openFolderStore(join(folder, "a lake", "below"));
-		return { store, stage: new FolderStage(store.stageFolder) };
+		return { store, stage: new FolderStage(store.stage.folder) };
 	},
 	memory: () => {
 		const store = new MemoryStore();
@@ -39,7 +39,7 @@ const SUBJECTS: Record<string, (folder: string) => Subject | Promise<Subject>> =
 	},
 	S3: async (folder) => {
 		const store = await openTestStore(server, folder);
-		return { store, stage: new ScratchStage(store.stageFolder) };
+		return { store, stage: new ScratchStage(store.stage.folder) };
 	},
 };
 

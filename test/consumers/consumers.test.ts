@@ -4,13 +4,14 @@ import { setTimeout } from "node:timers/promises";
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { z } from "zod";
-import { PARTITION_COLUMNS, TABLES } from "../../schemas/tables.js";
+import { PARTITION_COLUMNS } from "../../schemas/tables.js";
 import { runCli, startCli } from "../support/cli.js";
 import { describeS3 } from "../support/describe-s3.js";
 import { ExportLab } from "../support/export-lab.js";
 import { pythonVerdict, requireOrSkip } from "../support/python.js";
 import { ROOT } from "../support/root.js";
 import { S3Server } from "../support/s3.js";
+import { TABLES } from "../support/tables.js";
 
 /** docs/consumers.md is true, and three engines agree about every table. */
 
@@ -149,7 +150,7 @@ describePython("a lake of two snapshots", () => {
 describe("docs/consumers.md", () => {
 	test("names the columns of images, in their order, for Trino", () => {
 		const types = { text: "varchar", byte: "tinyint", integer: "integer", long: "bigint", texts: "array(varchar)" };
-		const columns = [...TABLES.images, ...PARTITION_COLUMNS].map(({ name, type }) => {
+		const columns = [...TABLES.images.columns, ...PARTITION_COLUMNS].map(({ name, type }) => {
 			return `${name} ${types[type as keyof typeof types]}`;
 		});
 		const [, told = ""] =

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { z } from "zod";
 import { Snapshot } from "../../schemas/records.js";
-import { TABLE_NAMES, type TableName } from "../../schemas/tables.js";
 import { pinnedReader, pythonVerdict, recompute, requireOrSkip } from "../support/python.js";
 import { ROOT, tempDir } from "../support/root.js";
 import { runProgram } from "../support/run-program.js";
+import { TABLE_NAMES, type TableName } from "../support/tables.js";
 import { makeSample } from "../tools/sample/make.js";
 
 /** A mirrored lake is a Delta lake to delta-rs, polars and DuckDB, at every version. */

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { z } from "zod";
-import { TABLE_NAMES } from "../../schemas/tables.js";
 import { describeS3 } from "../support/describe-s3.js";
 import { python, pythonVerdict } from "../support/python.js";
 import { S3Server } from "../support/s3.js";
 import { S3Lake } from "../support/s3-lake.js";
+import { TABLE_NAMES } from "../support/tables.js";
 import { World } from "../support/world.js";
 
 /** Readers that others wrote read the tables of a lake on S3 from there: delta-rs, and DuckDB with httpfs and delta. */

@@ -4,10 +4,11 @@ import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { openTableFiles } from "../../infra/adapters/duckdb/table-files.js";
-import { TABLES, type TableRow } from "../../schemas/tables.js";
+import type { TableRow } from "../../schemas/tables.js";
 import { documentOf } from "../support/cli.js";
 import { digestOf, filesEnding, readPinned } from "../support/lake.js";
 import { tempDir } from "../support/root.js";
+import { TABLES } from "../support/tables.js";
 import { Lake, World } from "../support/world.js";
 import { requireOnce } from "./once.js";
 
@@ -92,7 +93,7 @@ function temporaries(lake: string): string[] {
 
 /** More than the instance's memory takes, and nothing that packs well. */
 function* largeRows(): Generator<TableRow> {
-	const names = TABLES.quarantine.map(({ name }) => [name, null] as const);
+	const names = TABLES.quarantine.columns.map(({ name }) => [name, null] as const);
 	for (let n = 0; n < 12_000; n++) {
 		yield {
 			...Object.fromEntries(names),
@@ -147,7 +148,7 @@ onDisks("fault 34: no space left", () => {
 		const tables = await openTableFiles({ spill: join(disk, "spill"), memoryMb: 64, threads: 1 });
 		const file = join(scratch, "images.parquet");
 		try {
-			await expect(tables.write("quarantine", largeRows(), file)).rejects.toMatchObject({
+			await expect(tables.write(TABLES.quarantine, largeRows(), file)).rejects.toMatchObject({
 				code: "NO_SPACE",
 				path: join(disk, "spill"),
 			});

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { MemberReader } from "../../infra/adapters/archive/member.js";
 import { createHubSource } from "../../infra/adapters/sources/hub.js";
-import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
+import { shardFiles } from "../../pipelines/dataset.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { endBytes, RangedZip } from "../../pipelines/fetch/ranged-zip.js";
 import type { Member } from "../../pipelines/ports/archive.js";
 import type { ShardInput, Source } from "../../pipelines/ports/source.js";
@@ -89,7 +90,7 @@ interface Brought {
 
 async function open(from: Source, signal = new AbortController().signal): Promise<Omit<Brought, "chosen">> {
 	let fetched = 0;
-	const ranged = await RangedZip.open(zip, "train_1", {
+	const ranged = await RangedZip.open(zip, shardFiles(imageRewardDb, "train_1"), {
 		...{ source: from, archives, scratch: join(root.path, "scratch"), signal },
 		clock: { now: () => 0, sleep: async (seconds) => void waits.push(seconds) },
 		onBytes: (bytes) => {

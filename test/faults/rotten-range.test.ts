@@ -2,6 +2,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { openZip } from "../../infra/adapters/archive/zip.js";
+import { shardFiles } from "../../pipelines/dataset.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { endBytes } from "../../pipelines/fetch/ranged-zip.js";
 import type { Member } from "../../pipelines/ports/archive.js";
 import { lakeFiles } from "../support/lake.js";
@@ -43,7 +45,11 @@ beforeAll(async () => {
 	source = join(temp.path, "source");
 	await makeSample(source, { shards: ["train_1"], images: 60, size: 96, seed: 3 });
 	zip = readFileSync(join(source, PATH));
-	const { members } = await openZip(join(source, PATH), "train_1", new AbortController().signal);
+	const { members } = await openZip(
+		join(source, PATH),
+		shardFiles(imageRewardDb, "train_1"),
+		new AbortController().signal,
+	);
 	// Its record lies in what is fetched of the zip's end first.
 	image = members.find(({ name }) => recordOf(name) > 0 && recordOf(name) < endBytes(zip.length) - 2000) as Member;
 	name = image.name;

@@ -1,17 +1,18 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { snapshotOfCommit } from "../../pipelines/lake/delta-log.js";
 import { nextSnapshot } from "../../pipelines/lake/next-snapshot.js";
 import { publish } from "../../pipelines/lake/publish.js";
 import { readSnapshot, type StoredSnapshot } from "../../pipelines/lake/snapshot.js";
+import { tablesOf } from "../../pipelines/lake/tables.js";
 import type { Store } from "../../pipelines/ports/store.js";
 import { Latest, type Receipt, type Snapshot } from "../../schemas/records.js";
 import { DEFAULT_SETTINGS } from "../../schemas/settings.js";
-import { TABLE_NAMES } from "../../schemas/tables.js";
 import { describeS3 } from "../support/describe-s3.js";
 import { tempDir } from "../support/root.js";
 import { S3Server } from "../support/s3.js";
 import { openTestStore } from "../support/s3-store.js";
+import { TABLE_NAMES } from "../support/tables.js";
 import { receipt } from "../support/values.js";
 
 /** Two publishers race for every version of a lake on S3: none is lost, none is there twice, `latest.json` ends at the last. */
@@ -41,7 +42,7 @@ describeServer("publishers on S3", () => {
 		const plans = async (base: StoredSnapshot | null) =>
 			nextSnapshot(base?.snapshot ?? null, { ...run, receipts: [own] }, all, new Set());
 		// The receipts are in this test's memory alone.
-		const stored = await publish(store, plans, async () => {});
+		const stored = await publish(store, tablesOf(imageRewardDb), plans, async () => {});
 		return stored?.snapshot.number ?? 0;
 	}
 

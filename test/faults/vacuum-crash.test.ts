@@ -29,7 +29,7 @@ beforeAll(async () => {
 	base = join(local.path, "base");
 	for (const variant of [1, 2]) {
 		const store = openFolderStore(base);
-		await variants.mirror(store, store.stageFolder, variant, SHARDS, systemClock);
+		await variants.mirror(store, store.stage.folder, variant, SHARDS, systemClock);
 		await store.dropStaged();
 	}
 }, 120_000);

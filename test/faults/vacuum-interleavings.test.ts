@@ -18,7 +18,7 @@ import { SHARDS, Variants } from "../support/vacuumed-lake.js";
 
 /** Each meeting of a publish with vacuum that docs/decisions/0009-vacuum.md goes through ends with whole snapshots. */
 
-type LakeStore = Store & { stageFolder: string };
+type LakeStore = Store & { stage: { folder: string } };
 
 let variants: Variants;
 let local: ReturnType<typeof tempDir>;
@@ -37,7 +37,8 @@ afterAll(async () => {
 
 /** Mirrors the source as it was in the first snapshot, which is no longer kept. */
 async function backToFirst(baton: Baton, store: LakeStore): Promise<number | null> {
-	const work = () => variants.mirror(baton.store("writer", store), store.stageFolder, 1, SHARDS, baton.clock("writer"));
+	const work = () =>
+		variants.mirror(baton.store("writer", store), store.stage.folder, 1, SHARDS, baton.clock("writer"));
 	return baton.run("writer", work);
 }
 
@@ -69,7 +70,7 @@ for (const kind of ["folder", "S3"]) {
 			open = async () => (server && kind === "S3" ? openTestStore(server, lake, options) : openFolderStore(lake));
 			for (const variant of [1, 2]) {
 				const store = await open();
-				await variants.mirror(store, store.stageFolder, variant, SHARDS, systemClock);
+				await variants.mirror(store, store.stage.folder, variant, SHARDS, systemClock);
 				await store.dropStaged();
 			}
 			variants.sweptRuns = 0;
@@ -196,7 +197,7 @@ test("a publisher takes over the sweep of a dead vacuum, once that is ten minute
 	const lake = join(local.path, "dead");
 	for (const variant of [1, 2]) {
 		const store = openFolderStore(lake);
-		await variants.mirror(store, store.stageFolder, variant, SHARDS, systemClock);
+		await variants.mirror(store, store.stage.folder, variant, SHARDS, systemClock);
 	}
 	const store = openFolderStore(lake);
 	await vacuums(alone("vacuum"), store, 1);

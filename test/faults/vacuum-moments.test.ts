@@ -37,7 +37,7 @@ afterAll(async () => {
 	local?.remove();
 });
 
-type OpenStore = () => Promise<Store & { stageFolder: string }>;
+type OpenStore = () => Promise<Store & { stage: { folder: string } }>;
 
 interface Totals {
 	deleted: number;
@@ -73,7 +73,7 @@ async function round(open: OpenStore, random: Random, totals: Totals): Promise<v
 		const store = baton.store("writer", other);
 		const clock = baton.clock("writer");
 		if (back === null) {
-			if ((await variants.mirror(store, other.stageFolder, variant, wanted, clock)) !== null) totals.published += 1;
+			if ((await variants.mirror(store, other.stage.folder, variant, wanted, clock)) !== null) totals.published += 1;
 		} else if (await variants.rollback(store, back, clock).catch(vacuumed)) totals.rolledBack += 1;
 	});
 	const ends = await Promise.allSettled([vacuum, writer]);
@@ -92,7 +92,7 @@ function vacuumed(error: unknown): null {
 async function rounds(open: OpenStore, count: number, seed: string): Promise<Totals> {
 	const totals = { deleted: 0, published: 0, rolledBack: 0 };
 	const store = await open();
-	await variants.mirror(store, store.stageFolder, 1, SHARDS, new Baton([]).clock("alone"));
+	await variants.mirror(store, store.stage.folder, 1, SHARDS, new Baton([]).clock("alone"));
 	for (let at = 0; at < count; at++) {
 		await round(open, new Random(`${seed} ${at}`), totals).catch((cause: unknown) => {
 			throw new Error(`round ${seed} ${at}: ${cause instanceof Error ? cause.message : cause}`, { cause });

@@ -31,10 +31,17 @@ const FOREIGN = /^(IRLAKE_|HF_|AWS_|REDIS_|HTTPS?_PROXY$|ALL_PROXY$|NO_PROXY$|LO
 /**
  * Starts `irlake ...args` with a clean environment and `env` on top. Throws when there is no such process.
  * @param root the checkout whose command it is
+ * @param before a command that runs it, with its own options
  */
-export async function startCli(args: string[], env: NodeJS.ProcessEnv = {}, root = ROOT): Promise<CliProcess> {
+export async function startCli(
+	args: string[],
+	env: NodeJS.ProcessEnv = {},
+	root = ROOT,
+	before: readonly string[] = [],
+): Promise<CliProcess> {
 	const kept = Object.entries(process.env).filter(([name]) => !FOREIGN.test(name));
-	const child = spawn(process.execPath, [join(root, "bin/irlake.js"), ...args], {
+	const [program = process.execPath, ...first] = [...before, process.execPath];
+	const child = spawn(program, [...first, join(root, "bin/irlake.js"), ...args], {
 		env: { ...Object.fromEntries(kept), ...env },
 		stdio: ["ignore", "pipe", "pipe"],
 	});

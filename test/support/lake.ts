@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type Dirent, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Latest, Receipt, Snapshot } from "../../schemas/records.js";
-import { TABLE_NAMES } from "../../schemas/tables.js";
+import { TABLE_NAMES, type TableName } from "./tables.js";
 
 /** What the fault tests ask of a lake, read without the product's own readers (its record schemas aside). */
 
@@ -36,7 +36,7 @@ export function readPinned(lake: string): number {
 	const latest = Latest.parse(JSON.parse(readFileSync(file, "utf8")));
 	const content = readFileSync(join(lake, latest.snapshot));
 	if (sha256(content) !== latest.sha256) throw new Error(`${latest.snapshot} has another SHA-256 than recorded`);
-	const snapshot = Snapshot.parse(JSON.parse(content.toString("utf8")));
+	const snapshot = parseSnapshot(content.toString("utf8"));
 	if (snapshot.number !== latest.number) throw new Error(`latest.json and ${latest.snapshot} differ in number`);
 	const listed = TABLE_NAMES.flatMap((table) => snapshot.tables[table].files.map((one) => ({ table, ...one })));
 	for (const { path, bytes, sha256: hash } of listed) requireFile(lake, path, bytes, hash);
@@ -107,10 +107,19 @@ export function versionsOf(lake: string): number {
 	return counts[0] ?? 0;
 }
 
+/** A snapshot of ImageRewardDB: it has these tables. */
+export type RewardSnapshot = Snapshot & { tables: Record<TableName, Snapshot["tables"][string]> };
+
+function parseSnapshot(content: string): RewardSnapshot {
+	const snapshot = Snapshot.parse(JSON.parse(content));
+	requireSame(Object.keys(snapshot.tables).sort(), [...TABLE_NAMES].sort(), "the dataset");
+	return snapshot as RewardSnapshot; // it has them all
+}
+
 /** The lake's newest snapshot, as `latest.json` names it. */
-export function latestSnapshot(lake: string): Snapshot {
+export function latestSnapshot(lake: string): RewardSnapshot {
 	const latest = Latest.parse(JSON.parse(readFileSync(join(lake, "latest.json"), "utf8")));
-	return Snapshot.parse(JSON.parse(readFileSync(join(lake, latest.snapshot), "utf8")));
+	return parseSnapshot(readFileSync(join(lake, latest.snapshot), "utf8"));
 }
 
 /** The folder's files with this ending, at any depth, and their sizes. */

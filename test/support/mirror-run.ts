@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { z } from "zod";
 import { Receipt } from "../../schemas/records.js";
-import type { TableName } from "../../schemas/tables.js";
 import { documentOf, runCli } from "./cli.js";
 import { latestSnapshot } from "./lake.js";
+import type { TableName } from "./tables.js";
 
 /** `irlake mirror --json` and what it left in the lake, read without the product's own readers. */
 

@@ -1,6 +1,7 @@
 import { basename, join } from "node:path";
-import { openS3Store, type S3Store, type S3StoreOptions } from "../../infra/adapters/store/s3/store.js";
+import { openS3Store, type S3StoreOptions } from "../../infra/adapters/store/s3/store.js";
 import { systemClock } from "../../workers/clock.js";
+import type { LakeStore } from "../../workers/wire.js";
 import type { S3Server } from "./s3.js";
 
 /** A lake of its own for each scratch folder, in the server's bucket. */
@@ -9,7 +10,7 @@ export async function openTestStore(
 	scratch: string,
 	options: Partial<S3StoreOptions> = {},
 	env: NodeJS.ProcessEnv = server.env(),
-): Promise<S3Store> {
+): Promise<LakeStore> {
 	// The SDK reads the process's own variables.
 	Object.assign(process.env, env);
 	return openS3Store({

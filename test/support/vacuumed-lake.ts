@@ -1,7 +1,7 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createFolderSource } from "../../infra/adapters/sources/folder.js";
-import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { claimedSnapshot } from "../../pipelines/lake/publish.js";
 import { rollback } from "../../pipelines/lake/rollback.js";
 import { readLatestSnapshot, type StoredSnapshot, sha256Of } from "../../pipelines/lake/snapshot.js";
@@ -72,8 +72,11 @@ export class Variants {
 	async mirror(store: Store, stage: string, variant: number, wanted: string[], clock: Clock): Promise<number | null> {
 		if (this.#images?.folder !== stage) {
 			await this.#images?.pool.close();
-			const place = { kind: store.name.startsWith("s3:") ? "s3" : "folder", stageFolder: stage };
-			this.#images = { folder: stage, pool: await openImages(place as never, () => {}) };
+			const kind = store.name.startsWith("s3:") ? "scratch" : "folder";
+			this.#images = {
+				folder: stage,
+				pool: await openImages({ stage: { kind, folder: stage }, beginStaging: () => {} }, () => {}),
+			};
 		}
 		const scratch = this.fresh();
 		const options = { folder: this.folder(variant), cacheFile: null, rehash: false, dataset: imageRewardDb };
@@ -112,7 +115,12 @@ export class Variants {
 	}
 
 	async rollback(store: Store, number: number, clock: Clock): Promise<StoredSnapshot | null> {
-		return rollback(store, number, await claimTools({ tables: this.#tables, scratch: this.fresh(), clock }, never));
+		return rollback(
+			store,
+			imageRewardDb,
+			number,
+			await claimTools({ tables: this.#tables, scratch: this.fresh(), clock }, never),
+		);
 	}
 
 	async vacuum(store: Store, keep: number, clock: Clock, grace = 0): Promise<VacuumReport | null> {

@@ -1,13 +1,13 @@
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
+import { receiptFile } from "../../pipelines/lake/paths.js";
 import { checkRows } from "../../pipelines/mirror/check/check-rows.js";
 import type { CheckedRows, ShardMetadata } from "../../pipelines/mirror/check/verdict.js";
-import { receiptPath } from "../../pipelines/mirror/plan/work-id.js";
 import type { ImageResult } from "../../pipelines/ports/images.js";
 import type { Listing, ShardInput } from "../../pipelines/ports/source.js";
 import type { FindingCode } from "../../schemas/codes.js";
 import type { Receipt, Snapshot } from "../../schemas/records.js";
-import type { MetadataRow, SourceRow } from "../../schemas/row.js";
 import { DEFAULT_SETTINGS } from "../../schemas/settings.js";
-import { TABLE_NAMES } from "../../schemas/tables.js";
+import { type MetadataRow, type SourceRow, TABLE_NAMES } from "./tables.js";
 
 /** Plain objects for the pure parts of the pipeline, complete and good unless told otherwise. */
 
@@ -58,7 +58,8 @@ export function metadataOf(
 /** Checks rows against metadata that agrees with every well-formed one of them. */
 export function check(values: unknown[], metadata?: MetadataRow[], unknownColumns: string[] = []): CheckedRows {
 	const own = new Map(values.map((value) => [(value as SourceRow | null)?.image_path, value as SourceRow]));
-	return checkRows(values, PREFIX, metadataOf(metadata ?? [...own.values()], unknownColumns));
+	const rows = values.map((value) => ({ key: null, value }));
+	return checkRows(rows, imageRewardDb, "train_1", metadataOf(metadata ?? [...own.values()], unknownColumns));
 }
 
 /** 64 hex digits, different for each name. */
@@ -147,7 +148,12 @@ export function snapshot(number: number, commit: string | null, receipts: Receip
 		subset: "custom",
 		source: { uri: "hf://zai-org/ImageRewardDB", revision: "main", commit, committed_at: null, metadata: [] },
 		settings: DEFAULT_SETTINGS,
-		shards: receipts.map(({ shard, work_id }) => ({ shard, work_id, receipt: receiptPath(shard, work_id), commit })),
+		shards: receipts.map(({ shard, work_id }) => ({
+			shard,
+			work_id,
+			receipt: receiptFile.path(shard, work_id),
+			commit,
+		})),
 		skipped: [],
 		tables: Object.fromEntries(tables) as Snapshot["tables"],
 		counts: { ...sum, shards: receipts.length, metadata_stray_rows: 0 },

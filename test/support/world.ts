@@ -1,8 +1,8 @@
 import { cpSync, existsSync, readFileSync, renameSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { shardParts } from "../../pipelines/dataset.js";
-import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/layout.js";
+import { metadataPath, shardParts } from "../../pipelines/dataset.js";
+import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { type HubHandle, startHub } from "../tools/hub/client.js";
 import { makeSample } from "../tools/sample/make.js";
 import { type CliEnd, type CliProcess, runCli, startCli } from "./cli.js";
@@ -30,6 +30,8 @@ export interface MirrorOptions {
 	fault?: Fault;
 	args?: string[];
 	env?: NodeJS.ProcessEnv;
+	/** A command that runs the mirror, with its own options. */
+	before?: readonly string[];
 }
 
 const EMPTY_IMAGE = { code: "IMAGE_EMPTY", shard: null, variant: null } as const;
@@ -88,14 +90,14 @@ export class World {
 		const { images, size } = this.#options;
 		const other = this.fresh("other");
 		await makeSample(other, { shards, images, size, seed });
-		const paths = [...shards.map((shard) => imageRewardDb.zipPath(shard)), imageRewardDb.metadataPath(split)];
+		const paths = [...shards.map((shard) => imageRewardDb.layout.zipPath(shard)), metadataPath(imageRewardDb, split)];
 		for (const path of paths) renameSync(join(other, path), join(this.source, path));
 		await this.hub.reload();
 	}
 
 	/** Starts a command that ends with the world at the latest. */
-	async start(args: string[], env: NodeJS.ProcessEnv, root?: string): Promise<CliProcess> {
-		const command = await startCli(args, env, root);
+	async start(args: string[], env: NodeJS.ProcessEnv, root?: string, before?: readonly string[]): Promise<CliProcess> {
+		const command = await startCli(args, env, root, before);
 		this.#commands.push(command);
 		return command;
 	}
@@ -132,7 +134,7 @@ export class Lake {
 	}
 
 	start(options: MirrorOptions = {}): Promise<CliProcess> {
-		return this.world.start(this.#args(options), this.#env(options));
+		return this.world.start(this.#args(options), this.#env(options), undefined, options.before);
 	}
 
 	async mirror(options: MirrorOptions = {}): Promise<CliEnd> {

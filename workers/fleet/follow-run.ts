@@ -1,3 +1,5 @@
+import { receiptFile } from "../../pipelines/lake/paths.js";
+import { readReceipts } from "../../pipelines/lake/receipt.js";
 import { readSnapshot, type StoredSnapshot } from "../../pipelines/lake/snapshot.js";
 import {
 	concernsShardOnly,
@@ -7,9 +9,8 @@ import {
 	type MirrorOutcome,
 	whyNotPublish,
 } from "../../pipelines/mirror/outcome.js";
-import { type MirrorPlan, receiptsOf } from "../../pipelines/mirror/plan/plan-mirror.js";
-import { receiptPath } from "../../pipelines/mirror/plan/work-id.js";
-import type { Store } from "../../pipelines/ports/store.js";
+import type { MirrorPlan } from "../../pipelines/mirror/plan/plan-mirror.js";
+import type { Reader } from "../../pipelines/ports/store.js";
 import type { RunRequest } from "../../schemas/jobs.js";
 import { abortable, pause } from "../abortable.js";
 import type { RunProgress } from "../report/progress.js";
@@ -90,7 +91,7 @@ export async function outcomeOf(
 	entry: RunEntry,
 	plan: MirrorPlan,
 	request: RunRequest,
-	store: Store,
+	store: Reader,
 ): Promise<MirrorOutcome> {
 	const onShardFailure = request.on_shard_failure;
 	const found = earlierOutcomes(plan, { maxRejectRatio: request.max_reject_ratio, onShardFailure });
@@ -102,9 +103,9 @@ export async function outcomeOf(
 		}
 	}
 	const shards = plan.shards.flatMap(({ shard }) => found.outcomes.get(shard) ?? []);
-	const receipts = await receiptsOf(
+	const receipts = await readReceipts(
 		store,
-		plan.shards.map(({ shard, workId }) => receiptPath(shard, workId)),
+		plan.shards.map(({ shard, workId }) => receiptFile.path(shard, workId)),
 	);
 	const told = { shards, receipts: [...receipts.values()] };
 	if (entry.publish === "done") return { ...told, published: await publishedBy(entry, store), failure: null };
@@ -115,6 +116,6 @@ export async function outcomeOf(
 	throw new Error("the publish failed without a reason");
 }
 
-async function publishedBy({ result }: RunEntry, store: Store): Promise<StoredSnapshot | null> {
+async function publishedBy({ result }: RunEntry, store: Reader): Promise<StoredSnapshot | null> {
 	return result?.state === "published" && result.snapshot ? readSnapshot(store, result.snapshot) : null;
 }

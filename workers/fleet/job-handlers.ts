@@ -1,14 +1,11 @@
 import type { Dataset } from "../../pipelines/dataset.js";
 import { readLakeId } from "../../pipelines/lake/lake-id.js";
+import { receiptFile } from "../../pipelines/lake/paths.js";
+import { unmarkedReceipts } from "../../pipelines/lake/receipt.js";
 import { concernsShardOnly, earlierOutcomes, failedOutcome } from "../../pipelines/mirror/outcome.js";
 import { UNKEPT } from "../../pipelines/mirror/plan/decide.js";
-import {
-	type MirrorPlan,
-	type PlanTools,
-	planMirror,
-	unmarkedReceipts,
-} from "../../pipelines/mirror/plan/plan-mirror.js";
-import { PIPELINE_VERSION, receiptPath } from "../../pipelines/mirror/plan/work-id.js";
+import { type MirrorPlan, type PlanTools, planMirror } from "../../pipelines/mirror/plan/plan-mirror.js";
+import { PIPELINE_VERSION } from "../../pipelines/mirror/plan/work-id.js";
 import { publishOutcomes } from "../../pipelines/mirror/publish-run.js";
 import { processShard } from "../../pipelines/mirror/shard.js";
 import type { Progress } from "../../pipelines/ports/run.js";
@@ -103,7 +100,8 @@ export class Work {
 					maxRejectRatio: request.max_reject_ratio,
 					keepRejected: request.keep_rejected,
 				};
-				await processShard(one, metadataOf(plan, shard), plan.settings, tools, lock.signal);
+				const task = { plan: one, metadata: metadataOf(plan, shard), settings: plan.settings };
+				await processShard(task, tools, lock.signal);
 				return { state: "done", fetched: told.fetched };
 			});
 		} finally {
@@ -185,7 +183,7 @@ export class Work {
 		}
 		return this.#withLake(request, job.lake_id, async (lake) => {
 			// A store that cannot be written to safely is refused before anything is fetched.
-			if (lake.store.kind === "s3") await lake.store.prepareWrites();
+			await lake.store.prepareWrites();
 			return this.#runs.use(
 				publishId(job),
 				() => this.#openRun(lake, request, job.pin),
@@ -263,7 +261,7 @@ export class Work {
 
 /** A marked receipt counts as absent. */
 async function hasReceipt(store: LakeStore, { shard, work_id }: ShardJob): Promise<boolean> {
-	return (await unmarkedReceipts(store, [receiptPath(shard, work_id)])).size > 0;
+	return (await unmarkedReceipts(store, [receiptFile.path(shard, work_id)])).size > 0;
 }
 
 function changed(shard: string, { source }: RunRequest): LakeError {

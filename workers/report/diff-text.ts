@@ -77,14 +77,15 @@ function listText<T>(name: string, changes: Changes<T>, text: (item: T) => strin
 
 /** A row's key on the first lines, then the columns that differ. */
 function rowText({ shard, key, columns }: RowChange): string[] {
-	const { image_path, prompt_id, better_image_path, worse_image_path, code, detail } = key;
-	const [head, ...more] = better_image_path
-		? [better_image_path, `over ${worse_image_path}`]
-		: code
-			? [code, image_path ?? prompt_id, detail]
-			: image_path
-				? [image_path]
-				: [`${shard}  ${prompt_id}`];
+	const { code, image_path, member, detail, severity: _, row: __, bytes: ___, sha256: ____, ...own } = key;
+	const values = Object.values(own);
+	const [head, ...more] = code
+		? [code, image_path ?? member ?? values[0], detail]
+		: image_path
+			? [image_path]
+			: values.length === 1
+				? [`${shard}  ${values[0]}`]
+				: values;
 	const rest = more.filter((text) => text !== null && text !== undefined).map(String);
 	return [...wrapped(String(head)), ...rest.flatMap(wrapped), ...columns.flatMap(valueText)];
 }

@@ -1,10 +1,12 @@
 import type { Dataset } from "../../pipelines/dataset.js";
 import type { Expectations } from "../../pipelines/expect/expectations.js";
 import type { JudgedFindings } from "../../pipelines/expect/judge-findings.js";
-import { settleLake } from "../../pipelines/lake/publish.js";
+import { rejectedFile, tableFile } from "../../pipelines/lake/paths.js";
+import { finishClaimedSnapshots } from "../../pipelines/lake/publish.js";
+import { readReceipts, sumFindings } from "../../pipelines/lake/receipt.js";
 import type { StoredSnapshot } from "../../pipelines/lake/snapshot.js";
+import { tablesOf } from "../../pipelines/lake/tables.js";
 import type { MirrorOutcome } from "../../pipelines/mirror/outcome.js";
-import { receiptsOf } from "../../pipelines/mirror/plan/plan-mirror.js";
 import type { Receipt } from "../../schemas/records.js";
 import { type CommandContext, type CommandResult, errorDocument } from "../command-line/command.js";
 import { judgedDocument, judgedText, judgeRun } from "../expect.js";
@@ -12,7 +14,7 @@ import type { Session } from "../session.js";
 import type { LakeStore } from "../wire.js";
 import { durationText, placeText, sizeText } from "./format.js";
 import { FAILED_RUN } from "./run-document.js";
-import { failuresText, findingsText, selectionText, shardsText, splitsText, sumFindings } from "./summary.js";
+import { failuresText, findingsText, selectionText, shardsText, splitsText } from "./summary.js";
 
 /** How a mirror's end is told, in this process or on the queue: for people, and as the document. */
 
@@ -47,7 +49,7 @@ export async function reportRun(
 	spent: Spent,
 ): Promise<CommandResult> {
 	const { store, dataset } = session;
-	const newest = outcome.published ?? (outcome.failure ? null : await settleLake(store));
+	const newest = outcome.published ?? (outcome.failure ? null : await finishClaimedSnapshots(store, tablesOf(dataset)));
 	const failed = outcome.shards.filter(({ code }) => code !== null);
 	const exit = outcome.failure ? outcome.failure.exit : failed.length > 0 ? 3 : 0;
 	const state = outcome.failure ? "failed" : outcome.published ? "published" : "up_to_date";
@@ -76,7 +78,7 @@ export async function reportRun(
 /** Receipts of the newest snapshot's shards; of a failed run, those that the run has. */
 async function presentReceipts(store: LakeStore, newest: StoredSnapshot | null, own: Receipt[]): Promise<Receipt[]> {
 	if (!newest) return own;
-	const all = await receiptsOf(
+	const all = await readReceipts(
 		store,
 		newest.snapshot.shards.map(({ receipt }) => receipt),
 	);
@@ -114,6 +116,6 @@ function saySummary({ say, options }: CommandContext<ReportOptions>, told: Summa
 	else if (Object.keys(findings).length > 0) say(`\nfindings\n${findingsText(findings)}`);
 	if (Object.keys(findings).length === 0) return;
 	if (!newest) return;
-	say(`  each row, with its reason: ${placeText(options.lake, "tables/quarantine")}`);
-	if (options.keep_rejected) say(`  rejected images, by their sha256: ${placeText(options.lake, "rejected")}`);
+	say(`  each row, with its reason: ${placeText(options.lake, tableFile.tableFolder("quarantine"))}`);
+	if (options.keep_rejected) say(`  rejected images, by their sha256: ${placeText(options.lake, rejectedFile.folder)}`);
 }

@@ -1,41 +1,24 @@
 import { type Dataset, shardParts } from "../../pipelines/dataset.js";
-import { sumCounts } from "../../pipelines/lake/next-snapshot.js";
+import { sumCounts } from "../../pipelines/lake/receipt.js";
 import type { ShardOutcome } from "../../pipelines/mirror/outcome.js";
 import { aboutCode, FINDINGS, type FindingCode } from "../../schemas/codes.js";
 import type { Receipt, Snapshot } from "../../schemas/records.js";
 import { countedText, countText, tableText, wrapText } from "./format.js";
 
-/** Findings of several shards, added up by code. */
-export function sumFindings(all: Receipt["findings"][]): Receipt["findings"] {
-	const sum: Receipt["findings"] = {};
-	for (const findings of all) {
-		for (const [code, count] of Object.entries(findings) as [FindingCode, number][]) {
-			sum[code] = (sum[code] ?? 0) + count;
-		}
-	}
-	return sum;
-}
-
 /** What was counted in the run's shards, per split, beside what the dataset's card says. */
 export function splitsText(dataset: Dataset, receipts: Receipt[]): string {
-	const rows: (string | number)[][] = [["split", "shards", "prompts", "card", "images", "card", "pairs+ties", "card"]];
-	for (const split of dataset.splits) {
+	const { figures, said } = dataset.card;
+	const rows: (string | number)[][] = [["split", "shards", ...figures.flatMap(({ heading }) => [heading, "card"])]];
+	for (const { name: split, shards } of dataset.layout.splits) {
 		const own = receipts.filter(({ shard }) => shardParts(shard).split === split);
 		if (own.length === 0) continue;
 		const counts = sumCounts(own);
-		const whole = own.length === dataset.shardCount[split] && own.every(({ settings }) => settings.where === null);
-		const card = dataset.card[split];
-		const said = (text: string): string => (whole ? text : "-");
-		rows.push([
-			split,
-			`${own.length}/${dataset.shardCount[split]}`,
-			counts.prompts,
-			said(card.prompts),
-			counts.rows_published,
-			said(card.images),
-			counts.pairs + counts.ties,
-			said(card.pairs),
-		]);
+		const whole = own.length === shards && own.every(({ settings }) => settings.where === null);
+		const counted = figures.flatMap(({ counts: names }, at) => {
+			const sum = names.reduce((total, name) => total + (counts[name] ?? 0), 0);
+			return [sum, whole ? (said[split]?.[at] ?? "-") : "-"];
+		});
+		rows.push([split, `${own.length}/${shards}`, ...counted]);
 	}
 	return tableText(rows);
 }

@@ -1,9 +1,8 @@
-import type { Archive, Member } from "../../../pipelines/ports/archive.js";
+import type { Archive, Member, ShardFiles } from "../../../pipelines/ports/archive.js";
 
 /** The folder of the zip that is the shard's own, with its slash, or "" for the root. */
-function shardFolder(names: string[], shard: string): string {
-	const json = `${shard}.json`;
-	const own = `${shard}/`;
+function shardFolder(names: string[], { json, folder }: ShardFiles): string {
+	const own = `${folder}/`;
 	if (names.includes(json)) {
 		return names.every((name) => name === json || name.startsWith(own)) ? own : "";
 	}
@@ -15,15 +14,14 @@ function shardFolder(names: string[], shard: string): string {
 }
 
 /**
- * Names a shard's files relative to its folder and sets its JSON apart. The folder is where `<shard>.json` lies (the
- * root, or one level down); beside a JSON at the root it is `<shard>/` if all else lies there; without a JSON it is
+ * Names a shard's files relative to its folder and sets its JSON apart. The folder is where that lies (the
+ * root, or one level down); beside a JSON at the root it is the folder of the shard's name if all else lies there; without a JSON it is
  * the one top folder that holds everything. Files outside the folder keep their names.
  */
-export function toArchive(files: Member[], shard: string): Archive {
+export function toArchive(files: Member[], own: ShardFiles): Archive {
 	const names = files.map((file) => file.name);
-	const folder = shardFolder(names, shard);
-	const atRoot = names.includes(`${shard}.json`);
-	const jsonName = atRoot ? `${shard}.json` : `${folder}${shard}.json`;
+	const folder = shardFolder(names, own);
+	const jsonName = names.includes(own.json) ? own.json : `${folder}${own.json}`;
 	let json: Member | null = null;
 	const members: Member[] = [];
 	for (const file of files) {

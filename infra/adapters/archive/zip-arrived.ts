@@ -1,5 +1,6 @@
 import { closeSync } from "node:fs";
 import type { MemberRef } from "../../../pipelines/ports/archive.js";
+import { EXTENSION, type SourceFormat } from "../../../schemas/stored-format.js";
 import { openFile, readAt } from "./file.js";
 
 const LOCAL = 0x04034b50;
@@ -10,11 +11,16 @@ const UNTOLD = 0x01 | 0x08 | 0x2000;
 const ELSEWHERE = 0xffffffff;
 
 /**
- * The WebP members of a zip that is still being written, by their local headers: those from `from` on that end at `to`
+ * The images of a zip that is still being written, by their local headers: those from `from` on that end at `to`
  * or before. `next` is where the first of the others begins; null where the headers cannot be followed any further.
  * A guess, not a judgement: the central directory rules, once it is there. Throws SOURCE_UNREADABLE.
  */
-export function arrivedImages(zip: string, from: number, to: number): { refs: MemberRef[]; next: number | null } {
+export function arrivedImages(
+	zip: string,
+	{ from, to }: { from: number; to: number },
+	format: SourceFormat,
+): { refs: MemberRef[]; next: number | null } {
+	const ending = `.${EXTENSION[format]}`;
 	const file = openFile(zip);
 	try {
 		const refs: MemberRef[] = [];
@@ -30,7 +36,7 @@ export function arrivedImages(zip: string, from: number, to: number): { refs: Me
 			if (end > to) break;
 			const name = Buffer.allocUnsafe(nameBytes);
 			readAt(file, name, at + LOCAL_BYTES);
-			if (name.toString("latin1").endsWith(".webp")) {
+			if (name.toString("latin1").endsWith(ending)) {
 				const [method, crc32] = [header.readUInt16LE(8), header.readUInt32LE(14)];
 				refs.push({ kind: "zip", zip, headerOffset: at, compressedBytes, bytes, crc32, method, encrypted: false });
 			}

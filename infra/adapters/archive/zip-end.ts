@@ -55,8 +55,8 @@ async function findEndRecord(source: ByteSource): Promise<{ tail: Buffer; at: nu
 }
 
 /** Where a shard's zip has its own records: the directory, the zip64 end record, the end record. */
-export async function recordsStart(shard: string, size: number, read: ByteSource["read"]): Promise<number> {
-	const { directoryOffset, position } = await readEndRecord({ size, read }, `${shard}.zip`);
+export async function recordsStart(zipName: string, size: number, read: ByteSource["read"]): Promise<number> {
+	const { directoryOffset, position } = await readEndRecord({ size, read }, zipName);
 	return Math.min(directoryOffset, position, size);
 }
 

@@ -1,4 +1,4 @@
-import type { Archive } from "../../../pipelines/ports/archive.js";
+import type { Archive, ShardFiles } from "../../../pipelines/ports/archive.js";
 import { type ByteSource, withFile } from "./bytes.js";
 import { sharedName, toArchive } from "./layout.js";
 import { readDirectory, type ZipEntry } from "./zip-directory.js";
@@ -13,21 +13,21 @@ const BATCH = 64;
 
 /**
  * Opens a shard's zip and finds it safe. Reads the directory and each local header's fixed part, no content.
- * `shard` is its name (`train_1`). Throws ZIP_UNSAFE, ZIP_CORRUPT (docs/codes.md), SOURCE_UNREADABLE, or the signal's
+ * Throws ZIP_UNSAFE, ZIP_CORRUPT (docs/codes.md), SOURCE_UNREADABLE, or the signal's
  * reason. An entry that cannot be unpacked is no error here: reading it says so.
  */
-export function openZip(zipPath: string, shard: string, signal: AbortSignal): Promise<Archive> {
-	return withFile(zipPath, (source) => readZip(source, zipPath, shard, signal));
+export function openZip(zipPath: string, files: ShardFiles, signal: AbortSignal): Promise<Archive> {
+	return withFile(zipPath, (source) => readZip(source, zipPath, files, signal));
 }
 
-/** `openZip` of bytes that are open already; `zipPath` is where members will be read from; messages name the shard. */
+/** `openZip` of bytes that are open already; `zipPath` is where members will be read from; messages name the shard's. */
 export async function readZip(
 	source: ByteSource,
 	zipPath: string,
-	shard: string,
+	files: ShardFiles,
 	signal: AbortSignal,
 ): Promise<Archive> {
-	const name = `${shard}.zip`;
+	const name = files.zip;
 	const end = await readEndRecord(source, name);
 	const list = new EntryList(source.size);
 	const take = (entry: ZipEntry): void => {
@@ -46,7 +46,7 @@ export async function readZip(
 
 	const archive = toArchive(
 		list.entries.filter((entry) => !entry.name.endsWith("/")),
-		shard,
+		files,
 	);
 	const shared = sharedName(archive.members);
 	if (shared !== null) {

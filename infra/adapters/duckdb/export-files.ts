@@ -1,21 +1,27 @@
 import { rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import {
 	BIGINT,
 	BLOB,
+	DOUBLE,
 	DuckDBBlobValue,
 	type DuckDBConnection,
 	DuckDBInstance,
 	DuckDBListValue,
 	DuckDBStructValue,
+	DuckDBTimestampTZValue,
 	type DuckDBType,
 	type DuckDBValue,
+	FLOAT,
+	INTEGER,
 	LIST,
 	STRUCT,
+	TIMESTAMPTZ,
 	TINYINT,
 	VARCHAR,
 } from "@duckdb/node-api";
 import type { EmbeddedImage, ExportCell, ExportColumn, ExportFiles } from "../../../pipelines/ports/exports.js";
+import { holdMark } from "../../../pipelines/scratch/marks.js";
 import { ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 
@@ -24,7 +30,11 @@ const IMAGE = STRUCT({ bytes: BLOB, path: VARCHAR });
 const TYPES: Record<ExportColumn["type"], DuckDBType> = {
 	text: VARCHAR,
 	byte: TINYINT,
+	integer: INTEGER,
 	long: BIGINT,
+	real: FLOAT,
+	double: DOUBLE,
+	timestamp: TIMESTAMPTZ,
 	bytes: LIST(TINYINT),
 	image: IMAGE,
 	images: LIST(IMAGE),
@@ -39,6 +49,7 @@ const TYPES: Record<ExportColumn["type"], DuckDBType> = {
  */
 export async function openExportFiles(spillFolder: string): Promise<ExportFiles> {
 	// Named as the tables' own, which are numbered from 1, so that what a killed process spilled is removed with theirs.
+	holdMark(dirname(resolve(spillFolder)));
 	const spill = join(resolve(spillFolder), `duckdb-${ownerId()}.0`);
 	const instance = await DuckDBInstance.create(":memory:", {
 		// A group of 48 MB is held about four times while it is joined.
@@ -73,7 +84,7 @@ async function writePart(
 	try {
 		for await (const row of rows) {
 			columns.forEach(({ type }, at) => {
-				appender.appendValue(value(row[at]), TYPES[type]);
+				appender.appendValue(cellOf(row[at], type), TYPES[type]);
 			});
 			appender.endRow();
 		}
@@ -96,9 +107,13 @@ async function joinParts(
 	await connection.run(`COPY (SELECT * FROM ${from}) TO ${literal(file)} (${options})`);
 }
 
-function value(cell: ExportCell | undefined): DuckDBValue {
+function cellOf(cell: ExportCell | undefined, type: ExportColumn["type"]): DuckDBValue {
 	if (cell === undefined) throw new LakeError("INTERNAL", "A row to export lacks a column.");
-	if (typeof cell === "string") return cell;
+	return type === "timestamp" && typeof cell === "number" ? new DuckDBTimestampTZValue(BigInt(cell)) : value(cell);
+}
+
+function value(cell: ExportCell): DuckDBValue {
+	if (cell === null || typeof cell === "string") return cell;
 	if (typeof cell === "number") return cell;
 	if (Array.isArray(cell)) return new DuckDBListValue(cell.map((item) => value(item)));
 	return image(cell);

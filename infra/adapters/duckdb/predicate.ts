@@ -1,20 +1,23 @@
 import {
 	BIGINT,
+	DOUBLE,
 	type DuckDBConnection,
 	DuckDBDataChunk,
 	DuckDBInstance,
 	type DuckDBResultReader,
+	DuckDBTimestampTZValue,
+	type DuckDBType,
+	type DuckDBValue,
 	INTEGER,
+	TIMESTAMPTZ,
 	VARCHAR,
 } from "@duckdb/node-api";
-import type { PlacedRow, Predicate } from "../../../pipelines/ports/tables.js";
+import type { MetadataColumn, PlacedRow, Predicate } from "../../../pipelines/ports/tables.js";
 import { LakeError } from "../../../schemas/errors.js";
-import { INTEGER_COLUMNS, ROW_COLUMNS, TEXT_COLUMNS } from "../../../schemas/row.js";
+import type { Scalar } from "../../../schemas/tables.js";
 import { type Fault, faultOf } from "./predicate-rules.js";
 
-/** What a predicate can speak of. */
-const COLUMNS = [...ROW_COLUMNS, "split", "shard"];
-const TYPES = [VARCHAR, ...TEXT_COLUMNS.map(() => VARCHAR), ...INTEGER_COLUMNS.map(() => BIGINT), VARCHAR, INTEGER];
+const TYPES = { text: VARCHAR, integer: BIGINT, real: DOUBLE, timestamp: TIMESTAMPTZ };
 /** DuckDB's vector size. */
 const CHUNK_ROWS = 2048;
 /** What stands before the user's text, on a line of its own. */
@@ -25,7 +28,7 @@ const BEFORE = "SELECT (\n";
  * gives yes or no. The text is not trusted: what is executed is what was parsed, in a DuckDB of its own, without access
  * to any file, and with nothing in it but the rows. Throws USAGE, saying what is wrong and where.
  */
-export async function openPredicate(text: string): Promise<Predicate> {
+export async function openPredicate(text: string, columns: readonly MetadataColumn[]): Promise<Predicate> {
 	const instance = await DuckDBInstance.create(":memory:", {
 		// First: without access to files it could not be said.
 		temp_directory: "",
@@ -39,7 +42,7 @@ export async function openPredicate(text: string): Promise<Predicate> {
 		const connection = await instance.connect();
 		await connection.run("SET TimeZone = 'UTC'");
 		await connection.run("SET lock_configuration = true");
-		const predicate = new DuckDBPredicate(instance, connection, text);
+		const predicate = new DuckDBPredicate(instance, connection, text, columns);
 		await predicate.check();
 		return predicate;
 	} catch (error) {
@@ -52,11 +55,24 @@ class DuckDBPredicate implements Predicate {
 	readonly #instance: DuckDBInstance;
 	readonly #connection: DuckDBConnection;
 	readonly #text: string;
+	readonly #columns: readonly MetadataColumn[];
+	/** What a predicate can speak of. */
+	readonly #names: string[];
+	/** Of the rows' place, and of these. */
+	readonly #types: DuckDBType[];
 
-	constructor(instance: DuckDBInstance, connection: DuckDBConnection, text: string) {
+	constructor(
+		instance: DuckDBInstance,
+		connection: DuckDBConnection,
+		text: string,
+		columns: readonly MetadataColumn[],
+	) {
 		this.#instance = instance;
 		this.#connection = connection;
 		this.#text = text;
+		this.#columns = columns;
+		this.#names = [...columns.map(({ name }) => name), "split", "shard"];
+		this.#types = [VARCHAR, ...columns.map(({ type }) => TYPES[type]), VARCHAR, INTEGER];
 	}
 
 	/** Throws USAGE. */
@@ -64,9 +80,9 @@ class DuckDBPredicate implements Predicate {
 		const statement = `${BEFORE}${this.#text}\n)`;
 		const skip = "skip_null := true, skip_empty := true, skip_default := true";
 		const parsed = await this.#connection.runAndReadAll(`SELECT json_serialize_sql($1::VARCHAR, ${skip})`, [statement]);
-		const fault = faultOf(statement, this.#tree(String(parsed.getRows()[0]?.[0])), COLUMNS);
+		const fault = faultOf(statement, this.#tree(String(parsed.getRows()[0]?.[0])), this.#names);
 		if (fault !== null) throw this.#refused(fault);
-		const columns = COLUMNS.map((name, at) => `${name} ${TYPES[at + 1]}`);
+		const columns = this.#names.map((name, at) => `"${name}" ${this.#types[at + 1]}`);
 		await this.#connection.run(`CREATE TEMP TABLE rows (place VARCHAR, ${columns.join(", ")})`);
 		// A row of nothing: types are told, and constants that fit none of them.
 		await this.#connection.run("INSERT INTO rows (place) VALUES (NULL)");
@@ -98,13 +114,10 @@ class DuckDBPredicate implements Predicate {
 
 	async #chunk(rows: PlacedRow[]): Promise<boolean[]> {
 		await this.#connection.run("DELETE FROM rows");
-		const chunk = DuckDBDataChunk.create(TYPES);
+		const chunk = DuckDBDataChunk.create(this.#types);
 		chunk.setColumns([
 			rows.map((_, at) => String(at).padStart(4, "0")),
-			...TEXT_COLUMNS.map((name) => rows.map(({ row }) => (row[name] === null ? null : String(row[name])))),
-			...INTEGER_COLUMNS.map((name) =>
-				rows.map(({ row }) => (typeof row[name] === "number" ? BigInt(row[name]) : null)),
-			),
+			...this.#columns.map(({ name, type }) => rows.map(({ row }) => cellOf(row[name] ?? null, type))),
 			rows.map(({ split }) => split),
 			rows.map(({ shard }) => shard),
 		]);
@@ -131,7 +144,14 @@ class DuckDBPredicate implements Predicate {
 		const place = rest === "" ? "" : `, at character ${from + 1} (${rest})`;
 		return new LakeError("USAGE", `--where cannot be used${place}: ${what}`, {
 			path: "--where",
-			hint: `It is one yes-or-no expression over ${COLUMNS.join(", ")}; texts stand in single quotes.`,
+			hint: `It is one yes-or-no expression over ${this.#names.join(", ")}; texts stand in single quotes.`,
 		});
 	}
+}
+
+function cellOf(cell: Scalar, type: MetadataColumn["type"]): DuckDBValue {
+	if (type === "text") return cell === null ? null : String(cell);
+	if (typeof cell !== "number") return null;
+	if (type === "integer") return BigInt(cell);
+	return type === "timestamp" ? new DuckDBTimestampTZValue(BigInt(cell)) : cell;
 }

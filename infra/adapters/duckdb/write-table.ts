@@ -1,33 +1,29 @@
 import {
 	BIGINT,
+	DOUBLE,
 	type DuckDBConnection,
 	DuckDBDataChunk,
 	DuckDBListValue,
 	DuckDBStructValue,
+	DuckDBTimestampTZValue,
 	type DuckDBType,
 	type DuckDBValue,
+	FLOAT,
 	INTEGER,
 	LIST,
 	STRUCT,
+	TIMESTAMPTZ,
 	TINYINT,
 	VARCHAR,
 } from "@duckdb/node-api";
 import { LakeError } from "../../../schemas/errors.js";
-import {
-	type Column,
-	type ColumnType,
-	PROMPT_IMAGE_FIELDS,
-	type PromptImage,
-	type TableRow,
-} from "../../../schemas/tables.js";
+import type { Column, ColumnType, TableRow } from "../../../schemas/tables.js";
 
 /** Most rows that a chunk holds: DuckDB's vector size. */
 const CHUNK_ROWS = 2048;
 const TEMP = "rows_to_write";
 /** The column that the file is ordered by, and that is not written; no table has one of this name. */
 const ORDER = "irlake_row";
-
-const PROMPT_IMAGE = STRUCT(Object.fromEntries(PROMPT_IMAGE_FIELDS.map(({ name, type }) => [name, duckType(type)])));
 
 /**
  * Writes rows, in their order, as parquet: `target` is the file's path as an SQL literal. The rows go into a temporary
@@ -38,7 +34,7 @@ const PROMPT_IMAGE = STRUCT(Object.fromEntries(PROMPT_IMAGE_FIELDS.map(({ name, 
  */
 export async function writeTable(
 	connection: DuckDBConnection,
-	columns: Column[],
+	columns: readonly Column[],
 	rows: Iterable<TableRow>,
 	target: string,
 ): Promise<void> {
@@ -50,7 +46,11 @@ export async function writeTable(
 	await connection.run(`COPY (${select}) TO ${target} (FORMAT parquet, COMPRESSION zstd)`);
 }
 
-async function appendRows(connection: DuckDBConnection, columns: Column[], rows: Iterable<TableRow>): Promise<void> {
+async function appendRows(
+	connection: DuckDBConnection,
+	columns: readonly Column[],
+	rows: Iterable<TableRow>,
+): Promise<void> {
 	const types = [...columns.map(({ type }) => duckType(type)), BIGINT];
 	const appender = await connection.createAppender(TEMP);
 	let first = 0n;
@@ -77,58 +77,52 @@ async function appendRows(connection: DuckDBConnection, columns: Column[], rows:
 }
 
 function duckType(type: ColumnType): DuckDBType {
-	switch (type) {
-		case "text":
-			return VARCHAR;
-		case "byte":
-			return TINYINT;
-		case "integer":
-			return INTEGER;
-		case "long":
-			return BIGINT;
-		case "texts":
-			return LIST(VARCHAR);
-		case "prompt_images":
-			return LIST(PROMPT_IMAGE);
+	if (typeof type === "object") {
+		return LIST(STRUCT(Object.fromEntries(type.list.map((field) => [field.name, duckType(field.type)]))));
 	}
+	return DUCK_TYPES[type];
 }
 
+const DUCK_TYPES = {
+	text: VARCHAR,
+	byte: TINYINT,
+	integer: INTEGER,
+	long: BIGINT,
+	real: FLOAT,
+	double: DOUBLE,
+	timestamp: TIMESTAMPTZ,
+	texts: LIST(VARCHAR),
+};
+
 /** Values from -limit up to below it fit; the client would wrap others round without a word. */
-const LIMITS = { byte: 2 ** 7, integer: 2 ** 31, long: 2 ** 53 };
+const LIMITS = { byte: 2 ** 7, integer: 2 ** 31, long: 2 ** 53, timestamp: 2 ** 53 };
 
 /** A cell as DuckDB's client takes it. Also checks: nothing else stands between a wrong cell and the file. */
-function cellValue(cell: unknown, column: Column): DuckDBValue {
+function cellValue(cell: unknown, { name, type }: Column): DuckDBValue {
 	if (cell === null) return null;
-	switch (column.type) {
-		case "text":
-			if (typeof cell === "string") return cell;
-			break;
-		case "byte":
-		case "integer":
-		case "long":
-			if (Number.isSafeInteger(cell) && typeof cell === "number" && fits(cell, LIMITS[column.type])) {
-				return column.type === "long" ? BigInt(cell) : cell;
-			}
-			break;
-		case "texts":
-			if (Array.isArray(cell)) {
-				return new DuckDBListValue(cell.map((item) => cellValue(item, { name: column.name, type: "text" })));
-			}
-			break;
-		case "prompt_images":
-			if (Array.isArray(cell)) return new DuckDBListValue(cell.map((item) => promptImage(item)));
-			break;
+	if (typeof type === "object") {
+		if (Array.isArray(cell)) return new DuckDBListValue(cell.map((item) => structValue(item, type.list)));
+	} else if (type === "text") {
+		if (typeof cell === "string") return cell;
+	} else if (type === "texts") {
+		if (Array.isArray(cell)) return new DuckDBListValue(cell.map((item) => cellValue(item, { name, type: "text" })));
+	} else if (typeof cell === "number") {
+		if (type === "real" || type === "double") return cell;
+		if (Number.isSafeInteger(cell) && fits(cell, LIMITS[type])) {
+			if (type === "timestamp") return new DuckDBTimestampTZValue(BigInt(cell));
+			return type === "long" ? BigInt(cell) : cell;
+		}
 	}
-	throw new LakeError("INTERNAL", `A row has no ${column.type} in the column ${column.name}.`);
+	const what = typeof type === "object" ? "list" : type;
+	throw new LakeError("INTERNAL", `A row has no ${what} in the column ${name}.`);
 }
 
 function fits(value: number, limit: number): boolean {
 	return value >= -limit && value < limit;
 }
 
-function promptImage(image: PromptImage): DuckDBValue {
-	const fields = PROMPT_IMAGE_FIELDS.map((field) => {
-		return [field.name, cellValue(image[field.name as keyof PromptImage], field)] as const;
-	});
-	return new DuckDBStructValue(Object.fromEntries(fields));
+function structValue(struct: Record<string, unknown>, fields: readonly Column[]): DuckDBValue {
+	return new DuckDBStructValue(
+		Object.fromEntries(fields.map((field) => [field.name, cellValue(struct[field.name], field)])),
+	);
 }

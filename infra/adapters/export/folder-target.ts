@@ -3,7 +3,10 @@ import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile }
 import { dirname, join, relative, resolve, sep } from "node:path";
 import type { ExportTarget } from "../../../pipelines/ports/exports.js";
 import type { StoredFile } from "../../../pipelines/ports/store.js";
-import { ownerAlive, ownerId } from "../../../pipelines/scratch/owner.js";
+import { isDiskFull } from "../../../pipelines/scratch/disk.js";
+import { takenOver } from "../../../pipelines/scratch/errors.js";
+import { dropMark, holdMark, ownerLives } from "../../../pipelines/scratch/marks.js";
+import { ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
 import type { ExportedFile } from "../../../schemas/export.js";
 import { syncFile, syncFolder } from "../store/folder/durable.js";
@@ -13,7 +16,7 @@ import { finished, note, nullIfAbsent, VOUCHING } from "./journal.js";
 /**
  * An export in a folder. It is made in a hidden folder inside, which no reader of the formats looks into, and moved out
  * by renames, its folders whole, when all of it is there. The hidden folder holds `key` (what is being exported), `owner`,
- * `done` (a line for every finished file) and `tree/`; it is removed at the end.
+ * `owners/` (whether that one lives), `done` (a line for every finished file) and `tree/`; it is removed at the end.
  */
 const HIDDEN = ".irlake-export";
 /** What an export has at its top: nothing else is ever removed there. */
@@ -76,6 +79,7 @@ class FolderTarget implements ExportTarget {
 
 	put(file: ExportedFile, local: string): Promise<void> {
 		return this.#guard(async () => {
+			await this.#requireMine();
 			const path = inFolder(this.#tree, file.path);
 			await mkdir(dirname(path), { recursive: true });
 			await syncFile(local);
@@ -106,6 +110,7 @@ class FolderTarget implements ExportTarget {
 
 	publish(last: string[]): Promise<void> {
 		return this.#guard(async () => {
+			await this.#requireMine();
 			await this.#putAway();
 			const staged = (await readdir(this.#tree)).sort();
 			const first = staged.filter((name) => !last.includes(name));
@@ -113,8 +118,7 @@ class FolderTarget implements ExportTarget {
 				await rename(join(this.#tree, name), join(this.name, name));
 				await syncFolder(this.name);
 			}
-			await rm(this.#hidden, { recursive: true, force: true });
-			this.#begun = false;
+			await this.#removeHidden();
 		});
 	}
 
@@ -122,14 +126,29 @@ class FolderTarget implements ExportTarget {
 		return this.#guard(async () => {
 			if ((await readdir(this.#hidden).catch(nullIfAbsent)) === null) return;
 			await this.#take();
-			await rm(this.#hidden, { recursive: true, force: true });
-			this.#begun = false;
+			await this.#removeHidden();
 		});
 	}
 
 	async close(): Promise<void> {
-		if (this.#begun) await rm(join(this.#hidden, "owner"), { force: true });
+		if (this.#begun && (await this.#owner()) === ownerId()) await rm(join(this.#hidden, "owner"), { force: true });
 		this.#begun = false;
+		await dropMark(this.#hidden);
+	}
+
+	async #removeHidden(): Promise<void> {
+		await dropMark(this.#hidden);
+		await rm(this.#hidden, { recursive: true, force: true });
+		this.#begun = false;
+	}
+
+	async #owner(): Promise<string> {
+		return (await readFile(join(this.#hidden, "owner"), "utf8").catch(nullIfAbsent)) ?? "";
+	}
+
+	/** Throws TAKEN_OVER where this process stood still for so long that another one exports now. */
+	async #requireMine(): Promise<void> {
+		if ((await this.#owner()) !== ownerId()) throw takenOver(this.#hidden);
 	}
 
 	/** Moves an earlier export out of sight, first the names that vouch for the rest. */
@@ -157,6 +176,7 @@ class FolderTarget implements ExportTarget {
 	/** Makes this process the folder's only exporter. Throws OUT_BUSY beside one that lives. */
 	async #take(): Promise<void> {
 		const file = join(this.#hidden, "owner");
+		holdMark(this.#hidden);
 		for (let attempt = 0; attempt < 2; attempt++) {
 			try {
 				await writeFile(file, ownerId(), { flag: "wx" });
@@ -165,8 +185,7 @@ class FolderTarget implements ExportTarget {
 			} catch (error) {
 				if (systemCode(error) !== "EEXIST") throw error;
 			}
-			const owner = (await readFile(file, "utf8").catch(nullIfAbsent)) ?? "";
-			if (owner !== "" && ownerAlive(owner)) break;
+			if (await ownerLives(this.#hidden, await this.#owner(), file)) break;
 			await rm(file, { force: true });
 		}
 		throw new LakeError("OUT_BUSY", `another export into ${this.name} is under way`, { path: this.name });
@@ -189,7 +208,7 @@ async function sizeOf(path: string): Promise<number | null> {
 function targetError(error: unknown, folder: string): unknown {
 	const code = systemCode(error);
 	if (error instanceof LakeError || code === null) return error;
-	const full = code === "ENOSPC" || code === "EDQUOT";
+	const full = isDiskFull(error);
 	const said = full ? "has no space left" : `cannot be written to (${code})`;
 	return new LakeError(full ? "NO_SPACE" : "OUT_UNWRITABLE", `${folder} ${said}`, { path: folder, cause: error });
 }

@@ -1,15 +1,18 @@
 import { createHash } from "node:crypto";
 import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { privateFile } from "../../../pipelines/lake/paths.js";
 import type { ExportTarget } from "../../../pipelines/ports/exports.js";
 import type { Store, StoredFile } from "../../../pipelines/ports/store.js";
-import { ownerAlive, ownerId } from "../../../pipelines/scratch/owner.js";
+import { takenOver } from "../../../pipelines/scratch/errors.js";
+import { dropMark, holdMark, ownerLives } from "../../../pipelines/scratch/marks.js";
+import { ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { ExportedFile } from "../../../schemas/export.js";
 import { finished, note, nullIfAbsent, VOUCHING } from "./journal.js";
 
 /** Says what is being exported to a prefix; hidden from its listing, like a lake's own files. */
-const KEY = ".irlake/export-key";
+const KEY = privateFile.exportKey;
 
 /**
  * An export in a bucket. Files go to their names as they are finished, those that vouch for the rest at the very end. A
@@ -68,6 +71,7 @@ class StoreTarget implements ExportTarget {
 	}
 
 	async put(file: ExportedFile, local: string): Promise<void> {
+		await this.#requireMine();
 		if (VOUCHING.has(file.path)) return rename(local, join(this.#local, file.path));
 		await this.#store.putFile(file.path, local);
 		await rm(local, { force: true });
@@ -85,32 +89,47 @@ class StoreTarget implements ExportTarget {
 	}
 
 	async publish(last: string[]): Promise<void> {
+		await this.#requireMine();
 		for (const path of last) {
 			const local = join(this.#local, path);
 			if ((await stat(local).catch(nullIfAbsent)) !== null) await this.#store.putFile(path, local);
 		}
-		await rm(this.#local, { recursive: true, force: true });
-		this.#begun = false;
+		await this.#removeLocal();
 	}
 
 	async tidy(): Promise<void> {
 		if ((await readdir(this.#local).catch(nullIfAbsent)) === null) return;
 		await this.#take();
+		await this.#removeLocal();
+	}
+
+	async close(): Promise<void> {
+		if (this.#begun && (await this.#owner()) === ownerId()) await rm(join(this.#local, "owner"), { force: true });
+		this.#begun = false;
+		await dropMark(this.#local);
+	}
+
+	async #removeLocal(): Promise<void> {
+		await dropMark(this.#local);
 		await rm(this.#local, { recursive: true, force: true });
 		this.#begun = false;
 	}
 
-	async close(): Promise<void> {
-		if (this.#begun) await rm(join(this.#local, "owner"), { force: true });
-		this.#begun = false;
+	async #owner(): Promise<string> {
+		return (await readFile(join(this.#local, "owner"), "utf8").catch(nullIfAbsent)) ?? "";
 	}
 
-	/** One exporter of this machine at a time; those of others write the same bytes. Throws OUT_BUSY. */
+	/** Throws TAKEN_OVER where this process stood still for so long that another one exports now. */
+	async #requireMine(): Promise<void> {
+		if ((await this.#owner()) !== ownerId()) throw takenOver(this.#local);
+	}
+
+	/** One exporter of this scratch folder at a time; those of others write the same bytes. Throws OUT_BUSY. */
 	async #take(): Promise<void> {
 		const file = join(this.#local, "owner");
-		await mkdir(this.#local, { recursive: true });
-		const owner = (await readFile(file, "utf8").catch(nullIfAbsent)) ?? "";
-		if (owner !== "" && owner !== ownerId() && ownerAlive(owner)) {
+		holdMark(this.#local);
+		const owner = await this.#owner();
+		if (owner !== ownerId() && (await ownerLives(this.#local, owner, file))) {
 			throw new LakeError("OUT_BUSY", `another export into ${this.name} is under way`, { path: this.name });
 		}
 		await writeFile(file, ownerId());

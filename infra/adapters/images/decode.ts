@@ -5,7 +5,7 @@
  */
 
 import type { StoredFormat } from "../../../schemas/stored-format.js";
-import { MAX_PIXELS, type Structure } from "./formats/webp.js";
+import { MAX_PIXELS, type Structure } from "./formats/structure.js";
 import { type CodedPicture, PictureMemory, type Scan } from "./pixels.js";
 
 export interface Decoded extends Scan {
@@ -31,11 +31,11 @@ export class Decoder {
 	readonly #memory = new PictureMemory();
 	#asked: Asked[] = [];
 
-	/** The picture in `riff` (exactly the RIFF container), or null when it cannot be decoded. `careful` uses the arbiter only. */
-	async decode(riff: Buffer, structure: Structure, careful: boolean): Promise<Decoded | null> {
+	/** The picture in `file` (without what follows it), or null when it cannot be decoded. `careful` uses the arbiter only. */
+	async decode(file: Buffer, structure: Structure, careful: boolean): Promise<Decoded | null> {
 		const { width, height, picture } = structure;
 		if (structure.plain && !careful) {
-			const coded = { vp8l: riff.subarray(picture.start, picture.start + picture.bytes), width, height };
+			const coded = { vp8l: file.subarray(picture.start, picture.start + picture.bytes), width, height };
 			const memory = isKept(structure) ? this.#memory : new PictureMemory();
 			const rgba = memory === this.#memory ? await this.#decodeKept(coded) : (memory.decode([coded])[0] ?? null);
 			if (rgba !== null) {
@@ -44,7 +44,7 @@ export class Decoder {
 				if (structure.alpha || scan.opaque) return { rgba, ...scan };
 			}
 		}
-		const rgba = await arbiter(riff, width, height);
+		const rgba = await arbiter(file, width, height);
 		return rgba === null ? null : { rgba, ...this.#memory.scan(rgba, width, height) };
 	}
 
@@ -68,11 +68,11 @@ export class Decoder {
  * sharp, which comes with the package: no colour profile applied, no orientation, alpha 255 where there is none.
  * Loaded when first needed: most runs never need it, and it takes 30 MB.
  */
-async function arbiter(riff: Buffer, width: number, height: number): Promise<Buffer | null> {
+async function arbiter(file: Buffer, width: number, height: number): Promise<Buffer | null> {
 	const { openSharp } = await import("./sharp.js");
 	try {
 		const options = { ignoreIcc: true, failOn: "warning", limitInputPixels: MAX_PIXELS } as const;
-		const { data, info } = await openSharp(riff, options).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
+		const { data, info } = await openSharp(file, options).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
 		return info.width === width && info.height === height && info.channels === 4 ? data : null;
 	} catch {
 		return null;

@@ -1,12 +1,14 @@
 /** One image from its member to its verdict, and to the bytes that are stored. */
 
 import { createHash } from "node:crypto";
+import { objectFile } from "../../../pipelines/lake/paths.js";
 import type { ImageFinding, ImageResult, ImageTask, StoredImage } from "../../../pipelines/ports/images.js";
 import type { Settings } from "../../../schemas/settings.js";
-import { EXTENSION, type StoredFormat } from "../../../schemas/stored-format.js";
+import type { SourceFormat, StoredFormat } from "../../../schemas/stored-format.js";
 import { isLarge, MemberReader } from "../archive/member.js";
 import { type Decoded, type Decoder, decodesWhole, isKept, storedHeader } from "./decode.js";
-import { examine, type Structure } from "./formats/webp.js";
+import { examine } from "./formats/examine.js";
+import type { Structure } from "./formats/structure.js";
 import { pixelHash } from "./pixels.js";
 import type { Budget } from "./pool/budget.js";
 
@@ -72,7 +74,7 @@ export class Judge {
 		const sums = sumsOf(member);
 		if (!member.ok) return rejected(sums, unreadable(member.code, member.detail));
 		if (task.check !== "image") return unjudged(sums);
-		const verdict = examine(member.head, member.bytes);
+		const verdict = examine(task.format, member.head, member.bytes);
 		return verdict.ok ? unjudged(sums) : rejected(sums, verdict.reject);
 	}
 
@@ -82,12 +84,12 @@ export class Judge {
 		if (!member.ok) return rejected(sums, unreadable(member.code, member.detail));
 		if (task.check === "hash") return unjudged(sums);
 		if (task.check === "stored") return this.#judgeStored(task, member.content, sums, member.sha256, held);
-		const verdict = examine(member.content);
+		const verdict = examine(task.format, member.content);
 		if (!verdict.ok) return rejected(sums, verdict.reject);
-		const original = { content: member.content, sha256: member.sha256 };
+		const original = { content: member.content, sha256: member.sha256, format: task.format };
 		const { structure } = verdict;
 		if (settings.verify === "structure" && settings.image === "passthrough") {
-			const stored: Stored = { ...original, format: "webp", width: structure.width, height: structure.height };
+			const stored: Stored = { ...original, width: structure.width, height: structure.height };
 			return good(task, sums, structure, stored, { pixel_sha256: null, dhash: null });
 		}
 		const decoded = () => this.#decodeAndStore(task, settings, careful, sums, structure, original);
@@ -132,14 +134,14 @@ export class Judge {
 		careful: boolean,
 		sums: Sums,
 		structure: Structure,
-		original: { content: Buffer; sha256: string },
+		original: { content: Buffer; sha256: string; format: SourceFormat },
 	): Promise<Judged> {
 		const { width, height } = structure;
-		const picture = await this.#decoder.decode(original.content.subarray(0, structure.riffBytes), structure, careful);
+		const picture = await this.#decoder.decode(original.content.subarray(0, structure.bytes), structure, careful);
 		if (picture === null) return rejected(sums, DAMAGED);
 		const hashes = { pixel_sha256: pixelHash(picture.rgba, width, height), dhash: picture.dhash };
 		const encoded = await this.#encode(picture, structure, settings, original.content.length, hashes.pixel_sha256);
-		const stored = encoded ?? { ...original, format: "webp" as const, width, height };
+		const stored = encoded ?? { ...original, width, height };
 		const shown = settings.verify === "structure" ? { pixel_sha256: null, dhash: null } : hashes;
 		return good(task, sums, structure, stored, shown);
 	}
@@ -165,7 +167,7 @@ export class Judge {
 	}
 
 	async #pixelsOf(content: Buffer): Promise<string | null> {
-		const verdict = examine(content);
+		const verdict = examine("webp", content);
 		if (!verdict.ok) return null;
 		const again = await this.#decoder.decode(content, verdict.structure, false);
 		return again === null ? null : pixelHash(again.rgba, verdict.structure.width, verdict.structure.height);
@@ -211,7 +213,7 @@ function good(
 ): Judged {
 	const { sha256, format } = stored;
 	const image: StoredImage = {
-		object_key: `objects/sha256/${sha256.slice(0, 2)}/${sha256}.${EXTENSION[format]}`,
+		object_key: objectFile.path(sha256, format),
 		sha256,
 		bytes: stored.content.length,
 		format,

@@ -3,15 +3,14 @@ import { createReadStream, type Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { allShards, type Dataset } from "../../../pipelines/dataset.js";
+import { allShards, type Dataset, metadataPath } from "../../../pipelines/dataset.js";
 import type { Progress } from "../../../pipelines/ports/run.js";
 import type { Listing, LooseFile, ShardInput, Source, SourceFile } from "../../../pipelines/ports/source.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
-import type { Split } from "../../../schemas/records.js";
 import { HashCache, unreadable } from "./hash-cache.js";
 
 export interface FolderSourceOptions {
-	/** The downloaded copy: `images/<split>/<shard>.zip` or `images/<split>/<shard>/`, `metadata-<split>.parquet`. */
+	/** The downloaded copy, with zips or unpacked folders where the dataset has them, and the metadata. */
 	folder: string;
 	dataset: Dataset;
 	/** Where hashes are remembered between runs; null remembers nothing. */
@@ -85,12 +84,12 @@ class FolderSource implements Source {
 		this.hashes = new HashCache(options.cacheFile, options.rehash);
 	}
 
-	async list(wanted: { shards: string[]; splits: Split[] }, signal: AbortSignal): Promise<Listing> {
+	async list(wanted: { shards: string[]; splits: string[] }, signal: AbortSignal): Promise<Listing> {
 		await this.check();
 		try {
 			const [shards, metadata, unknownZips] = await allOf<unknown>([
 				this.entries(wanted.shards, (shard) => this.shard(shard, signal)),
-				this.entries(wanted.splits, (split) => this.file(this.options.dataset.metadataPath(split), signal)),
+				this.entries(wanted.splits, (split) => this.file(metadataPath(this.options.dataset, split), signal)),
 				this.unknownZips(),
 			]);
 			return {
@@ -100,7 +99,7 @@ class FolderSource implements Source {
 				committedAt: null,
 				explicitCommit: false,
 				shards: shards as Map<string, ShardInput>,
-				metadata: metadata as Map<Split, SourceFile>,
+				metadata: metadata as Map<string, SourceFile>,
 				unknownZips: unknownZips as string[],
 			};
 		} finally {
@@ -147,10 +146,10 @@ class FolderSource implements Source {
 		if (found === null) throw fail(`The source folder ${this.folder} does not exist.`);
 		if (!found.isDirectory()) throw fail(`The source ${this.folder} is not a folder.`);
 		for (const shard of allShards(dataset)) {
-			if (await isFile(join(this.folder, dataset.zipPath(shard)))) return;
-			if (await isFolder(join(this.folder, dataset.folderPath(shard)))) return;
+			if (await isFile(join(this.folder, dataset.layout.zipPath(shard)))) return;
+			if (await isFolder(join(this.folder, dataset.layout.folderPath(shard)))) return;
 		}
-		for (const split of dataset.splits) if (await isFile(join(this.folder, dataset.metadataPath(split)))) return;
+		for (const { metadata } of dataset.layout.splits) if (await isFile(join(this.folder, metadata))) return;
 		throw fail(`The source folder ${this.folder} holds no shard of ${dataset.name}.`);
 	}
 
@@ -168,14 +167,14 @@ class FolderSource implements Source {
 
 	/** The zip, where there is one; else the unpacked folder. */
 	private async shard(shard: string, signal: AbortSignal): Promise<ShardInput | null> {
-		const zip = await this.file(this.options.dataset.zipPath(shard), signal);
+		const zip = await this.file(this.options.dataset.layout.zipPath(shard), signal);
 		if (zip !== null && zip.sha256 !== null) return { form: "zip", file: zip, sha256: zip.sha256, bytes: zip.bytes };
-		const folder = join(this.folder, this.options.dataset.folderPath(shard));
+		const folder = join(this.folder, this.options.dataset.layout.folderPath(shard));
 		return (await isFolder(folder)) ? this.unpacked(shard, folder, signal) : null;
 	}
 
 	private async unpacked(shard: string, folder: string, signal: AbortSignal): Promise<ShardInput> {
-		const jsonName = this.options.dataset.jsonName(shard);
+		const jsonName = this.options.dataset.layout.jsonName(shard);
 		const loose = async (name: string, path: string): Promise<LooseFile> => ({
 			name,
 			path,
@@ -192,11 +191,11 @@ class FolderSource implements Source {
 		return { form: "unpacked", files, json, sha256: filesHash(all), bytes };
 	}
 
-	/** Zips in `images/` and in its folders that are no known shard. */
+	/** Zips in the dataset's folders of zips, at most two folders deeper, that are no known shard. */
 	private async unknownZips(): Promise<string[]> {
 		const { dataset } = this.options;
-		const known = new Set(allShards(dataset).map((shard) => dataset.zipPath(shard)));
-		const unpacked = new Set(allShards(dataset).map((shard) => dataset.folderPath(shard)));
+		const known = new Set(allShards(dataset).map((shard) => dataset.layout.zipPath(shard)));
+		const unpacked = new Set(allShards(dataset).map((shard) => dataset.layout.folderPath(shard)));
 		const unknown: string[] = [];
 		const search = async (path: string, depth: number): Promise<void> => {
 			const entries = await readdir(join(this.folder, path), { withFileTypes: true }).catch((error) => {
@@ -208,7 +207,9 @@ class FolderSource implements Source {
 				if (entry.isDirectory() && depth > 0 && !unpacked.has(inner)) await search(inner, depth - 1);
 			}
 		};
-		if (await isFolder(join(this.folder, "images"))) await search("images", 2);
+		for (const folder of dataset.layout.zipFolders) {
+			if (await isFolder(join(this.folder, folder))) await search(folder, 2);
+		}
 		return unknown.sort();
 	}
 }

@@ -1,4 +1,4 @@
-import type { HubReply } from "../../../pipelines/doctor/access.js";
+import type { HubReply } from "../../../pipelines/ports/source.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { header } from "./hub-errors.js";
 import { HubHttp, type HubHttpOptions } from "./hub-http.js";

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { allShards, type Dataset } from "../../../pipelines/dataset.js";
+import { allShards, type Dataset, metadataPath } from "../../../pipelines/dataset.js";
 import type { Listing, ShardInput, Source, SourceFile, SourcePin } from "../../../pipelines/ports/source.js";
 import { LakeError } from "../../../schemas/errors.js";
-import { Sha256, type Split } from "../../../schemas/records.js";
+import { Sha256 } from "../../../schemas/records.js";
 import { Bandwidth } from "./bandwidth.js";
 import { notTheHub } from "./hub-errors.js";
 import { readHubFile } from "./hub-file.js";
@@ -36,7 +36,7 @@ const TreePage = z.array(
 );
 
 export interface HubSourceOptions extends HubHttpOptions {
-	/** `zai-org/ImageRewardDB`; a former name is followed to the present one. */
+	/** `owner/name`; a former name is followed to the present one. */
 	repo: string;
 	/** Branch, tag or commit. */
 	revision: string;
@@ -58,10 +58,14 @@ function sourceFile(entry: z.infer<typeof TreePage>[number]): SourceFile {
 		: { path, bytes: size, sha256: null, gitOid: oid };
 }
 
+function isZip({ layout }: Dataset, path: string): boolean {
+	return path.endsWith(".zip") && layout.zipFolders.some((folder) => path.startsWith(`${folder}/`));
+}
+
 function wantedShards(files: Map<string, SourceFile>, dataset: Dataset, wanted: string[]): Map<string, ShardInput> {
 	const shards = new Map<string, ShardInput>();
 	for (const shard of wanted) {
-		const file = files.get(dataset.zipPath(shard));
+		const file = files.get(dataset.layout.zipPath(shard));
 		if (file === undefined) continue;
 		if (file.sha256 === null) {
 			throw new LakeError("HUB_NO_HASH", `The Hub lists ${file.path} without a SHA-256.`, { path: file.path });
@@ -90,7 +94,7 @@ async function resolve(http: HubHttp, options: HubSourceOptions, signal: AbortSi
 
 /** Asks for one small file's headers, so that a gated dataset is refused before any work. */
 async function probe(http: HubHttp, pin: SourcePin, options: HubSourceOptions, signal: AbortSignal): Promise<void> {
-	const file = options.dataset.metadataPath(options.dataset.splits[0] as Split);
+	const file = options.dataset.layout.splits[0]?.metadata ?? "";
 	const subject = { repo: pin.repo, revision: options.revision, file };
 	const ask = { subject, signal, method: "HEAD", stayHome: true } as const;
 	try {
@@ -157,7 +161,7 @@ class HubSource implements Source {
 		this.pin = commit.success ? { repo, commit: commit.data, committedAt: null } : null;
 	}
 
-	async list(wanted: { shards: string[]; splits: Split[] }, signal: AbortSignal): Promise<Listing> {
+	async list(wanted: { shards: string[]; splits: string[] }, signal: AbortSignal): Promise<Listing> {
 		const { dataset, revision } = this.options;
 		if (this.pin === null || this.files === null) {
 			const pin = this.options.pin ?? (await resolve(this.http, this.options, signal));
@@ -165,9 +169,9 @@ class HubSource implements Source {
 			this.pin = pin;
 		}
 		const { pin, files } = this;
-		const known = new Set(allShards(dataset).map((shard) => dataset.zipPath(shard)));
+		const known = new Set(allShards(dataset).map((shard) => dataset.layout.zipPath(shard)));
 		const metadata = wanted.splits.flatMap((split) => {
-			const file = files.get(dataset.metadataPath(split));
+			const file = files.get(metadataPath(dataset, split));
 			return file ? [[split, file] as const] : [];
 		});
 		return {
@@ -178,7 +182,7 @@ class HubSource implements Source {
 			explicitCommit: this.explicitCommit,
 			shards: wantedShards(files, dataset, wanted.shards),
 			metadata: new Map(metadata),
-			unknownZips: [...files.keys()].filter((path) => /^images\/.*\.zip$/.test(path) && !known.has(path)).sort(),
+			unknownZips: [...files.keys()].filter((path) => isZip(dataset, path) && !known.has(path)).sort(),
 		};
 	}
 

@@ -1,6 +1,6 @@
+import type { SourceFormat } from "../../../schemas/stored-format.js";
 import type { Member } from "../../ports/archive.js";
 import type { ImageResult, ImageTask } from "../../ports/images.js";
-import type { ShardContent } from "../content/shard-content.js";
 import type { CheckedImages, CheckedRow } from "./verdict.js";
 
 /** A member that is to be read, and how. */
@@ -9,12 +9,22 @@ export interface MemberTask {
 	task: ImageTask;
 }
 
+/** Where the verdict on an image comes from. */
+interface ImageJudge {
+	judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult>;
+}
+
 /**
  * What is to be read of a shard's members. Images that a well-placed row names are checked whole, and staged where the row
  * is good so far; all others are only hashed, for the quarantine. With a predicate, those that an unselected row names,
  * and those that no row names, are not read at all.
  */
-export function memberTasks(members: Member[], rows: CheckedRow[], selective: boolean): MemberTask[] {
+export function memberTasks(
+	members: Member[],
+	rows: CheckedRow[],
+	format: SourceFormat,
+	selective: boolean,
+): MemberTask[] {
 	/** File names of well-placed rows, and whether one of them is good so far. */
 	const wanted = new Map<string, boolean>();
 	for (const row of rows) {
@@ -26,7 +36,7 @@ export function memberTasks(members: Member[], rows: CheckedRow[], selective: bo
 	return read.map((member) => {
 		const keep = wanted.get(member.name);
 		const check = keep === undefined ? "hash" : "image";
-		return { member, task: { ref: member.ref, check, keep: keep ?? false } };
+		return { member, task: { ref: member.ref, check, format, keep: keep ?? false } };
 	});
 }
 
@@ -40,7 +50,7 @@ function isRead(rows: CheckedRow[]): (member: Member) => boolean {
 export async function checkImages(
 	members: Member[],
 	tasks: MemberTask[],
-	content: Pick<ShardContent, "judge">,
+	judge: ImageJudge,
 	signal: AbortSignal,
 	onImage: () => void,
 ): Promise<CheckedImages> {
@@ -49,7 +59,7 @@ export async function checkImages(
 	const stop = AbortSignal.any([signal, failed.signal]);
 	// All at once: the pool takes them in turn, so that one shard's come before the next one's, which downloads meanwhile.
 	const runs = tasks.map(async ({ member, task }) => {
-		results.set(member.name, await content.judge(task, stop));
+		results.set(member.name, await judge.judge(task, stop));
 		onImage();
 	});
 	try {

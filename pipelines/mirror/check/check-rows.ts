@@ -1,58 +1,82 @@
 import { canonicalJson } from "../../../schemas/records.js";
-import { RATING_COLUMNS, ROW_COLUMNS, SourceRow } from "../../../schemas/row.js";
+import type { Row, Scalar } from "../../../schemas/tables.js";
+import type { Dataset, SourceColumn } from "../../dataset.js";
+import type { PlainRow } from "../../ports/tables.js";
 import { byCodePoint, shown } from "../../text.js";
 import { finding, rowFinding } from "./finding.js";
+import type { JsonRow } from "./parse-json.js";
 import type { CheckedRow, CheckedRows, Finding, ShardMetadata } from "./verdict.js";
 
-const UUID_FILE = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\.webp$/;
+type JsonColumn = SourceColumn & Required<Pick<SourceColumn, "json">>;
+type MetadataColumn = SourceColumn & Required<Pick<SourceColumn, "metadata">>;
+
+/** What the rows of one shard are held against. */
+interface Rules {
+	dataset: Dataset;
+	/** What each image path must start with. */
+	prefix: string;
+	/** Columns that the JSON tells, that the metadata tells, and that both do. */
+	json: JsonColumn[];
+	metadata: MetadataColumn[];
+	both: (JsonColumn & MetadataColumn)[];
+}
 
 /**
  * Holds a shard's rows against their schema, against each other and against the metadata.
  * Reads nothing: the images come later.
- * @param prefix what `image_path` must start with: `images/train/train_1/`
  */
-export function checkRows(values: unknown[], prefix: string, metadata: ShardMetadata): CheckedRows {
-	const rows = values.map((raw, place) => checkRow(raw, place, prefix));
-	markDuplicates(rows);
-	for (const row of rows) compareWithMetadata(row, metadata);
-	const about = [...unknownColumns(rows, metadata), ...extraRows(rows, metadata), ...prompts(rows, metadata)];
+export function checkRows(values: JsonRow[], dataset: Dataset, shard: string, metadata: ShardMetadata): CheckedRows {
+	const json = dataset.columns.filter((column): column is JsonColumn => column.json !== undefined);
+	const told = dataset.columns.filter((column): column is MetadataColumn => column.metadata !== undefined);
+	const both = json.filter((column): column is JsonColumn & MetadataColumn => column.metadata !== undefined);
+	const rules: Rules = { dataset, prefix: dataset.layout.rowPrefix(shard), json, metadata: told, both };
+	const rows = values.map((value, place) => checkRow(value, place, rules));
+	markDuplicates(rows, rules);
+	for (const row of rows) compareWithMetadata(row, metadata, rules);
+	const about = [
+		...unknownColumns(rows, metadata, rules),
+		...extraRows(rows, metadata, rules),
+		...groupFindings(rows, metadata, rules),
+	];
 	return { rows, findings: about };
 }
 
-/** ROW_SCHEMA, ROW_PATH and RATING_RANGE: what a row says by itself. */
-function checkRow(raw: unknown, place: number, prefix: string): CheckedRow {
-	const fields = isObject(raw) ? raw : {};
-	const imagePath = typeof fields.image_path === "string" ? fields.image_path : null;
-	const promptId = typeof fields.prompt_id === "string" && fields.prompt_id !== "" ? fields.prompt_id : null;
-	const fileName = imagePath === null ? null : imagePath.slice(imagePath.lastIndexOf("/") + 1);
+/** ROW_SCHEMA, ROW_PATH and what the dataset remarks: what a row says by itself. */
+function checkRow({ key, value }: JsonRow, place: number, rules: Rules): CheckedRow {
+	const { dataset, prefix, json } = rules;
+	const fields = isObject(value) ? fieldsOf(key, value, rules) : {};
+	const read = new Map(json.map(({ name, json: { field, read: of } }) => [name, of(fields[field])]));
+	const usable = (name: string): string | null => {
+		const text = read.get(name);
+		return typeof text === "string" ? text : null;
+	};
+	const imagePath = usable("image_path");
 	const row: CheckedRow = {
 		place,
-		raw,
+		raw: key === null ? value : { [key]: value },
+		fields,
 		row: null,
 		imagePath,
-		promptId,
-		fileName,
+		group: dataset.group === null ? null : usable(dataset.group),
+		fileName: imagePath === null ? null : imagePath.slice(imagePath.lastIndexOf("/") + 1),
 		placed: false,
 		findings: [],
 		repeats: false,
 		unselected: false,
 	};
-	const parsed = SourceRow.safeParse(raw);
-	if (parsed.success) row.row = parsed.data;
-	else row.findings.push(rowFinding("ROW_SCHEMA", schemaDetail(raw, parsed.error.issues), row));
+	const wrong = json.filter(({ name }) => read.get(name) === undefined);
+	if (isObject(value) && wrong.length === 0)
+		row.row = Object.fromEntries(read) as Row; // none is undefined
+	else row.findings.push(rowFinding("ROW_SCHEMA", schemaDetail(value, fields, wrong), row));
 	if (imagePath !== null) {
-		row.placed = imagePath.startsWith(prefix) && UUID_FILE.test(imagePath.slice(prefix.length));
+		const { pattern, shown: form } = dataset.layout.fileName;
+		row.placed = imagePath.startsWith(prefix) && pattern.test(imagePath.slice(prefix.length));
 		if (!row.placed) {
-			row.findings.push(rowFinding("ROW_PATH", `${shown(imagePath, 120)} is not ${prefix}<lower-case uuid>.webp`, row));
+			row.findings.push(rowFinding("ROW_PATH", `${shown(imagePath, 120)} is not ${prefix}${form}`, row));
 		}
 	}
 	if (row.row) {
-		const { row: good } = row;
-		const outside = RATING_COLUMNS.filter((column) => good[column] < 1 || good[column] > 7);
-		if (outside.length > 0) {
-			const detail = `outside 1–7: ${outside.map((column) => `${column} ${good[column]}`).join(", ")}`;
-			row.findings.push(rowFinding("RATING_RANGE", detail, row));
-		}
+		for (const { code, detail } of dataset.checks.row(row.row)) row.findings.push(rowFinding(code, detail, row));
 	}
 	return row;
 }
@@ -61,42 +85,52 @@ function isObject(value: unknown): value is Record<string, unknown> {
 	return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function schemaDetail(raw: unknown, issues: { path: PropertyKey[]; code: string }[]): string {
-	if (!isObject(raw)) return `the row is no object but ${shown(raw)}`;
-	const columns = [...new Set(issues.map((issue) => String(issue.path[0])))];
-	const told = columns.map((column) => {
-		if (!Object.hasOwn(raw, column)) return `${column} is missing`;
-		return `${column} cannot be ${shown(raw[column])}`;
+/** A row that stands by its file name is told its path so. */
+function fieldsOf(key: string | null, value: Record<string, unknown>, { prefix }: Rules): Record<string, unknown> {
+	return key === null ? value : { ...value, image_path: `${prefix}${key}` };
+}
+
+function schemaDetail(value: unknown, fields: Record<string, unknown>, wrong: JsonColumn[]): string {
+	if (!isObject(value)) return `the row is no object but ${shown(value)}`;
+	const told = wrong.map(({ json: { field } }) => {
+		if (!Object.hasOwn(fields, field)) return `${field} is missing`;
+		return `${field} cannot be ${shown(fields[field])}`;
 	});
 	return told.join("; ");
 }
 
 /** ROW_DUPLICATE: equal rows after the first, and all rows that contradict each other about one image. */
-function markDuplicates(rows: CheckedRow[]): void {
+function markDuplicates(rows: CheckedRow[], { json }: Rules): void {
 	const byPath = new Map<string, CheckedRow[]>();
 	for (const row of rows) {
-		if (!row.row || !row.placed) continue;
-		const same = byPath.get(row.row.image_path);
+		if (!row.row || !row.placed || row.imagePath === null) continue;
+		const same = byPath.get(row.imagePath);
 		if (same) same.push(row);
-		else byPath.set(row.row.image_path, [row]);
+		else byPath.set(row.imagePath, [row]);
 	}
 	for (const same of byPath.values()) {
 		const [first, ...others] = same;
 		if (!first || others.length === 0) continue;
 		const contradict = new Set(same.map((row) => canonicalJson(row.row))).size > 1;
+		const differ = json.filter(({ name }) => new Set(same.map(({ row }) => row?.[name])).size > 1);
 		for (const row of contradict ? same : others) {
 			row.repeats = !contradict;
 			const detail = contradict
-				? `${same.length} rows contradict each other about this image: ${differing(same)}`
+				? `${same.length} rows contradict each other about this image: ${namesOf(differ)}`
 				: `equal to the row at place ${first.place}`;
 			row.findings.push(rowFinding("ROW_DUPLICATE", detail, row));
 		}
 	}
 }
 
-function differing(rows: CheckedRow[]): string {
-	const columns = ROW_COLUMNS.filter((column) => new Set(rows.map((row) => row.row?.[column])).size > 1);
-	return columns.join(", ");
+function namesOf(columns: SourceColumn[]): string {
+	return columns.map(({ name }) => name).join(", ");
+}
+
+/** A metadata cell in the lake's form. */
+function cellOf({ name, metadata }: MetadataColumn, row: PlainRow): Scalar {
+	const cell = row[name] ?? null;
+	return metadata.read ? metadata.read(cell) : cell;
 }
 
 /**
@@ -104,39 +138,43 @@ function differing(rows: CheckedRow[]): string {
  * row contradicts: of two that do, one differs from the metadata by necessity. The predicate was asked of the
  * metadata's row: what it does not choose is compared no further.
  */
-function compareWithMetadata(row: CheckedRow, metadata: ShardMetadata): void {
-	if (!row.row || !row.placed || row.findings.some(({ code }) => code === "ROW_DUPLICATE")) return;
-	const known = metadata.rows.get(row.row.image_path);
+function compareWithMetadata(row: CheckedRow, metadata: ShardMetadata, { metadata: told, both }: Rules): void {
+	const { row: good, imagePath, placed, findings } = row;
+	if (!good || !placed || imagePath === null || findings.some(({ code }) => code === "ROW_DUPLICATE")) return;
+	const known = metadata.rows.get(imagePath);
 	const [other] = known ?? [];
 	if (!known || !other) {
-		row.findings.push(rowFinding("ROW_NOT_IN_METADATA", "the split's metadata has no row for this image", row));
+		findings.push(rowFinding("ROW_NOT_IN_METADATA", "the split's metadata has no row for this image", row));
 		return;
 	}
-	if (metadata.chosen && !metadata.chosen.has(row.row.image_path)) {
+	if (metadata.chosen && !metadata.chosen.has(imagePath)) {
 		row.unselected = true;
 		row.findings = [];
 		return;
 	}
 	if (known.length > 1) {
-		const columns = ROW_COLUMNS.filter((column) => new Set(known.map((one) => one[column])).size > 1);
-		const detail = `the metadata has ${known.length} rows that contradict each other: ${columns.join(", ")}`;
-		row.findings.push(rowFinding("ROW_DIFFERS_FROM_METADATA", detail, row));
+		const columns = told.filter(({ name }) => new Set(known.map((one) => one[name])).size > 1);
+		const detail = `the metadata has ${known.length} rows that contradict each other: ${namesOf(columns)}`;
+		findings.push(rowFinding("ROW_DIFFERS_FROM_METADATA", detail, row));
 		return;
 	}
-	const good = row.row;
-	const columns = ROW_COLUMNS.filter((column) => good[column] !== other[column]);
-	if (columns.length === 0) return;
-	const told = columns.map((column) => `${column} ${shown(good[column])}, in the metadata ${shown(other[column])}`);
-	row.findings.push(rowFinding("ROW_DIFFERS_FROM_METADATA", told.join("; "), row));
+	const differ = both.filter((column) => good[column.name] !== cellOf(column, other));
+	if (differ.length > 0) {
+		const texts = differ.map((column) => {
+			return `${column.name} ${shown(good[column.name])}, in the metadata ${shown(cellOf(column, other))}`;
+		});
+		findings.push(rowFinding("ROW_DIFFERS_FROM_METADATA", texts.join("; "), row));
+	}
+	const more = told.filter(({ json }) => json === undefined).map((column) => [column.name, cellOf(column, other)]);
+	if (more.length > 0) row.row = { ...good, ...Object.fromEntries(more) };
 }
 
-/** UNKNOWN_COLUMN: one for each column that the rows or the metadata have beyond the nine. */
-function unknownColumns(rows: CheckedRow[], metadata: ShardMetadata): Finding[] {
-	const known = new Set<string>(ROW_COLUMNS);
+/** UNKNOWN_COLUMN: one for each column that the rows or the metadata have beyond the dataset's. */
+function unknownColumns(rows: CheckedRow[], metadata: ShardMetadata, { json }: Rules): Finding[] {
+	const known = new Set<string>(json.map(({ json: { field } }) => field));
 	const inRows = new Map<string, number>();
-	for (const { raw } of rows) {
-		if (!isObject(raw)) continue;
-		for (const name of Object.keys(raw)) if (!known.has(name)) inRows.set(name, (inRows.get(name) ?? 0) + 1);
+	for (const { fields } of rows) {
+		for (const name of Object.keys(fields)) if (!known.has(name)) inRows.set(name, (inRows.get(name) ?? 0) + 1);
 	}
 	const names = [...new Set([...inRows.keys(), ...metadata.unknownColumns])].sort(byCodePoint);
 	return names.map((name) => {
@@ -149,16 +187,16 @@ function unknownColumns(rows: CheckedRow[], metadata: ShardMetadata): Finding[] 
 }
 
 /** METADATA_EXTRA_ROW: images of this shard that only the metadata knows. */
-function extraRows(rows: CheckedRow[], metadata: ShardMetadata): Finding[] {
+function extraRows(rows: CheckedRow[], metadata: ShardMetadata, { dataset }: Rules): Finding[] {
 	const named = new Set(rows.map((row) => row.imagePath));
 	const extra: Finding[] = [];
 	for (const [path, [row]] of metadata.rows) {
 		if (named.has(path) || !row || metadata.chosen?.has(path) === false) continue;
-		const promptId = typeof row.prompt_id === "string" ? row.prompt_id : null;
+		const group = dataset.group === null ? null : row[dataset.group];
 		extra.push(
 			finding("METADATA_EXTRA_ROW", "the shard's JSON has no row for this image", {
 				image_path: path,
-				prompt_id: promptId,
+				group: typeof group === "string" ? group : null,
 				row: JSON.stringify(row),
 			}),
 		);
@@ -167,33 +205,21 @@ function extraRows(rows: CheckedRow[], metadata: ShardMetadata): Finding[] {
 }
 
 /**
- * PROMPT_CONFLICT and GROUP_COUNT, one a prompt. Rows that repeat an equal one count once. A prompt of which nothing is
+ * What the dataset remarks about each group. Rows that repeat an equal one count once. A group of which nothing is
  * chosen has none; of the others all rows count, chosen or not.
  */
-function prompts(rows: CheckedRow[], { chosen }: ShardMetadata): Finding[] {
+function groupFindings(rows: CheckedRow[], { chosen }: ShardMetadata, { dataset }: Rules): Finding[] {
 	const groups = new Map<string, CheckedRow[]>();
 	for (const row of rows) {
-		if (row.promptId === null || row.repeats) continue;
-		const group = groups.get(row.promptId);
+		if (row.group === null || row.repeats) continue;
+		const group = groups.get(row.group);
 		if (group) group.push(row);
-		else groups.set(row.promptId, [row]);
+		else groups.set(row.group, [row]);
 	}
-	const found: Finding[] = [];
-	for (const [promptId, group] of groups) {
-		if (chosen && !group.some(({ imagePath }) => imagePath !== null && chosen.has(imagePath))) continue;
+	return [...groups].flatMap(([name, group]) => {
+		if (chosen && !group.some(({ imagePath }) => imagePath !== null && chosen.has(imagePath))) return [];
 		const good = group.flatMap(({ row }) => (row ? [row] : []));
-		const columns = (["prompt", "classification", "image_amount_in_total"] as const).filter(
-			(column) => new Set(good.map((row) => row[column])).size > 1,
-		);
-		const about = { prompt_id: promptId };
-		const expected = good[0]?.image_amount_in_total;
 		const images = new Set(group.map((row) => row.imagePath ?? row.place)).size;
-		if (columns.length > 0) {
-			found.push(finding("PROMPT_CONFLICT", `its rows differ in ${columns.join(", ")}`, about));
-		} else if (expected !== undefined && images !== expected) {
-			const detail = `${images} rows in the JSON, image_amount_in_total says ${expected}`;
-			found.push(finding("GROUP_COUNT", detail, about));
-		}
-	}
-	return found;
+		return dataset.checks.group(good, images).map(({ code, detail }) => finding(code, detail, { group: name }));
+	});
 }

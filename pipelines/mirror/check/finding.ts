@@ -6,7 +6,7 @@ import type { CheckedRow, Finding } from "./verdict.js";
 export function finding(code: FindingCode, detail: string, about: Partial<Finding> = {}): Finding {
 	return {
 		image_path: null,
-		prompt_id: null,
+		group: null,
 		member: null,
 		row: null,
 		bytes: null,
@@ -23,7 +23,7 @@ export function finding(code: FindingCode, detail: string, about: Partial<Findin
 export function rowFinding(code: FindingCode, detail: string, row: CheckedRow, about: Partial<Finding> = {}): Finding {
 	return finding(code, detail, {
 		image_path: row.imagePath,
-		prompt_id: row.promptId,
+		group: row.group,
 		member: row.fileName,
 		row: jsonText(row.raw),
 		place: row.place,

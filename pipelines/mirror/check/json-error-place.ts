@@ -70,6 +70,32 @@ export function elementOffsets(text: string): number[] {
 	return offsets;
 }
 
+/** The entries of an object, each with where its value stands, of a text that `JSON.parse` has accepted. */
+export function entriesOf(text: string): { key: string; from: number; to: number }[] {
+	const entries: { key: string; from: number; to: number }[] = [];
+	let depth = 0;
+	let key: string | null = null;
+	let from = -1;
+	for (let at = skipSpace(text, 0); at < text.length; ) {
+		const { kind, end } = tokenAt(text, at);
+		const mark = kind === "mark" ? text.charAt(at) : null;
+		if (mark === "]" || mark === "}") depth--;
+		const ends = (depth === 1 && mark === ",") || depth === 0;
+		if (ends && key !== null) {
+			entries.push({ key, from, to: at });
+			key = null;
+		} else if (depth === 1 && key === null && kind === "string") {
+			key = JSON.parse(text.slice(at, end)) as string;
+			from = -1;
+		} else if (depth === 1 && key !== null && mark === ":" && from === -1) {
+			from = end;
+		}
+		if (mark === "[" || mark === "{") depth++;
+		at = skipSpace(text, end);
+	}
+	return entries;
+}
+
 function skipSpace(text: string, from: number): number {
 	let at = from;
 	while (at < text.length && " \t\n\r".includes(text.charAt(at))) at++;

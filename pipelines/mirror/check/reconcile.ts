@@ -3,10 +3,10 @@ import type { Settings } from "../../../schemas/settings.js";
 import type { ImageResult } from "../../ports/images.js";
 import { nullsFirst } from "../../text.js";
 import { finding, rowFinding } from "./finding.js";
-import type { CheckedImages, CheckedRow, CheckedRows, Finding, GoodRow, Settled } from "./verdict.js";
+import type { CheckedImages, CheckedRow, CheckedRows, Finding, GoodRow, Verdict } from "./verdict.js";
 
 /** Brings rows and images together. Pure; throws nothing. */
-export function settle(checked: CheckedRows, images: CheckedImages, settings: Settings): Settled {
+export function reconcile(checked: CheckedRows, images: CheckedImages, settings: Settings): Verdict {
 	const findings = [...checked.findings];
 	addImageFindings(checked.rows, images);
 	const rejected = new Set<CheckedRow>(checked.rows.filter(isRejected));
@@ -28,7 +28,7 @@ export function settle(checked: CheckedRows, images: CheckedImages, settings: Se
 	return {
 		good,
 		findings: findings.sort(inQuarantineOrder),
-		rows: checked.rows.flatMap(({ place, row }) => (row ? [{ place, row }] : [])),
+		rows: checked.rows.flatMap(({ row }) => (row ? [row] : [])),
 		counts: {
 			rows_in: checked.rows.length,
 			rows_published: good.length,
@@ -81,14 +81,14 @@ function addImageFindings(rows: CheckedRow[], images: CheckedImages): void {
 	}
 }
 
-/** GROUP_DROPPED: the innocent rows of each prompt that lost a row or an image. A repeated row costs no group. */
+/** GROUP_DROPPED: the innocent rows of each group that lost a row or an image. A repeated row costs no group. */
 function dropGroups(rows: CheckedRow[], rejected: Set<CheckedRow>): void {
 	const dropped = new Set<string>();
 	for (const row of rejected) {
-		if (row.promptId !== null && !row.repeats) dropped.add(row.promptId);
+		if (row.group !== null && !row.repeats) dropped.add(row.group);
 	}
 	for (const row of rows) {
-		if (rejected.has(row) || row.unselected || row.promptId === null || !dropped.has(row.promptId)) continue;
+		if (rejected.has(row) || row.unselected || row.group === null || !dropped.has(row.group)) continue;
 		row.findings.push(rowFinding("GROUP_DROPPED", "another row of its prompt was rejected", row));
 		rejected.add(row);
 	}
@@ -105,7 +105,8 @@ function goodRow(checked: CheckedRow, result: ImageResult | undefined): GoodRow 
 	const { sha256, bytes, crc32, image } = result;
 	if (sha256 === null || bytes === null || crc32 === null) return null;
 	const warnings = findings.map(({ code }) => code as string).sort();
-	return { place, row, member: fileName, image, source: { sha256, bytes, crc32 }, warnings };
+	const id = fileName.slice(0, fileName.lastIndexOf("."));
+	return { id, place, row, member: fileName, image, source: { sha256, bytes, crc32 }, warnings };
 }
 
 /** IMAGE_ORPHAN, for each member whose file name no row names; and how many an unselected row names. */
@@ -132,12 +133,12 @@ function countMembers(
 	return { orphans, unselected };
 }
 
-/** By code, image path, prompt, member, place in the JSON; nulls first. */
+/** By code, image path, group, member, place in the JSON; nulls first. */
 function inQuarantineOrder(a: Finding, b: Finding): number {
 	return (
 		nullsFirst(a.code, b.code) ||
 		nullsFirst(a.image_path, b.image_path) ||
-		nullsFirst(a.prompt_id, b.prompt_id) ||
+		nullsFirst(a.group, b.group) ||
 		nullsFirst(a.member, b.member) ||
 		(a.place ?? -1) - (b.place ?? -1) ||
 		nullsFirst(a.detail, b.detail)

@@ -1,9 +1,10 @@
 import type { FindingCode, Severity } from "../../../schemas/codes.js";
-import type { Counts } from "../../../schemas/records.js";
-import type { MetadataRow, SourceRow } from "../../../schemas/row.js";
-import type { TableName, TableRow } from "../../../schemas/tables.js";
+import type { CoreCounts } from "../../../schemas/records.js";
+import type { Row, TableRow } from "../../../schemas/tables.js";
+import type { GoodImage } from "../../dataset.js";
 import type { Member } from "../../ports/archive.js";
-import type { ImageResult, StoredImage } from "../../ports/images.js";
+import type { ImageResult } from "../../ports/images.js";
+import type { PlainRow } from "../../ports/tables.js";
 
 /** What the stages hand to each other. Plain data. */
 
@@ -12,7 +13,8 @@ export interface Finding {
 	code: FindingCode;
 	severity: Severity;
 	image_path: string | null;
-	prompt_id: string | null;
+	/** The value of the dataset's group column. */
+	group: string | null;
 	/** Name relative to the shard's folder. */
 	member: string | null;
 	detail: string;
@@ -27,8 +29,8 @@ export interface Finding {
 /** The split's metadata, as far as one shard is concerned. */
 export interface ShardMetadata {
 	/** By image path; a path whose rows contradict each other has more than one. */
-	rows: Map<string, MetadataRow[]>;
-	/** Columns that the metadata has beyond the nine, sorted. */
+	rows: Map<string, PlainRow[]>;
+	/** Columns that the metadata has beyond those of the dataset, sorted. */
 	unknownColumns: string[];
 	/** SHA-256 over the rows and unknown columns, whatever the file's order and integer widths. */
 	sha256: string;
@@ -36,16 +38,19 @@ export interface ShardMetadata {
 	chosen: ReadonlySet<string> | null;
 }
 
-/** One element of the shard's JSON array. */
+/** One row of the shard's JSON. */
 export interface CheckedRow {
 	/** Index in the JSON. */
 	place: number;
+	/** As it is told in quarantine. */
 	raw: unknown;
-	/** Null when it does not have the nine columns. */
-	row: SourceRow | null;
-	/** `image_path` and `prompt_id`, where they are usable texts. */
+	/** Its fields, by their names in the JSON; empty where it is no object. */
+	fields: Readonly<Record<string, unknown>>;
+	/** Null when a field is missing or of the wrong type. What the metadata alone tells is added once they agree. */
+	row: Row | null;
+	/** The path and the group, where they are usable texts. */
 	imagePath: string | null;
-	promptId: string | null;
+	group: string | null;
 	/** Last segment of `imagePath`. */
 	fileName: string | null;
 	/** Whether the path is one of this shard's. */
@@ -60,7 +65,7 @@ export interface CheckedRow {
 /** What the rows and the metadata say, before any image is read. */
 export interface CheckedRows {
 	rows: CheckedRow[];
-	/** About prompts, columns and metadata rows. */
+	/** About groups, columns and metadata rows. */
 	findings: Finding[];
 }
 
@@ -71,33 +76,28 @@ export interface CheckedImages {
 }
 
 /** A row whose three records agree and whose image is good. */
-export interface GoodRow {
+export interface GoodRow extends GoodImage {
 	place: number;
-	row: SourceRow;
 	member: string;
-	image: StoredImage;
 	source: { sha256: string; bytes: number; crc32: string };
 	/** Codes of the warnings about this image alone, sorted. */
 	warnings: string[];
 }
 
 /** The verdict on a shard: what is published, what is in quarantine, and counts that add up. */
-export interface Settled {
+export interface Verdict {
 	good: GoodRow[];
 	/** In the order of the quarantine table. */
 	findings: Finding[];
-	/** Rows with usable columns, good or not, in the order of the JSON: what prompts take their first row from. */
-	rows: { place: number; row: SourceRow }[];
-	counts: Omit<Counts, "prompts" | "pairs" | "ties" | "objects_bytes">;
+	/** Rows with usable columns, good or not, in the order of the JSON. */
+	rows: Row[];
+	counts: Omit<CoreCounts, "objects_bytes">;
 	/** Rejected for a defect of their own or their image's: the numerator of the reject ratio. */
 	defective: number;
 }
 
-/** The rows of one shard's four tables, and what is counted on the way. */
+/** The rows of one shard's tables, and what is counted on the way. */
 export interface ShardTables {
-	rows: Record<TableName, TableRow[]>;
-	prompts: number;
-	/** Strictly ordered pairs. */
-	pairs: number;
-	ties: number;
+	rows: Record<string, TableRow[]>;
+	counts: Record<string, number>;
 }

@@ -5,7 +5,7 @@ import { tellRetries } from "../../retry.js";
 import { hashFile } from "../../scratch/hash-file.js";
 import type { ShardPlan } from "../plan/decide.js";
 import { type ContentTools, RangedContent, type ShardContent, WholeContent } from "./shard-content.js";
-import { EarlyImages } from "./speculative-images.js";
+import { SpeculativeImages } from "./speculative-images.js";
 
 /** A shard's zip on this machine, with the hash that the plan names. */
 interface Fetched {
@@ -26,7 +26,7 @@ export async function fetchShard(
 ): Promise<ShardContent> {
 	tools.progress.shardStarted(plan.shard, plan.fetchBytes);
 	if (plan.selection?.ranged) return new RangedContent(plan, settings, tools, signal);
-	const early = new EarlyImages(tools.archives, tools.images, settings, signal);
+	const early = new SpeculativeImages(tools, plan.files.format, settings, signal);
 	try {
 		const fetched = await fetchWhole(plan, tools, early, signal);
 		tools.onArrived?.();
@@ -41,7 +41,7 @@ export async function fetchShard(
 async function fetchWhole(
 	{ shard, input }: ShardPlan,
 	tools: ContentTools,
-	early: EarlyImages,
+	early: SpeculativeImages,
 	signal: AbortSignal,
 ): Promise<Fetched> {
 	const { source, progress, clock, scratch, retry } = tools;

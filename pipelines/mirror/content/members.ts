@@ -1,6 +1,6 @@
 import type { LakeError } from "../../../schemas/errors.js";
 import { RangedZip } from "../../fetch/ranged-zip.js";
-import type { Archive, ArchiveReader, Member, MemberRef } from "../../ports/archive.js";
+import type { Archive, ArchiveReader, Member, MemberRef, ShardFiles } from "../../ports/archive.js";
 import type { ImageResult } from "../../ports/images.js";
 import type { Clock } from "../../ports/run.js";
 import type { ShardInput, Source } from "../../ports/source.js";
@@ -31,14 +31,14 @@ export interface MemberTools {
 /** Throws ZIP_CORRUPT, ZIP_UNSAFE, and what the source throws. */
 export async function openMembers(
 	input: ShardInput,
-	shard: string,
+	files: ShardFiles,
 	tools: MemberTools,
 	signal: AbortSignal,
 ): Promise<ShardMembers> {
 	const { source, archives, onFetched: onBytes } = tools;
 	const local = input.form === "zip" ? source.localPath(input.file) : null;
 	if (input.form === "unpacked" || local !== null) {
-		const archive = await archives.open(input, local, shard, signal);
+		const archive = await archives.open(input, local, files, signal);
 		return {
 			all: archive.members,
 			bring: async (names) => chosen(archive, names).refs,
@@ -46,7 +46,7 @@ export async function openMembers(
 			release: async () => {},
 		};
 	}
-	const ranged = await RangedZip.open(input, shard, { ...tools, signal, onBytes });
+	const ranged = await RangedZip.open(input, files, { ...tools, signal, onBytes });
 	return {
 		all: ranged.archive.members,
 		async bring(names) {

@@ -7,7 +7,7 @@ import type { Clock, Progress } from "../../ports/run.js";
 import type { Source } from "../../ports/source.js";
 import { type RetryPolicy, tellRetries } from "../../retry.js";
 import type { ShardPlan } from "../plan/decide.js";
-import type { EarlyImages } from "./speculative-images.js";
+import type { SpeculativeImages } from "./speculative-images.js";
 
 /** What a shard's content is fetched and read with. */
 export interface ContentTools {
@@ -45,7 +45,7 @@ export class WholeContent implements ShardContent {
 		private readonly plan: ShardPlan,
 		private readonly settings: Settings,
 		private readonly tools: ContentTools,
-		private readonly early: EarlyImages,
+		private readonly early: SpeculativeImages,
 		private readonly signal: AbortSignal,
 		private readonly fetched: { zip: string | null; downloaded: boolean; release(): Promise<void> },
 	) {}
@@ -55,8 +55,8 @@ export class WholeContent implements ShardContent {
 	}
 
 	open(): Promise<Archive> {
-		const { input, shard } = this.plan;
-		return this.tools.archives.open(input, this.fetched.zip, shard, this.signal);
+		const { input, files } = this.plan;
+		return this.tools.archives.open(input, this.fetched.zip, files, this.signal);
 	}
 
 	readJson(json: Member): Promise<Buffer> {
@@ -92,9 +92,9 @@ export class RangedContent implements ShardContent {
 
 	async open(): Promise<Archive> {
 		const { source, archives, progress, clock, scratch, retry } = this.tools;
-		const { shard, input } = this.plan;
+		const { shard, input, files } = this.plan;
 		if (input.form !== "zip") throw new LakeError("INTERNAL", `${shard} is no zip to take parts of`);
-		this.#ranged = await RangedZip.open(input, shard, {
+		this.#ranged = await RangedZip.open(input, files, {
 			...{ source, archives, clock, scratch, retry, signal: this.signal },
 			onRetry: tellRetries((...told) => progress.note(...told), { shard }),
 			onBytes: (bytes) => {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Settings } from "../../../schemas/settings.js";
+import type { SourceFormat } from "../../../schemas/stored-format.js";
 import type { ArchiveReader, MemberRef } from "../../ports/archive.js";
 import type { ImagePool, ImageResult, ImageTask } from "../../ports/images.js";
 
@@ -11,9 +12,10 @@ const STEP = 1 << 20;
  * decided here: the zip's hash is not known yet, nor its directory. A verdict counts only where the whole zip, found
  * right, gives the very same task; a rejection never does, and is judged again then.
  */
-export class EarlyImages {
+export class SpeculativeImages {
 	readonly #archives: ArchiveReader;
 	readonly #pool: ImagePool;
+	readonly #format: SourceFormat;
 	readonly #settings: Settings;
 	readonly #stop = new AbortController();
 	readonly #signal: AbortSignal;
@@ -23,9 +25,15 @@ export class EarlyImages {
 	/** Where the next member begins; null when it cannot be told. */
 	#next: number | null = 0;
 
-	constructor(archives: ArchiveReader, pool: ImagePool, settings: Settings, signal: AbortSignal) {
+	constructor(
+		{ archives, images }: { archives: ArchiveReader; images: ImagePool },
+		format: SourceFormat,
+		settings: Settings,
+		signal: AbortSignal,
+	) {
 		this.#archives = archives;
-		this.#pool = pool;
+		this.#pool = images;
+		this.#format = format;
 		this.#settings = settings;
 		this.#signal = AbortSignal.any([signal, this.#stop.signal]);
 	}
@@ -34,7 +42,7 @@ export class EarlyImages {
 	arrived(zip: string, bytes: number): void {
 		this.#there += bytes;
 		if (this.#next === null || this.#there - this.#next < STEP) return;
-		const { refs, next } = this.#archives.arrived(zip, this.#next, this.#there);
+		const { refs, next } = this.#archives.arrived(zip, { from: this.#next, to: this.#there }, this.#format);
 		this.#next = next;
 		for (const ref of refs) this.#begin(ref);
 	}
@@ -62,7 +70,8 @@ export class EarlyImages {
 
 	#begin(ref: MemberRef): void {
 		if (ref.kind !== "zip") return;
-		const result = this.#pool.run({ ref, check: "image", keep: true }, this.#settings, this.#signal).catch(() => null);
+		const task = { ref, check: "image", format: this.#format, keep: true } as const;
+		const result = this.#pool.run(task, this.#settings, this.#signal).catch(() => null);
 		this.#begun.set(ref.headerOffset, { ref, result });
 	}
 }

@@ -1,8 +1,10 @@
 import { LakeError } from "../../../schemas/errors.js";
-import type { Receipt, Snapshot, Split } from "../../../schemas/records.js";
+import type { Receipt, Snapshot } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
-import { type Dataset, shardParts } from "../../dataset.js";
+import { type Dataset, metadataPath, shardFiles, shardParts } from "../../dataset.js";
 import { endBytes } from "../../fetch/ranged-zip.js";
+import { inputSha256 } from "../../lake/receipt.js";
+import type { ShardFiles } from "../../ports/archive.js";
 import type { Listing, ShardInput } from "../../ports/source.js";
 import type { Selection } from "./selection.js";
 import { workId } from "./work-id.js";
@@ -28,13 +30,26 @@ const RANGED_SHARE = 0.2;
 /** About what an image takes beside its bytes, whether it is chosen or not: a row of the JSON. */
 const RECORD_BYTES = 400;
 
-export interface ShardPlan {
+/** What is asked for, and what the source has of it. */
+export interface Asked {
+	dataset: Dataset;
+	wanted: string[];
+	listing: Listing;
+	settings: Settings;
+}
+
+/** What is to be done of one shard, whoever does it. */
+export interface ShardWork {
 	shard: string;
+	input: ShardInput;
+	files: ShardFiles;
+	metadataRowsSha256: string;
+	workId: string;
+}
+
+export interface ShardPlan extends ShardWork {
 	action: "reuse" | "process" | "keep";
 	reason: Reason;
-	workId: string;
-	input: ShardInput;
-	metadataRowsSha256: string;
 	/** Of `reuse` and `keep`. */
 	receipt: Receipt | null;
 	/** With a predicate, where the metadata was read: how many of the shard's images it chooses, and how they are had. */
@@ -43,17 +58,9 @@ export interface ShardPlan {
 	fetchBytes: number;
 }
 
-export interface PlanInput {
-	dataset: Dataset;
-	wanted: string[];
-	listing: Listing;
-	/** SHA-256 of each wanted shard's metadata rows. */
-	rowsSha256: Map<string, string>;
-	/** What the predicate chooses of each shard; empty without one. */
-	selections: Map<string, Selection>;
-	/** Shards whose zip is not on this machine. */
-	remote: Set<string>;
-	settings: Settings;
+/** What the lake has. */
+export interface LakeState {
+	listing: Pick<Listing, "commit" | "committedAt" | "explicitCommit">;
 	base: Snapshot | null;
 	/** Receipts that the lake has, by work id: of the base's shards, and of any that was done before. */
 	receipts: Map<string, Receipt>;
@@ -61,17 +68,28 @@ export interface PlanInput {
 	commitDates: Map<string, string>;
 }
 
+export interface PlanInput extends LakeState {
+	works: ShardWork[];
+	settings: Settings;
+	/** What the predicate chooses of each shard; empty without one. */
+	selections: Map<string, Selection>;
+	/** Shards whose zip is not on this machine. */
+	remote: Set<string>;
+	/** Shards whose rejected images are asked for and not in the lake. */
+	unkept: Set<string>;
+}
+
 /** Throws SHARD_MISSING and METADATA_MISSING, naming all of them, before any work. */
-export function requireListed(listing: Listing, wanted: string[], splits: Split[], dataset: Dataset): void {
+export function requireListed(listing: Listing, wanted: string[], splits: string[], dataset: Dataset): void {
 	const shards = wanted.filter((shard) => !listing.shards.has(shard));
 	const where = `${listing.uri}${listing.commit ? ` at ${listing.commit.slice(0, 12)}` : ""}`;
 	if (shards.length > 0) {
-		const paths = shards.map((shard) => dataset.zipPath(shard));
+		const paths = shards.map((shard) => dataset.layout.zipPath(shard));
 		throw new LakeError("SHARD_MISSING", `${where} lacks ${count(shards, "shard")}: ${paths.join(", ")}`, {
 			path: paths[0] ?? "",
 		});
 	}
-	const missing = splits.filter((split) => !listing.metadata.has(split)).map((split) => dataset.metadataPath(split));
+	const missing = splits.filter((split) => !listing.metadata.has(split)).map((split) => metadataPath(dataset, split));
 	if (missing.length > 0) {
 		throw new LakeError("METADATA_MISSING", `${where} lacks ${missing.join(", ")}`, { path: missing[0] ?? "" });
 	}
@@ -81,30 +99,64 @@ function count(items: unknown[], noun: string): string {
 	return `${items.length} ${noun}${items.length === 1 ? "" : "s"}`;
 }
 
-/** What to do about each wanted shard, in the order asked. */
-export function planShards(input: PlanInput): ShardPlan[] {
-	return input.wanted.flatMap((shard) => {
-		const content = input.listing.shards.get(shard);
-		return content ? planShard(shard, content, input) : [];
+/**
+ * The work on each wanted shard that the source has, in the order asked.
+ * @param rowsSha256 of each shard's metadata rows
+ */
+export function shardWorks(
+	{ dataset, wanted, listing, settings }: Asked,
+	rowsSha256: Map<string, string>,
+): ShardWork[] {
+	return wanted.flatMap((shard) => {
+		const input = listing.shards.get(shard);
+		if (!input) return [];
+		const metadataRowsSha256 = rowsSha256.get(shard) ?? "";
+		const id = workId({ dataset: dataset.name, shard, input, metadataRowsSha256, settings });
+		return { shard, input, files: shardFiles(dataset, shard), metadataRowsSha256, workId: id };
 	});
 }
 
-function planShard(shard: string, content: ShardInput, given: PlanInput): ShardPlan {
-	const { dataset, settings, base, receipts } = given;
-	const metadataRowsSha256 = given.rowsSha256.get(shard) ?? "";
-	const id = workId({ dataset: dataset.name, shard, input: content, metadataRowsSha256, settings });
-	const published = base?.shards.find((entry) => entry.shard === shard);
-	const plan = { shard, workId: id, input: content, metadataRowsSha256, ...planFetch(shard, content.bytes, given) };
-	const receipt = receipts.get(id) ?? null;
-	if (published?.work_id === id && receipt) return { ...plan, action: "reuse", reason: "up to date", receipt };
-	const old = published ? (receipts.get(published.work_id) ?? null) : null;
-	if (published && old && isLater(published.commit, given.listing, given.commitDates)) {
-		return { ...plan, action: "keep", reason: "the lake has it from a later commit", receipt: old };
-	}
-	if (receipt) return { ...plan, action: "reuse", reason: "done earlier, not yet published", receipt };
-	const now = { inputSha256: content.sha256, metadataRowsSha256 };
-	const [reason = "new"] = old ? changesOf(old, now, settings) : [];
-	return { ...plan, action: "process", reason, receipt: null };
+/** Work that is not known to be done: the lake may have a receipt of it that no snapshot names. */
+export function openWorks(works: ShardWork[], lake: LakeState): ShardWork[] {
+	return works.filter(({ shard, workId: id }) => !lake.receipts.has(id) && laterReceipt(shard, lake) === null);
+}
+
+/** What to do about each shard, in the order of the works. */
+export function planShards(given: PlanInput): ShardPlan[] {
+	return given.works.map((work) => ({
+		...work,
+		...decideShard(work, given),
+		...planFetch(work.shard, work.input.bytes, given),
+	}));
+}
+
+function decideShard(
+	{ shard, workId: id, input, metadataRowsSha256 }: ShardWork,
+	given: PlanInput,
+): Pick<ShardPlan, "action" | "reason" | "receipt"> {
+	const published = publishedAs(shard, given);
+	const receipt = given.receipts.get(id) ?? null;
+	const upToDate = published?.work_id === id && receipt !== null;
+	const later = upToDate ? null : laterReceipt(shard, given);
+	if (later) return { action: "keep", reason: "the lake has it from a later commit", receipt: later };
+	if (receipt && given.unkept.has(shard)) return { action: "process", reason: UNKEPT, receipt: null };
+	if (upToDate) return { action: "reuse", reason: "up to date", receipt };
+	if (receipt) return { action: "reuse", reason: "done earlier, not yet published", receipt };
+	const old = published && given.receipts.get(published.work_id);
+	const now = { inputSha256: input.sha256, metadataRowsSha256 };
+	const [reason = "new"] = old ? changesOf(old, now, given.settings) : [];
+	return { action: "process", reason, receipt: null };
+}
+
+function publishedAs(shard: string, { base }: LakeState): Snapshot["shards"][number] | undefined {
+	return base?.shards.find((entry) => entry.shard === shard);
+}
+
+/** The receipt of a shard that the lake has from a later commit than the one that is listed; else null. */
+function laterReceipt(shard: string, lake: LakeState): Receipt | null {
+	const published = publishedAs(shard, lake);
+	if (!published || !isLater(published.commit, lake.listing, lake.commitDates)) return null;
+	return lake.receipts.get(published.work_id) ?? null;
 }
 
 /**
@@ -150,11 +202,6 @@ export function changesOf(
 	if (old.inputs.metadata_rows_sha256 !== now.metadataRowsSha256) changes.push("metadata changed");
 	if (keys.some((key) => old.settings[key] !== settings[key])) changes.push("settings changed");
 	return changes.length > 0 ? changes : ["pipeline changed"];
-}
-
-/** Of the zip, or of an unpacked shard's files. */
-export function inputSha256({ inputs }: Receipt): string {
-	return inputs.zip_sha256 ?? inputs.files_sha256 ?? "";
 }
 
 /**

@@ -1,16 +1,14 @@
 import { createHash } from "node:crypto";
 import { LakeError } from "../../../schemas/errors.js";
-import type { Split } from "../../../schemas/records.js";
-import { INTEGER_COLUMNS, type MetadataRow, ROW_COLUMNS, TEXT_COLUMNS } from "../../../schemas/row.js";
-import { allShards, type Dataset, shardParts } from "../../dataset.js";
-import type { MetadataColumn, TableFiles } from "../../ports/tables.js";
+import { allShards, type Dataset, metadataColumns, shardParts } from "../../dataset.js";
+import type { MetadataColumn, ParquetColumn, PlainRow, TableFiles } from "../../ports/tables.js";
 import { byCodePoint } from "../../text.js";
 import type { ShardMetadata } from "../check/verdict.js";
 import type { Selecting, Selection } from "./selection.js";
 
 /** A split's metadata parquet, read and found to have the columns it must have. */
 export interface SplitMetadata {
-	split: Split;
+	split: string;
 	/** Path in the source. */
 	path: string;
 	/** Where it lies on this machine. */
@@ -26,20 +24,26 @@ export interface SplitMetadata {
 	selections: Map<string, Selection> | null;
 }
 
-const INTEGER_TYPE = /^U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$/;
+/** How each type of column is told, and what the parquet reader may call it. */
+const TYPES: Record<MetadataColumn["type"], { told: string; is: RegExp }> = {
+	text: { told: "text (VARCHAR)", is: /^VARCHAR$/ },
+	integer: { told: "an integer", is: /^U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$/ },
+	real: { told: "a floating-point number", is: /^(FLOAT|DOUBLE)$/ },
+	timestamp: { told: "a moment (TIMESTAMP)", is: /^TIMESTAMP/ },
+};
 
 /** Throws METADATA_SCHEMA_DRIFT, naming file, column and both types; returns the columns that are too many. */
-export function checkColumns(columns: MetadataColumn[], path: string): string[] {
-	const types = new Map(columns.map(({ name, type }) => [name, type]));
-	function drift(column: string, expected: string): never {
-		const found = types.get(column) ?? "missing";
-		throw new LakeError("METADATA_SCHEMA_DRIFT", `${path}: column ${column} should be ${expected}, but is ${found}`, {
+export function checkColumns(found: ParquetColumn[], wanted: readonly MetadataColumn[], path: string): string[] {
+	const types = new Map(found.map(({ name, type }) => [name, type]));
+	for (const { column, type } of wanted) {
+		const present = types.get(column) ?? "missing";
+		const { told, is } = TYPES[type];
+		if (is.test(present)) continue;
+		throw new LakeError("METADATA_SCHEMA_DRIFT", `${path}: column ${column} should be ${told}, but is ${present}`, {
 			path,
 		});
 	}
-	for (const name of TEXT_COLUMNS) if (types.get(name) !== "VARCHAR") drift(name, "text (VARCHAR)");
-	for (const name of INTEGER_COLUMNS) if (!INTEGER_TYPE.test(types.get(name) ?? "")) drift(name, "an integer");
-	const known = new Set<string>(ROW_COLUMNS);
+	const known = new Set(wanted.map(({ column }) => column));
 	return [...types.keys()].filter((name) => !known.has(name)).sort(byCodePoint);
 }
 
@@ -50,21 +54,21 @@ export async function readSplitMetadata(
 	file: Pick<SplitMetadata, "split" | "path" | "file" | "sha256" | "bytes">,
 	selecting: Selecting | null,
 ): Promise<SplitMetadata> {
-	const unknownColumns = checkColumns(await tables.columns(file.file), file.path);
+	const columns = metadataColumns(dataset);
+	const unknownColumns = checkColumns(await tables.columns(file.file), columns, file.path);
 	const shards = allShards(dataset).filter((shard) => shardParts(shard).split === file.split);
 	const lines = new Map<string, string[]>(shards.map((shard) => [shard, []]));
-	const byPrefix = new Map(shards.map((shard) => [dataset.rowPrefix(shard), shard]));
 	let strayRows = 0;
-	for await (const batch of tables.metadataRows(file.file, "")) {
+	for await (const batch of tables.metadataRows(file.file, columns, null)) {
 		const placed: Parameters<Selecting["add"]>[0] = [];
 		for (const row of batch) {
-			const path = typeof row.image_path === "string" ? row.image_path : "";
-			const shard = byPrefix.get(path.slice(0, path.lastIndexOf("/") + 1));
-			if (shard === undefined) {
+			const place = dataset.layout.metadata.place(row, file.split);
+			if (place === null) {
 				strayRows++;
 				continue;
 			}
-			lines.get(shard)?.push(rowLine(row));
+			const { shard, imagePath: path } = place;
+			lines.get(shard)?.push(rowLine(row, columns));
 			placed.push({ row, path, split: file.split, shard: shardParts(shard).number });
 		}
 		await selecting?.add(placed);
@@ -81,15 +85,17 @@ export async function readShardMetadata(
 	metadata: SplitMetadata,
 	shard: string,
 ): Promise<ShardMetadata> {
-	const prefix = dataset.rowPrefix(shard);
-	const rows = new Map<string, MetadataRow[]>();
-	for await (const batch of tables.metadataRows(metadata.file, prefix)) {
+	const { of, place } = dataset.layout.metadata;
+	const columns = metadataColumns(dataset);
+	const rows = new Map<string, PlainRow[]>();
+	for await (const batch of tables.metadataRows(metadata.file, columns, of(shard))) {
 		for (const row of batch) {
-			const path = row.image_path;
-			if (typeof path !== "string" || path.lastIndexOf("/") !== prefix.length - 1) continue;
-			const same = rows.get(path) ?? [];
-			if (!same.some((one) => rowLine(one) === rowLine(row))) same.push(row);
-			rows.set(path, same);
+			const placed = place(row, metadata.split);
+			if (placed?.shard !== shard) continue;
+			const same = rows.get(placed.imagePath) ?? [];
+			const line = rowLine(row, columns);
+			if (!same.some((one) => rowLine(one, columns) === line)) same.push(row);
+			rows.set(placed.imagePath, same);
 		}
 	}
 	return {
@@ -101,8 +107,8 @@ export async function readShardMetadata(
 }
 
 /** One row in a form that knows no column order and no integer width. */
-function rowLine(row: MetadataRow): string {
-	return JSON.stringify(ROW_COLUMNS.map((column) => row[column]));
+function rowLine(row: PlainRow, columns: readonly MetadataColumn[]): string {
+	return JSON.stringify(columns.map(({ name }) => row[name]));
 }
 
 function rowsHash(lines: string[], unknownColumns: string[]): string {

@@ -1,24 +1,35 @@
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError } from "../../../schemas/errors.js";
-import type { Receipt, Snapshot, Split } from "../../../schemas/records.js";
+import type { Snapshot } from "../../../schemas/records.js";
 import type { AskedSettings, Settings } from "../../../schemas/settings.js";
-import { type Dataset, shardParts } from "../../dataset.js";
+import { type Dataset, metadataColumns, splitsOf } from "../../dataset.js";
 import { download } from "../../fetch/download.js";
-import { readLatestSnapshot, readReceipt, readSnapshot, snapshotPaths } from "../../lake/snapshot.js";
-import { markedReceipts } from "../../lake/vacuum-records.js";
+import { commitDatesOf } from "../../lake/commit-dates.js";
+import { receiptFile } from "../../lake/paths.js";
+import { readReceipts, unmarkedReceipts } from "../../lake/receipt.js";
+import { readLatestSnapshot } from "../../lake/snapshot.js";
 import type { Clock } from "../../ports/run.js";
 import type { Listing, Source, SourceFile } from "../../ports/source.js";
-import type { Store } from "../../ports/store.js";
-import type { Predicate, TableFiles } from "../../ports/tables.js";
+import type { Reader } from "../../ports/store.js";
+import type { MetadataColumn, Predicate, TableFiles } from "../../ports/tables.js";
 import type { RetryPolicy } from "../../retry.js";
 import { hashFile } from "../../scratch/hash-file.js";
-import { knownRows, planShards, requireListed, type ShardPlan } from "./decide.js";
+import {
+	type Asked,
+	knownRows,
+	type LakeState,
+	openWorks,
+	planShards,
+	requireListed,
+	type ShardPlan,
+	type ShardWork,
+	shardWorks,
+} from "./decide.js";
 import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
-import { Selecting, type Selection } from "./selection.js";
+import { Selecting } from "./selection.js";
 import { chooseSettings } from "./settings.js";
-import { planUnkept } from "./unkept.js";
-import { receiptPath } from "./work-id.js";
+import { unkeptShards } from "./unkept.js";
 
 /** What a mirror is asked to do. */
 export interface MirrorRequest {
@@ -35,7 +46,7 @@ export interface MirrorRequest {
 export interface PlanTools {
 	dataset: Dataset;
 	source: Source;
-	store: Store;
+	store: Reader;
 	tables: TableFiles;
 	clock: Clock;
 	scratch: string;
@@ -46,7 +57,7 @@ export interface PlanTools {
 	/** Told how many bytes of metadata came over the network. */
 	onFetched(bytes: number): void;
 	/** Reads a predicate. Throws USAGE for one that is refused. */
-	openPredicate(where: string): Promise<Predicate>;
+	openPredicate(where: string, columns: readonly MetadataColumn[]): Promise<Predicate>;
 }
 
 /** What the source's metadata is read with. */
@@ -60,7 +71,7 @@ export interface MirrorPlan {
 	base: Snapshot | null;
 	shards: ShardPlan[];
 	/** Empty when nothing is to be done and the lake's own records told so. */
-	metadata: Map<Split, SplitMetadata>;
+	metadata: Map<string, SplitMetadata>;
 	/** Whether a run would change nothing. */
 	upToDate: boolean;
 }
@@ -74,36 +85,52 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	const codec = image === "passthrough" ? "" : await request.codec();
 	const settings = chooseSettings(request.settings, base?.settings ?? null, codec, request.newSettings);
 	requireCovered(request, settings, base);
-	const asked = splitsOf(dataset, wanted);
+	const splits = splitsOf(dataset, wanted);
 	const present = splitsOf(dataset, [...wanted, ...(base?.shards.map(({ shard }) => shard) ?? [])]);
 	const listing = await tools.source.list({ shards: wanted, splits: present }, signal);
-	requireListed(listing, wanted, asked, dataset);
+	requireListed(listing, wanted, splits, dataset);
 
-	const receipts = await receiptsOf(store, base?.shards.map(({ receipt }) => receipt) ?? []);
-	const commitDates = await commitDatesOf(store, base, listing);
-	const remote = remoteShards(tools.source, listing);
-	const given = { dataset, wanted, listing, settings, base, receipts, commitDates, remote };
-	const plan = async (rowsSha256: Map<string, string>, selections: Map<string, Selection>): Promise<ShardPlan[]> => {
-		const shards = planShards({ ...given, rowsSha256, selections });
-		return request.keepRejected ? planUnkept(shards, tools) : shards;
-	};
-	const told = knownRows(base, receipts, listing, wanted);
-	if (told) {
-		const shards = await plan(told, new Map());
-		if (isUpToDate(shards, request, base)) {
-			return { listing, settings, base, shards, metadata: new Map(), upToDate: true };
-		}
-	}
-	const metadata = await readMetadata(present, listing, settings, tools, signal, new Set(asked));
-	const rowsSha256 = new Map([...metadata.values()].flatMap((split) => [...split.rowsSha256]));
-	const selections = new Map([...metadata.values()].flatMap((split) => [...(split.selections ?? [])]));
-	const first = planShards({ ...given, rowsSha256, selections });
-	const unpublished = first.filter(({ action }) => action === "process");
-	const paths = unpublished.map(({ shard, workId }) => receiptPath(shard, workId));
+	const receipts = await readReceipts(store, base?.shards.map(({ receipt }) => receipt) ?? []);
+	const lake = { listing, base, receipts, commitDates: await commitDatesOf(store, base, listing) };
+	const asked = { dataset, wanted, listing, settings };
+	const done = await worksIfDone(request, asked, lake, tools);
+	const metadata: MirrorPlan["metadata"] = done
+		? new Map()
+		: await readMetadata(present, listing, settings, tools, signal, new Set(splits));
+	const works = done ?? shardWorks(asked, new Map([...metadata.values()].flatMap((split) => [...split.rowsSha256])));
+	const paths = openWorks(works, lake).map(({ shard, workId }) => receiptFile.path(shard, workId));
 	for (const [id, receipt] of await unmarkedReceipts(store, paths)) receipts.set(id, receipt);
-	const shards = await plan(rowsSha256, selections);
+	const unkept = done ? new Set<string>() : await findUnkept(request, works, lake, tools);
+	const selections = new Map([...metadata.values()].flatMap((split) => [...(split.selections ?? [])]));
+	const remote = remoteShards(tools.source, listing);
+	const shards = planShards({ ...lake, works, settings, selections, remote, unkept });
 	requireCodec(shards, settings, codec);
 	return { listing, settings, base, shards, metadata, upToDate: isUpToDate(shards, request, base) };
+}
+
+/** The work where the lake's own records tell that all of it is done, and the metadata need not be read; else null. */
+async function worksIfDone(
+	request: MirrorRequest,
+	asked: Asked,
+	lake: LakeState,
+	tools: PlanTools,
+): Promise<ShardWork[] | null> {
+	const rowsSha256 = knownRows(lake.base, lake.receipts, asked.listing, asked.wanted);
+	if (rowsSha256 === null || dropsShards(request, lake.base)) return null;
+	const works = shardWorks(asked, rowsSha256);
+	if (openWorks(works, lake).length > 0) return null;
+	return (await findUnkept(request, works, lake, tools)).size === 0 ? works : null;
+}
+
+async function findUnkept(
+	{ keepRejected }: MirrorRequest,
+	works: ShardWork[],
+	{ receipts }: LakeState,
+	tools: PlanTools,
+): Promise<Set<string>> {
+	if (!keepRejected) return new Set();
+	const done = works.flatMap(({ workId }) => receipts.get(workId) ?? []);
+	return unkeptShards(done, tools);
 }
 
 /** Shards whose zip would have to be downloaded. */
@@ -112,14 +139,14 @@ export function remoteShards(source: Source, { shards }: Listing): Set<string> {
 	return new Set(remote.map(([shard]) => shard));
 }
 
-export function splitsOf(dataset: Dataset, shards: string[]): Split[] {
-	const present = new Set(shards.map((shard) => shardParts(shard).split));
-	return dataset.splits.filter((split) => present.has(split));
+function dropsShards({ wanted, prune }: MirrorRequest, base: Snapshot | null): boolean {
+	return prune && (base?.shards.some(({ shard }) => !wanted.includes(shard)) ?? false);
 }
 
-function isUpToDate(shards: ShardPlan[], { wanted, prune }: MirrorRequest, base: Snapshot | null): boolean {
-	const drops = prune && (base?.shards.some(({ shard }) => !wanted.includes(shard)) ?? false);
-	return !drops && shards.every(({ action, reason }) => action === "keep" || reason === "up to date");
+function isUpToDate(shards: ShardPlan[], request: MirrorRequest, base: Snapshot | null): boolean {
+	return (
+		!dropsShards(request, base) && shards.every(({ action, reason }) => action === "keep" || reason === "up to date")
+	);
 }
 
 /** New settings must hold for the whole lake: one lake, one set of settings. */
@@ -151,63 +178,25 @@ function requireCodec(shards: ShardPlan[], settings: Settings, codec: string): v
 	});
 }
 
-/** Of receipts that no snapshot may name, those that vacuum has not marked: what is marked counts as absent. */
-export async function unmarkedReceipts(store: Store, paths: string[]): Promise<Map<string, Receipt>> {
-	const present = await receiptsOf(store, paths);
-	const found = new Set([...present.values()].map(({ shard, work_id }) => receiptPath(shard, work_id)));
-	const marked = await markedReceipts(store, [...found]);
-	for (const [id, { shard }] of present) if (marked.has(receiptPath(shard, id))) present.delete(id);
-	return present;
-}
-
-/** Receipts at the paths, by work id; those that are not there are left out. */
-export async function receiptsOf(store: Store, paths: string[]): Promise<Map<string, Receipt>> {
-	const found = await Promise.all(paths.map((path) => readReceipt(store, path)));
-	return new Map(found.flatMap((receipt) => (receipt ? [[receipt.work_id, receipt]] : [])));
-}
-
-/** `committed_at` of each commit that the base's shards were read at, from the snapshots that recorded them. */
-export async function commitDatesOf(
-	store: Store,
-	base: Snapshot | null,
-	listing: Pick<Listing, "commit" | "committedAt" | "explicitCommit">,
-): Promise<Map<string, string>> {
-	const dates = new Map<string, string>();
-	if (!base || listing.explicitCommit || listing.committedAt === null) return dates;
-	const missing = new Set(base.shards.flatMap(({ commit }) => commit ?? []));
-	function learn({ source }: Snapshot): void {
-		if (source.commit !== null && source.committed_at !== null) dates.set(source.commit, source.committed_at);
-		if (source.commit !== null) missing.delete(source.commit);
-	}
-	learn(base);
-	if (listing.commit !== null) missing.delete(listing.commit);
-	if (missing.size === 0) return dates;
-	for (const { path } of (await snapshotPaths(store)).reverse()) {
-		if (missing.size === 0) break;
-		learn((await readSnapshot(store, path)).snapshot);
-	}
-	return dates;
-}
-
 /** The metadata of each split, and what the predicate chooses of it. One that was not asked for and cannot be had is left out. */
 export async function readMetadata(
-	splits: Split[],
+	splits: string[],
 	listing: Listing,
 	settings: Settings,
 	tools: MetadataTools,
 	signal: AbortSignal,
-	asked: Set<Split>,
-): Promise<Map<Split, SplitMetadata>> {
+	asked: Set<string>,
+): Promise<Map<string, SplitMetadata>> {
 	const { where, where_mode } = settings;
-	const predicate = where === null ? null : await tools.openPredicate(where);
-	const found = new Map<Split, SplitMetadata>();
+	const predicate = where === null ? null : await tools.openPredicate(where, metadataColumns(tools.dataset));
+	const found = new Map<string, SplitMetadata>();
 	try {
 		for (const split of splits) {
 			const file = listing.metadata.get(split);
 			if (!file) continue;
 			try {
 				const described = { split, path: file.path, ...(await fetchMetadata(file, tools, signal)) };
-				const selecting = predicate && new Selecting(predicate, where_mode);
+				const selecting = predicate && new Selecting(predicate, where_mode, tools.dataset.group);
 				found.set(split, await readSplitMetadata(tools.tables, tools.dataset, described, selecting));
 			} catch (error) {
 				if (asked.has(split) || signal.aborted) throw error;

@@ -15,7 +15,7 @@ export interface Selection {
 
 interface SeenRow {
 	path: string;
-	promptId: string | null;
+	group: string | null;
 	selected: boolean;
 }
 
@@ -23,18 +23,24 @@ interface SeenRow {
 export class Selecting {
 	readonly #rows = new Map<string, SeenRow[]>();
 
-	constructor(
-		private readonly predicate: Predicate,
-		private readonly mode: Settings["where_mode"],
-	) {}
+	readonly #predicate: Predicate;
+	readonly #mode: Settings["where_mode"];
+	readonly #group: string | null;
+
+	/** @param group the dataset's group column */
+	constructor(predicate: Predicate, mode: Settings["where_mode"], group: string | null) {
+		this.#predicate = predicate;
+		this.#mode = mode;
+		this.#group = group;
+	}
 
 	async add(rows: (PlacedRow & { path: string })[]): Promise<void> {
-		const selected = await this.predicate.selects(rows);
+		const selected = await this.#predicate.selects(rows);
 		rows.forEach(({ row, split, shard, path }, at) => {
-			const promptId = typeof row.prompt_id === "string" ? row.prompt_id : null;
+			const group = this.#group === null ? null : row[this.#group];
 			const name = `${split}_${shard}`;
 			const seen = this.#rows.get(name) ?? [];
-			seen.push({ path, promptId, selected: selected[at] ?? false });
+			seen.push({ path, group: typeof group === "string" ? group : null, selected: selected[at] ?? false });
 			this.#rows.set(name, seen);
 		});
 	}
@@ -42,11 +48,11 @@ export class Selecting {
 	/** Of a path with several rows one is enough. */
 	of(shard: string): Selection {
 		const rows = this.#rows.get(shard) ?? [];
-		const prompts = new Set<string>();
-		if (this.mode === "prompt") {
-			for (const { promptId, selected } of rows) if (selected && promptId !== null) prompts.add(promptId);
+		const groups = new Set<string>();
+		if (this.#mode === "prompt") {
+			for (const { group, selected } of rows) if (selected && group !== null) groups.add(group);
 		}
-		const chosen = rows.filter(({ promptId, selected }) => selected || (promptId !== null && prompts.has(promptId)));
+		const chosen = rows.filter(({ group, selected }) => selected || (group !== null && groups.has(group)));
 		return {
 			images: new Set(rows.map(({ path }) => path)).size,
 			chosen: new Set(chosen.map(({ path }) => path)),

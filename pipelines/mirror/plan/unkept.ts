@@ -3,36 +3,32 @@ import { join } from "node:path";
 import { FINDINGS, type FindingCode } from "../../../schemas/codes.js";
 import type { Receipt } from "../../../schemas/records.js";
 import { localTable } from "../../lake/local-table.js";
-import type { Store } from "../../ports/store.js";
+import { keptPath } from "../../lake/named-files.js";
+import { rejectedFile } from "../../lake/paths.js";
+import type { Reader } from "../../ports/store.js";
 import type { TableFiles } from "../../ports/tables.js";
 import { workFolder } from "../../scratch/work-folder.js";
-import { keptPath } from "../write/keep-rejected.js";
-import { type ShardPlan, UNKEPT } from "./decide.js";
 
 /** `--keep-rejected` on a lake that was made without it. */
 
 interface UnkeptTools {
-	store: Store;
+	store: Reader;
 	tables: TableFiles;
 	scratch: string;
 }
 
 /**
- * The plan, with each shard that was done earlier to be processed once more where the lake lacks the bytes of one of its
- * rejected members, or has another number of them. Its receipt and its files come out as they are.
+ * Shards that were done earlier, of whose rejected members the lake lacks the bytes of one, or has another number of
+ * them. Processed once more, their receipts and files come out as they are.
  */
-export async function planUnkept(shards: ShardPlan[], tools: UnkeptTools): Promise<ShardPlan[]> {
+export async function unkeptShards(receipts: Receipt[], tools: UnkeptTools): Promise<Set<string>> {
 	const kept = new Map<string, number>();
-	for await (const { path, bytes } of tools.store.list("rejected")) kept.set(path, bytes);
-	const planned: ShardPlan[] = [];
+	for await (const { path, bytes } of tools.store.list(rejectedFile.folder)) kept.set(path, bytes);
+	const unkept = new Set<string>();
 	const work = await workFolder(tools.scratch, "unkept");
 	try {
-		for (const plan of shards) {
-			const { action, receipt } = plan;
-			const redo = action === "reuse" && receipt !== null && (await lacks(receipt, kept, tools, work));
-			planned.push(redo ? { ...plan, action: "process", reason: UNKEPT, receipt: null } : plan);
-		}
-		return planned;
+		for (const receipt of receipts) if (await lacks(receipt, kept, tools, work)) unkept.add(receipt.shard);
+		return unkept;
 	} finally {
 		await rm(work, { recursive: true, force: true });
 	}

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
-import { shardParts } from "../../dataset.js";
 import type { ShardInput } from "../../ports/source.js";
 
 /** Raised when the output's meaning changes, not with each release. */
@@ -27,8 +26,4 @@ export function workId({ dataset, shard, input, metadataRowsSha256, settings }: 
 		pipeline_version: PIPELINE_VERSION,
 	};
 	return createHash("sha256").update(canonicalJson(parts)).digest("hex");
-}
-
-export function receiptPath(shard: string, id: string): string {
-	return `receipts/${shardParts(shard).split}/${shard}/${id}.json`;
 }

@@ -1,40 +1,54 @@
 import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Receipt } from "../../../schemas/records.js";
-import { TABLE_NAMES } from "../../../schemas/tables.js";
-import { shardParts } from "../../dataset.js";
-import type { Store } from "../../ports/store.js";
+import type { TableRow } from "../../../schemas/tables.js";
+import type { Dataset } from "../../dataset.js";
+import { tableFile } from "../../lake/paths.js";
+import { tablesOf } from "../../lake/tables.js";
 import type { TableFiles } from "../../ports/tables.js";
 import { hashFile } from "../../scratch/hash-file.js";
 import type { ShardTables } from "../check/verdict.js";
 
+interface WriteTools {
+	dataset: Dataset;
+	tables: TableFiles;
+	/** Scratch, made and removed here. */
+	folder: string;
+}
+
+type WrittenFile = Receipt["files"][number];
+
 /**
- * Writes one shard's parquet, named by its content, and moves it into the lake.
- * A table without rows has no file. `folder` is scratch, made and removed here.
+ * Writes one shard's parquet, file by file, and hands each over: `keep` may take the local file, which is gone afterwards.
+ * A table without rows has no file.
  */
 export async function writeTables(
 	shard: string,
 	{ rows }: ShardTables,
-	tables: TableFiles,
-	store: Store,
-	folder: string,
-): Promise<Receipt["files"]> {
-	const { split, number } = shardParts(shard);
-	const files: Receipt["files"] = [];
+	{ dataset, tables, folder }: WriteTools,
+	keep: (file: WrittenFile, local: string) => Promise<void>,
+): Promise<WrittenFile[]> {
+	const files: WrittenFile[] = [];
 	await mkdir(folder, { recursive: true });
 	try {
-		for (const table of TABLE_NAMES) {
-			if (rows[table].length === 0) continue;
-			const local = join(folder, `${table}.parquet`);
-			await tables.write(table, rows[table], local);
-			const sha256 = await hashFile(local);
-			const { size: bytes } = await stat(local);
-			const path = `tables/${table}/split=${split}/shard=${number}/${sha256.slice(0, 16)}.parquet`;
-			await store.putFile(path, local);
-			files.push({ table, path, bytes, sha256, rows: rows[table].length });
+		for (const table of tablesOf(dataset)) {
+			const own = rows[table.name] ?? [];
+			if (own.length === 0) continue;
+			const local = join(folder, `${table.name}.parquet`);
+			await tables.write(table, own, local);
+			const file = await describe(shard, table.name, own, local);
+			await keep(file, local);
+			files.push(file);
 		}
 	} finally {
 		await rm(folder, { recursive: true, force: true });
 	}
 	return files;
+}
+
+/** Its name in the lake is its content's. */
+async function describe(shard: string, table: string, rows: TableRow[], local: string): Promise<WrittenFile> {
+	const sha256 = await hashFile(local);
+	const { size: bytes } = await stat(local);
+	return { table, path: tableFile.path(table, shard, sha256), bytes, sha256, rows: rows.length };
 }

@@ -43,7 +43,9 @@ describeInstall("installed", () => {
 			.array(z.object({ filename: z.string(), files: z.array(z.object({ path: z.string() })) }))
 			.parse(JSON.parse(packed.stdout));
 		const paths = pack?.files.map(({ path }) => path) ?? [];
-		expect(paths).toEqual(expect.arrayContaining(["package.json", "README.md", "CHANGELOG.md", "bin/irlake.js"]));
+		expect(paths).toEqual(
+			expect.arrayContaining(["package.json", "README.md", "CHANGELOG.md", "LICENSE", "bin/irlake.js"]),
+		);
 		expect(paths.filter((path) => /^(dist\/)?(test|\.ci|\.cache)\//.test(path) || path.includes(".test."))).toEqual([]);
 
 		const prefix = join(root.path, "prefix");

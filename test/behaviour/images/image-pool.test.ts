@@ -42,7 +42,13 @@ function open(options: Partial<ImagePoolOptions> = {}): ImagePool {
 }
 
 function taskOf(path: string, task: Partial<ImageTask> = {}): ImageTask {
-	return { ref: { kind: "file", path, bytes: statSync(path).size }, check: "image", keep: false, ...task };
+	return {
+		ref: { kind: "file", path, bytes: statSync(path).size },
+		check: "image",
+		format: "webp",
+		keep: false,
+		...task,
+	};
 }
 
 function run(pool: ImagePool, path: string, task: Partial<ImageTask> = {}, settings: Partial<Settings> = {}) {
@@ -54,7 +60,7 @@ function hosts(parent = process.pid): number[] {
 	const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid=,args="], { encoding: "utf8" }).split("\n");
 	return lines
 		.map((line) => line.trim().split(/\s+/))
-		.filter(([, ppid, ...args]) => Number(ppid) === parent && args.some((arg) => arg.endsWith("images/host.js")))
+		.filter(([, ppid, ...args]) => Number(ppid) === parent && args.some((arg) => arg.endsWith("images/pool/host.js")))
 		.map(([pid]) => Number(pid));
 }
 
@@ -124,6 +130,16 @@ test("a file over 64 MiB is too large, and hashed all the same", async () => {
 	writeFileSync(path, content);
 	const result = await run(open(), path);
 	expect(result).toMatchObject({ bytes: content.length, sha256: sha256(content), reject: { code: "IMAGE_TOO_LARGE" } });
+});
+
+test("before the first image is sent, the one who stages is told", async () => {
+	const told: string[] = [];
+	const stage = { kind: "folder", folder: join(temp.path, "told/staged") } as const;
+	const beginStaging = () => void told.push(existsSync(stage.folder) ? "too late" : "in time");
+	const pool = open({ stage, beginStaging });
+	expect(told).toEqual([]);
+	await run(pool, pictures[0] ?? "", { keep: true });
+	expect(told).toEqual(["in time"]);
 });
 
 describe("a host that dies", () => {
@@ -245,7 +261,7 @@ describe("what is no picture's fault is thrown", () => {
 
 	test("a file that is gone: SOURCE_CHANGED", async () => {
 		const ref = { kind: "file", path: join(temp.path, "gone.webp"), bytes: 100 } as const;
-		const task: ImageTask = { ref, check: "image", keep: false };
+		const task: ImageTask = { ref, check: "image", format: "webp", keep: false };
 		await expect(open().run(task, DEFAULT_SETTINGS, signal)).rejects.toMatchObject({ code: "SOURCE_CHANGED" });
 	});
 });

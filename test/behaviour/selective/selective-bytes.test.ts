@@ -2,12 +2,12 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { allShards, shardParts } from "../../../pipelines/dataset.js";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
-import type { SourceRow } from "../../../schemas/row.js";
+import { allShards, metadataPath, shardParts, splitNames } from "../../../pipelines/dataset.js";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import { latestSnapshot } from "../../support/lake.js";
 import { mirror, receiptsOf, verify } from "../../support/mirror-run.js";
 import { tempDir } from "../../support/root.js";
+import type { SourceRow } from "../../support/tables.js";
 import { type HubHandle, startHub } from "../../tools/hub/client.js";
 import { writeMetadata } from "../../tools/sample/metadata.js";
 import { fileNameOf, rowsOf } from "../../tools/sample/plan.js";
@@ -63,10 +63,10 @@ function writeZip(path: string, shard: string): SourceRow[] {
 beforeAll(async () => {
 	temp = tempDir("selective-bytes");
 	const source = join(temp.path, "source");
-	for (const split of imageRewardDb.splits) {
+	for (const split of splitNames(imageRewardDb)) {
 		const shards = allShards(imageRewardDb).filter((shard) => shardParts(shard).split === split);
-		const rows = shards.flatMap((shard) => writeZip(join(source, imageRewardDb.zipPath(shard)), shard));
-		const metadata = join(source, imageRewardDb.metadataPath(split));
+		const rows = shards.flatMap((shard) => writeZip(join(source, imageRewardDb.layout.zipPath(shard)), shard));
+		const metadata = join(source, metadataPath(imageRewardDb, split));
 		await writeMetadata(metadata, rows);
 		size += statSync(metadata).size;
 	}

@@ -5,10 +5,10 @@ import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, watch, writ
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { createHubSource } from "../../../infra/adapters/sources/hub.js";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import { type DownloadOptions, download } from "../../../pipelines/fetch/download.js";
+import { sweepParts } from "../../../pipelines/fetch/parts.js";
 import type { Source, SourceFile } from "../../../pipelines/ports/source.js";
-import { sweepParts } from "../../../pipelines/scratch/part-owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { ROOT, tempDir } from "../../support/root.js";
 import { type HubHandle, startHub } from "../../tools/hub/client.js";
@@ -103,7 +103,7 @@ function deadPart(content: Buffer, hash = FILE.sha256): string {
 function otherProcess(endpoint: string, commit: string) {
 	const code = `
 		const { createHubSource } = await import(${JSON.stringify(join(ROOT, "dist/infra/adapters/sources/hub.js"))});
-		const { imageRewardDb } = await import(${JSON.stringify(join(ROOT, "dist/pipelines/datasets/imagereward-db/layout.js"))});
+		const { imageRewardDb } = await import(${JSON.stringify(join(ROOT, "dist/pipelines/datasets/imagereward-db/dataset.js"))});
 		const { download } = await import(${JSON.stringify(join(ROOT, "dist/pipelines/fetch/download.js"))});
 		const clock = { now: () => 0, sleep: async () => {} };
 		const source = createHubSource({ repo: imageRewardDb.repo, revision: ${JSON.stringify(commit)}, token: null, note() {},

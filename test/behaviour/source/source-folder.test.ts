@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { createFolderSource } from "../../../infra/adapters/sources/folder.js";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import type { ShardInput } from "../../../pipelines/ports/source.js";
 import { tempDir } from "../../support/root.js";
 

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { createHubSource, type HubSourceOptions } from "../../../infra/adapters/sources/hub.js";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import type { Source, SourceFile } from "../../../pipelines/ports/source.js";
 import { tempDir } from "../../support/root.js";
 import { type HubHandle, startHub } from "../../tools/hub/client.js";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { openTableFiles } from "../../../infra/adapters/duckdb/table-files.js";
 import { openFolderStore } from "../../../infra/adapters/store/folder/store.js";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import { RETRY_POLICY } from "../../../pipelines/retry.js";
 import type { ObjectRow } from "../../../pipelines/verify/check-object.js";
 import { createMender } from "../../../pipelines/verify/mend.js";

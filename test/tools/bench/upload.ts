@@ -78,7 +78,7 @@ try {
 	const keys = makeFiles(files);
 	for (let round = 0; round < rounds; round++) {
 		const scratch = join(local.path, `round-${round}`);
-		const { stageFolder } = await openTestStore(server, scratch);
+		const { folder: stageFolder } = (await openTestStore(server, scratch)).stage;
 		mkdirSync(stageFolder, { recursive: true });
 		for (const key of keys) linkSync(join(files, basename(key)), join(stageFolder, basename(key)));
 		own.push(await timed(async () => (await openTestStore(server, scratch)).publishObjects(keys)));

@@ -1,8 +1,8 @@
 import { crc32, deflateRawSync } from "node:zlib";
 import sharp from "sharp";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import type { FindingCode } from "../../../schemas/codes.js";
-import type { SourceRow } from "../../../schemas/row.js";
+import type { SourceRow } from "../../support/tables.js";
 import type { PlannedGroup, PlannedMember, PlannedRow, ShardPlan } from "./plan.js";
 import type { Random } from "./random.js";
 import { animation, chunk, payloadOf, riff, withClaimedSize } from "./webp.js";
@@ -81,7 +81,7 @@ function entry(code: FindingCode, variant: string, note: string, lies: NonNullab
 function strayPath(plan: ShardPlan, name: string): string {
 	const split = plan.shard.slice(0, plan.shard.lastIndexOf("_"));
 	const other = plan.shard === `${split}_1` ? `${split}_2` : `${split}_1`;
-	return `${imageRewardDb.rowPrefix(other)}${name}`;
+	return `${imageRewardDb.layout.rowPrefix(other)}${name}`;
 }
 
 const ROW_DEFECTS: Defect[] = [
@@ -231,7 +231,7 @@ const WARNINGS: Defect[] = [
 		rejects: 0,
 		plant: ({ plan, row, random }) => {
 			if (!row.metadata) throw new Error("the row has no metadata");
-			const path = `${imageRewardDb.rowPrefix(plan.shard)}${random.uuid()}.webp`;
+			const path = `${imageRewardDb.layout.rowPrefix(plan.shard)}${random.uuid()}.webp`;
 			plan.extraMetadata.push({ ...row.metadata, image_path: path });
 			return { image_path: path, member: null };
 		},

@@ -1,6 +1,6 @@
 import { crc32, deflateRawSync } from "node:zlib";
-import { shardParts } from "../../../pipelines/dataset.js";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { metadataPath, shardParts } from "../../../pipelines/dataset.js";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import { FINDINGS, type FindingCode } from "../../../schemas/codes.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { FaultOrder } from "../hub/faults.js";
@@ -193,7 +193,7 @@ function variantsOf(code: FindingCode): string[] {
 
 function plantedFatal(shard: string, code: FindingCode, variant: string, note: string): PlantedDefect {
 	const ofMetadata = code.startsWith("METADATA_");
-	const path = ofMetadata ? imageRewardDb.metadataPath(shardParts(shard).split) : imageRewardDb.zipPath(shard);
+	const path = ofMetadata ? metadataPath(imageRewardDb, shardParts(shard).split) : imageRewardDb.layout.zipPath(shard);
 	return {
 		code,
 		variant,

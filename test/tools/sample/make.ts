@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { allShards, inDatasetOrder, shardParts } from "../../../pipelines/dataset.js";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { allShards, inDatasetOrder, metadataPath, shardParts, splitNames } from "../../../pipelines/dataset.js";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import { LakeError } from "../../../schemas/errors.js";
-import type { SourceRow } from "../../../schemas/row.js";
+import type { SourceRow } from "../../support/tables.js";
 import { Artist } from "./artist.js";
 import { DEFECTS } from "./defects.js";
 import { expectedOf, type Planted } from "./expected.js";
@@ -128,13 +128,13 @@ async function writeShards(dir: string, plans: ShardPlan[], options: WriteOption
 }
 
 async function writeAllMetadata(dir: string, plans: ShardPlan[], damages: Map<string, MetadataDamage>): Promise<void> {
-	for (const split of imageRewardDb.splits) {
+	for (const split of splitNames(imageRewardDb)) {
 		const own = plans.filter(({ shard }) => shardParts(shard).split === split);
 		if (own.length === 0) continue;
 		const rows = own.flatMap((plan): SourceRow[] => [
 			...rowsOf(plan).flatMap(({ metadata }) => (metadata ? [metadata] : [])),
 			...plan.extraMetadata,
 		]);
-		await writeMetadata(join(dir, imageRewardDb.metadataPath(split)), rows, damages.get(split) ?? null);
+		await writeMetadata(join(dir, metadataPath(imageRewardDb, split)), rows, damages.get(split) ?? null);
 	}
 }

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { INTEGER_COLUMNS, ROW_COLUMNS, type SourceRow } from "../../../schemas/row.js";
+import { INTEGER_COLUMNS, ROW_COLUMNS, type SourceRow } from "../../support/tables.js";
 
 /** How a split's metadata is broken. */
 export type MetadataDamage = "absent" | "unreadable" | "rank-double" | "rank-renamed" | "rank-missing";

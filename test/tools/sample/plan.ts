@@ -1,5 +1,5 @@
 import type { FindingCode } from "../../../schemas/codes.js";
-import type { SourceRow } from "../../../schemas/row.js";
+import type { SourceRow } from "../../support/tables.js";
 import type { Fault } from "../hub/faults.js";
 import type { EntryLies } from "./zip-writer.js";
 

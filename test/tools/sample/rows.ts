@@ -1,6 +1,6 @@
 import { allShards } from "../../../pipelines/dataset.js";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
-import type { SourceRow } from "../../../schemas/row.js";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
+import type { SourceRow } from "../../support/tables.js";
 import type { PictureSource, PlannedGroup, PlannedMember, ShardPlan } from "./plan.js";
 import { CLASSIFICATIONS, makePrompt } from "./prompts.js";
 import { Random } from "./random.js";
@@ -82,7 +82,7 @@ export function addPrompt(plan: ShardPlan, texts: PromptTexts, images: PromptIma
 	for (const { name, rank, picture } of images) {
 		const rating = () => Math.min(7, Math.max(1, 8 - rank - random.int(-1, 2)));
 		const row: SourceRow = {
-			image_path: `${imageRewardDb.rowPrefix(plan.shard)}${name}`,
+			image_path: `${imageRewardDb.layout.rowPrefix(plan.shard)}${name}`,
 			...texts,
 			image_amount_in_total: images.length,
 			rank,

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import type { Artist } from "./artist.js";
 import { type PlannedMember, rowsOf, type ShardPlan } from "./plan.js";
 import { withXmp } from "./webp.js";
@@ -40,7 +40,7 @@ async function writeZip(
 	contents: AsyncIterable<[PlannedMember, Buffer]>,
 	options: WriteOptions,
 ): Promise<void> {
-	const path = join(dir, imageRewardDb.zipPath(plan.shard));
+	const path = join(dir, imageRewardDb.layout.zipPath(plan.shard));
 	mkdirSync(dirname(path), { recursive: true });
 	const folder = options.layout === "zip-folder" ? `${plan.shard}/` : "";
 	const zip = new ZipWriter(path);
@@ -50,7 +50,7 @@ async function writeZip(
 		for await (const [member, content] of contents) {
 			zip.add(folder + member.name, content, options.deflate ? DEFLATE : STORED, member.lies?.(content));
 		}
-		if (json) zip.add(folder + imageRewardDb.jsonName(plan.shard), json, DEFLATE);
+		if (json) zip.add(folder + imageRewardDb.layout.jsonName(plan.shard), json, DEFLATE);
 		for (const { name, content, lies } of plan.zip.extra ?? []) {
 			// Names that climb or are absolute stay as they are; only a duplicate must meet its twin.
 			zip.add(plan.members.has(name) ? folder + name : name, content, STORED, lies);
@@ -69,11 +69,11 @@ async function writeFolder(
 	contents: AsyncIterable<[PlannedMember, Buffer]>,
 	layout: Layout,
 ): Promise<void> {
-	const folder = join(dir, imageRewardDb.folderPath(plan.shard));
+	const folder = join(dir, imageRewardDb.layout.folderPath(plan.shard));
 	mkdirSync(folder, { recursive: true });
 	for await (const [member, content] of contents) writeFileSync(join(folder, member.name), content);
 	const place = layout === "unpacked" ? folder : dirname(folder);
-	if (json) writeFileSync(join(place, imageRewardDb.jsonName(plan.shard)), json);
+	if (json) writeFileSync(join(place, imageRewardDb.layout.jsonName(plan.shard)), json);
 }
 
 /** Every member with its bytes, by name: an order that is not the JSON's. */

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { parseLake, parseSource, scratchFolder, wantedShards } from "../../../workers/options.js";
 

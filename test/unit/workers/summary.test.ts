@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/layout.js";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import { failedOutcome, goodOutcome } from "../../../pipelines/mirror/outcome.js";
 import { FINDINGS } from "../../../schemas/codes.js";
 import { LakeError } from "../../../schemas/errors.js";

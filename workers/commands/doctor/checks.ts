@@ -1,12 +1,11 @@
-import { stat, statfs } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { dirname } from "node:path";
 import { clockVerdict, tokenVerdict } from "../../../pipelines/doctor/access.js";
 import { type Check, failed, ok, skipped, type Verdict, warn } from "../../../pipelines/doctor/check.js";
 import { raceWriters, tryFolder, tryStore } from "../../../pipelines/doctor/lake-writes.js";
 import { diskNeed, diskVerdict, memoryVerdict, nodeVerdict, type Room } from "../../../pipelines/doctor/resources.js";
 import { sourceVerdict } from "../../../pipelines/doctor/source.js";
 import type { TryRoom } from "../../../pipelines/ports/store.js";
+import { diskOf } from "../../../pipelines/scratch/disk.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { parseSource, scratchFolder } from "../../options.js";
 import { requireScratch } from "../../preflight.js";
@@ -109,27 +108,15 @@ async function checkDisk(facts: DoctorFacts, what: "lake" | "scratch"): Promise<
 	const folder = folders[what];
 	if (folder === null) return skipped("the lake is in object storage");
 	const other = what === "lake" ? "scratch" : "lake";
-	const [own, beside] = await Promise.all([existing(folder), folders[other] ? existing(folders[other]) : null]);
-	const { bavail, bsize } = await statfs(own.path);
+	const [own, beside] = await Promise.all([diskOf(folder), folders[other] ? diskOf(folders[other]) : null]);
 	const room: Room = {
 		what,
 		folder,
-		free: bavail * bsize,
+		free: own.free,
 		need: need[what],
 		beside: own.device === beside?.device ? need[other] : 0,
 	};
 	return diskVerdict(room, need.known, sizeText);
-}
-
-/** The path itself, or the nearest above it that exists, and the file system it lies on. */
-async function existing(path: string): Promise<{ path: string; device: number }> {
-	for (let at = path; ; at = dirname(at)) {
-		try {
-			return { path: at, device: (await stat(at)).dev };
-		} catch (error) {
-			if (at === dirname(at)) throw error;
-		}
-	}
 }
 
 async function checkPackage(name: string, version: () => Promise<string>): Promise<Verdict> {

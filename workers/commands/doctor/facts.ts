@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Dataset, shardParts } from "../../../pipelines/dataset.js";
-import type { HubReply } from "../../../pipelines/doctor/access.js";
+import { type Dataset, splitsOf } from "../../../pipelines/dataset.js";
 import { bounded } from "../../../pipelines/doctor/check.js";
 import { type SourceSurvey, surveyOfListing, type Wanted } from "../../../pipelines/doctor/source.js";
 import { surveyFolder } from "../../../pipelines/doctor/survey-folder.js";
+import { LATEST } from "../../../pipelines/lake/paths.js";
 import { readLatestSnapshot, type StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
 import type { Clock } from "../../../pipelines/ports/run.js";
+import type { HubReply } from "../../../pipelines/ports/source.js";
 import type { TryRoom } from "../../../pipelines/ports/store.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { systemClock } from "../../clock.js";
 import type { CommandContext } from "../../command-line/command.js";
 import type { LakeOptions, WantedOptions } from "../../command-line/options.js";
 import { parseSource, wantedShards } from "../../options.js";
-import { requireLake } from "../../preflight.js";
 import { Session, type SessionOptions } from "../../session.js";
 import { askHub, findToken, type LakeStore, openSource, openTryRoom } from "../../wire.js";
 
@@ -58,18 +58,18 @@ export class DoctorFacts {
 		const within = <T>(work: (stop: AbortSignal) => Promise<T>): (() => Promise<T>) =>
 			once(() => bounded(work, ANSWER_SECONDS, signal));
 		const shards = wantedShards(dataset, options);
-		const splits = dataset.splits.filter((split) => shards.some((shard) => shardParts(shard).split === split));
+		const splits = splitsOf(dataset, shards);
 		this.options = options;
 		this.env = env;
 		this.dataset = dataset;
 		this.sourceUri = sourceUri;
 		this.wanted = { shards, splits };
-		this.lakeFolder = store.localPath("latest.json") === null ? null : store.name;
+		this.lakeFolder = store.localPath(LATEST) === null ? null : store.name;
 		this.survey = within((stop) => surveySource(this, stop));
 		const ask = within((stop) => askHub({ ...options, ...QUICKLY, source: sourceUri }, QUIETLY, env, stop));
 		this.reply = () => ask().catch(noReply);
 		this.snapshot = within(async () => {
-			await requireLake(store);
+			await store.requireLake();
 			return readLatestSnapshot(store);
 		});
 		this.probe = within(() => this.use(this.#openProbe(store)));
@@ -99,7 +99,7 @@ export class DoctorFacts {
 	}
 
 	async #openProbe(store: LakeStore): Promise<TryRoom> {
-		await requireLake(store);
+		await store.requireLake();
 		const probe = await openTryRoom(this.options, { ...this.#context, note: () => {}, clock: HASTY });
 		this.#probes.push(probe);
 		return probe;

@@ -1,7 +1,8 @@
 import type { Expectations } from "../../../pipelines/expect/expectations.js";
 import { readLakeId } from "../../../pipelines/lake/lake-id.js";
-import { settleLake } from "../../../pipelines/lake/publish.js";
+import { finishClaimedSnapshots } from "../../../pipelines/lake/publish.js";
 import { readLatest } from "../../../pipelines/lake/snapshot.js";
+import { tablesOf } from "../../../pipelines/lake/tables.js";
 import { earlierOutcomes } from "../../../pipelines/mirror/outcome.js";
 import { type MirrorPlan, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import { publishOutcomes } from "../../../pipelines/mirror/publish-run.js";
@@ -19,7 +20,7 @@ import { type Fleet, type RunKey, runUnderWay, startRun } from "../../fleet/star
 import { Registry } from "../../fleet/worker-registry.js";
 import { Interrupted } from "../../interrupt.js";
 import { claimLake, tellPlan } from "../../mirror-steps.js";
-import { requireLake, requirePredicate } from "../../preflight.js";
+import { requirePredicate } from "../../preflight.js";
 import { countedText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { emptyDocument, type Reporting, reportRun } from "../../report/run-report.js";
@@ -33,10 +34,10 @@ export async function enqueue(context: CommandContext<Options>): Promise<Command
 	const { options, env, log } = context;
 	await using session = await Session.open(context);
 	const request = runRequest(options, session.dataset);
-	await requirePredicate(options);
+	await requirePredicate(options, session.dataset);
 	if (options.expect !== undefined && !options.wait) throw nobodyJudges();
-	const expectations = await readExpected(options);
-	await requireLake(session.store);
+	const expectations = await readExpected(options, session.dataset);
+	await session.store.requireLake();
 	const scratch = await session.scratch();
 	const connection = await openQueue(options.queue_prefix, env, { patient: false, onState: tellState(log) });
 	const enqueuer = new Enqueuer(context, { session, request, expectations }, connection);
@@ -102,7 +103,7 @@ class Enqueuer {
 	async #plan(): Promise<MirrorPlan> {
 		const { request, session } = this.#asked;
 		const tools = await session.planTools();
-		if (await readLatest(session.store)) await settleLake(session.store);
+		if (await readLatest(session.store)) await finishClaimedSnapshots(session.store, tablesOf(session.dataset));
 		return planMirror(toMirrorRequest(request), tools, this.#context.signal);
 	}
 

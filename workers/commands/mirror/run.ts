@@ -1,23 +1,24 @@
 import type { Expectations } from "../../../pipelines/expect/expectations.js";
-import { settleLake } from "../../../pipelines/lake/publish.js";
+import { sweepParts } from "../../../pipelines/fetch/parts.js";
+import { finishClaimedSnapshots } from "../../../pipelines/lake/publish.js";
 import { readLatest } from "../../../pipelines/lake/snapshot.js";
+import { tablesOf } from "../../../pipelines/lake/tables.js";
 import { earlierOutcomes, type MirrorOutcome } from "../../../pipelines/mirror/outcome.js";
 import { type MirrorRequest, type PlanTools, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import { publishOutcomes } from "../../../pipelines/mirror/publish-run.js";
 import { scratchError } from "../../../pipelines/scratch/errors.js";
-import { sweepParts } from "../../../pipelines/scratch/part-owner.js";
 import type { CommandContext, CommandResult } from "../../command-line/command.js";
 import type { MirrorOptions, NetworkOptions } from "../../command-line/options.js";
 import { readExpected } from "../../expect.js";
 import { Interrupted } from "../../interrupt.js";
 import { claimLake, mirrorRequest, tellPlan } from "../../mirror-steps.js";
-import { requireLake, requirePredicate, requireSpace } from "../../preflight.js";
+import { requirePredicate, requireSpace } from "../../preflight.js";
 import { durationText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { emptyDocument, reportRun, type Spent } from "../../report/run-report.js";
 import { runMirror, whileSwept } from "../../run-mirror.js";
 import { Session } from "../../session.js";
-import { archives } from "../../wire.js";
+import { archives, type LakeStore } from "../../wire.js";
 
 type Options = MirrorOptions & NetworkOptions & { concurrency: number; expect: string | undefined };
 
@@ -25,9 +26,9 @@ type Options = MirrorOptions & NetworkOptions & { concurrency: number; expect: s
 export async function mirror(context: CommandContext<Options>): Promise<CommandResult> {
 	await using session = await Session.open(context);
 	const request = mirrorRequest(context.options, session.dataset);
-	await requirePredicate(context.options);
-	const expectations = await readExpected(context.options);
-	await requireLake(session.store);
+	await requirePredicate(context.options, session.dataset);
+	const expectations = await readExpected(context.options, session.dataset);
+	await session.store.requireLake();
 	const scratch = await session.scratch();
 	session.atEnd(() => session.store.dropStaged());
 	return await new MirrorCommand(context, session, request).run(expectations, scratch);
@@ -54,7 +55,7 @@ class MirrorCommand {
 		try {
 			const tools = await session.planTools();
 			// A new lake has work in any case: the image host starts while the plan is made.
-			if (await readLatest(store)) await settleLake(store);
+			if (await readLatest(store)) await finishClaimedSnapshots(store, tablesOf(session.dataset));
 			else await session.images();
 			const outcome = await whileSwept(() => this.#attempt(tools), { store, clock, note, signal });
 			await sweepParts(scratch);
@@ -66,7 +67,7 @@ class MirrorCommand {
 		}
 	}
 
-	async #attempt(planTools: PlanTools): Promise<MirrorOutcome> {
+	async #attempt(planTools: PlanTools & { store: LakeStore }): Promise<MirrorOutcome> {
 		const { options, note, signal } = this.#context;
 		const { store } = this.#session;
 		const request = this.#request;

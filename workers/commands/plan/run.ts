@@ -1,10 +1,11 @@
 import type { ShardPlan } from "../../../pipelines/mirror/plan/decide.js";
 import { type MirrorPlan, planMirror } from "../../../pipelines/mirror/plan/plan-mirror.js";
+import { diskOf } from "../../../pipelines/scratch/disk.js";
 import type { CommandContext, CommandResult } from "../../command-line/command.js";
 import type { MirrorOptions, NetworkOptions } from "../../command-line/options.js";
 import { readExpected } from "../../expect.js";
 import { mirrorRequest } from "../../mirror-steps.js";
-import { freeBytes, requireLake, requirePredicate } from "../../preflight.js";
+import { requirePredicate } from "../../preflight.js";
 import { countedText, countText, durationText, sizeText, tableText } from "../../report/format.js";
 import { Session } from "../../session.js";
 
@@ -19,12 +20,12 @@ export async function plan(context: CommandContext<Options>): Promise<CommandRes
 	await using session = await Session.open(context, { leavesNothing: true });
 	const { store } = session;
 	const request = mirrorRequest(options, session.dataset);
-	await requirePredicate(options);
-	await readExpected(options);
-	await requireLake(store);
+	await requirePredicate(options, session.dataset);
+	await readExpected(options, session.dataset);
+	await store.requireLake();
 	const scratch = await session.scratch();
 	const planned = await planMirror(request, await session.planTools(), signal);
-	const free = { scratch: await freeBytes(scratch), lake: store.kind === "s3" ? null : await freeBytes(store.name) };
+	const free = { scratch: (await diskOf(scratch)).free, lake: await store.freeBytes() };
 	sayPlan(planned, options.lake, say);
 	const forLake = free.lake === null ? "" : `, ${sizeText(free.lake)} for the lake`;
 	say(`free: ${sizeText(free.scratch)} in ${scratch}${forLake}`);

@@ -12,10 +12,10 @@ export async function rollback(context: CommandContext<SessionOptions>, argument
 		throw new LakeError("USAGE", `rollback needs a snapshot's number, not ${JSON.stringify(argument)}.`);
 	}
 	await using session = await Session.open(context);
-	const { store, clock } = session;
+	const { store, dataset, clock } = session;
 	if (!(await readLatestSnapshot(store))) throw new LakeError("LAKE_NOT_FOUND", `There is no lake in ${options.lake}.`);
 	const tools = { tables: await session.tables(), scratch: await session.scratch(), clock };
-	const published = await rollBack(store, Number(argument), await claimTools(tools, signal));
+	const published = await rollBack(store, dataset, Number(argument), await claimTools(tools, signal));
 	const newest = published ?? (await readLatestSnapshot(store));
 	const state = published ? "published" : "up_to_date";
 	const number = newest?.snapshot.number ?? null;

@@ -6,7 +6,7 @@ import { scheduleDocument, schedulesText } from "../../fleet/fleet-status.js";
 import { FleetQueue, requireCron } from "../../fleet/queue.js";
 import { runRequest } from "../../fleet/request.js";
 import { claimLake } from "../../mirror-steps.js";
-import { requireLake, requirePredicate } from "../../preflight.js";
+import { requirePredicate } from "../../preflight.js";
 import { Session } from "../../session.js";
 import { openQueue } from "../../wire.js";
 
@@ -23,8 +23,8 @@ export async function scheduleSet(context: CommandContext<Options>, name: string
 	await using session = await Session.open(context);
 	const { store } = session;
 	const request = runRequest(options, session.dataset);
-	await requirePredicate(options);
-	await requireLake(store);
+	await requirePredicate(options, session.dataset);
+	await store.requireLake();
 	return await withQueue(context, async (queue) => {
 		const lakeId = await claimLake(store);
 		const changed = await queue.setSchedule(cron, tz, { format: JOB_FORMAT, schedule: name, lake_id: lakeId, request });

@@ -1,8 +1,9 @@
 import { allShards } from "../../../pipelines/dataset.js";
+import { tableFile } from "../../../pipelines/lake/paths.js";
 import { claimedSnapshot } from "../../../pipelines/lake/publish.js";
+import { readReceipts } from "../../../pipelines/lake/receipt.js";
 import { readLatestSnapshot } from "../../../pipelines/lake/snapshot.js";
 import { orDamage, readFirstKept } from "../../../pipelines/lake/vacuum-records.js";
-import { receiptsOf } from "../../../pipelines/mirror/plan/plan-mirror.js";
 import { wholeSnapshots } from "../../../pipelines/vacuum/survey.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Receipt, Snapshot } from "../../../schemas/records.js";
@@ -90,14 +91,13 @@ async function readLake(context: CommandContext<Options>): Promise<LakeStatus> {
 	const missing = allShards(dataset).filter((shard) => !present.has(shard));
 	const { counts } = latest.snapshot;
 	say(`${options.lake}: snapshot ${latest.snapshot.number}, subset ${latest.snapshot.subset}`);
-	say(
-		`${countedText(counts.shards, "shard")}, ${countedText(counts.rows_published, "image")} ` +
-			`(${sizeText(counts.objects_bytes)}), ${countedText(counts.prompts, "prompt")}, ${countedText(counts.pairs, "pair")}`,
-	);
+	const own = dataset.tables.list.map(({ name }) => countedText(counts[name] ?? 0, name.replace(/s$/, "")));
+	const images = `${countedText(counts.rows_published, "image")} (${sizeText(counts.objects_bytes)})`;
+	say([countedText(counts.shards, "shard"), images, ...own].join(", "));
 	const receipts = await selectedReceipts(store, latest.snapshot);
 	const selection = selectionText(latest.snapshot, receipts);
 	if (selection) say(selection);
-	const where = counts.rows_rejected > 0 ? `: see ${placeText(options.lake, "tables/quarantine")}` : "";
+	const where = counts.rows_rejected > 0 ? `: see ${placeText(options.lake, tableFile.tableFolder("quarantine"))}` : "";
 	say(`${countedText(counts.rows_rejected, "row")} rejected${where}\n`);
 	const rows = snapshots.map(({ snapshot }) => [
 		`${snapshot.number}`,
@@ -156,5 +156,5 @@ async function readLake(context: CommandContext<Options>): Promise<LakeStatus> {
 async function selectedReceipts(store: LakeStore, { settings, shards }: Snapshot): Promise<Receipt[]> {
 	if (settings.where === null) return [];
 	const paths = shards.map(({ receipt }) => receipt);
-	return [...(await receiptsOf(store, paths)).values()];
+	return [...(await readReceipts(store, paths)).values()];
 }

@@ -1,5 +1,5 @@
+import { KINDS } from "../../../pipelines/lake/kinds.js";
 import { workFolder } from "../../../pipelines/scratch/work-folder.js";
-import { KINDS } from "../../../pipelines/vacuum/kinds.js";
 import { planVacuum, runVacuum, type Tally, type VacuumReport } from "../../../pipelines/vacuum/vacuum.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { CommandContext, CommandResult } from "../../command-line/command.js";

@@ -30,6 +30,7 @@ export async function verify(context: CommandContext<Options>): Promise<CommandR
 		}
 		const staged = join(work, "staged");
 		const tools = {
+			dataset: session.dataset,
 			store: session.store,
 			tables: await session.tables(),
 			images: options.deep ? await session.images(staged) : null,

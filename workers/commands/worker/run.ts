@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
+import { sweepParts } from "../../../pipelines/fetch/parts.js";
 import { PIPELINE_VERSION } from "../../../pipelines/mirror/plan/work-id.js";
 import type { Progress } from "../../../pipelines/ports/run.js";
-import { sweepParts } from "../../../pipelines/scratch/part-owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { aborted } from "../../abortable.js";
 import type { CommandContext, CommandResult } from "../../command-line/command.js";

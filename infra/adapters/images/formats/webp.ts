@@ -6,29 +6,15 @@
  */
 
 import type { ImageFinding } from "../../../../pipelines/ports/images.js";
-
-export const MAX_PIXELS = 64_000_000;
-export const MAX_BYTES = 64 * 1024 * 1024;
-
-export interface Structure {
-	width: number;
-	height: number;
-	/** Length of the RIFF container; what follows is no part of the picture. */
-	riffBytes: number;
-	/** The payload of the picture's chunk. */
-	picture: { start: number; bytes: number };
-	lossless: boolean;
-	/**
-	 * Whether the file is of the one plain form that every decoder reads alike: `VP8L` alone, or `VP8X` with the same
-	 * size and the same word about alpha, then `VP8L`, with nothing but colour profile, Exif and XMP around it.
-	 */
-	plain: boolean;
-	/** Of a plain file: whether it says that it has alpha. */
-	alpha: boolean;
-	warnings: ImageFinding[];
-}
-
-export type Verdict = { ok: true; structure: Structure } | { ok: false; reject: ImageFinding };
+import {
+	MAX_BYTES,
+	MAX_PIXELS,
+	rejected,
+	type Structure,
+	tooManyPixels,
+	undecodable,
+	type Verdict,
+} from "./structure.js";
 
 interface Chunk {
 	id: string;
@@ -49,14 +35,6 @@ const KNOWN_FLAGS = 0x3e;
 const METADATA = new Set(["ICCP", "EXIF", "XMP "]);
 const PICTURE = new Set(["VP8 ", "VP8L"]);
 
-function rejected(code: ImageFinding["code"], detail: string): Verdict {
-	return { ok: false, reject: { code, detail } };
-}
-
-function undecodable(detail: string): Verdict {
-	return rejected("IMAGE_UNDECODABLE", detail);
-}
-
 function tag(content: Buffer, at: number): string {
 	return content.toString("latin1", at, at + 4);
 }
@@ -65,7 +43,7 @@ function tag(content: Buffer, at: number): string {
  * Judges `content`, in the contract's order: empty, not WebP, too large, truncated, animated, undecodable. `bytes` is
  * the file's full length where `content` is only its head (allowed for files over MAX_BYTES, which are rejected anyway).
  */
-export function examine(content: Buffer, bytes: number = content.length): Verdict {
+export function examineWebp(content: Buffer, bytes: number = content.length): Verdict {
 	if (bytes === 0) return rejected("IMAGE_EMPTY", "The file has no bytes.");
 	if (bytes < 12) return rejected("IMAGE_NOT_WEBP", `The file has ${bytes} bytes; a WebP header alone has 12.`);
 	if (tag(content, 0) !== "RIFF" || tag(content, 8) !== "WEBP") {
@@ -77,10 +55,7 @@ export function examine(content: Buffer, bytes: number = content.length): Verdic
 	const end = Math.min(claimed, bytes);
 	const canvas = headerSize(content, end);
 	if (canvas !== null && canvas.width * canvas.height > MAX_PIXELS) {
-		return rejected(
-			"IMAGE_TOO_LARGE",
-			`The picture is ${canvas.width}×${canvas.height}; the limit is ${MAX_PIXELS} pixels.`,
-		);
+		return tooManyPixels(canvas);
 	}
 	if (claimed > bytes) {
 		return rejected("IMAGE_TRUNCATED", `The RIFF header claims ${claimed} bytes, the file has ${bytes}.`);
@@ -192,5 +167,5 @@ function describe(content: Buffer, end: number, chunks: Chunk[], picture: Chunk,
 		const detail = `${content.length - end} bytes follow the RIFF container of ${end} bytes.`;
 		warnings.push({ code: "IMAGE_TRAILING_BYTES", detail });
 	}
-	return { ...size, riffBytes: end, picture, lossless, alpha, plain: lossless && plainHeader, warnings };
+	return { ...size, bytes: end, picture, alpha, plain: lossless && plainHeader, warnings };
 }

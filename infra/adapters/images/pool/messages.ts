@@ -1,12 +1,13 @@
 /** What the pool, the image host and its threads say to each other: plain values, never pixels or image bytes. */
 
 import type { ImageResult, ImageTask } from "../../../../pipelines/ports/images.js";
+import type { StagePlace } from "../../../../pipelines/ports/store.js";
 import type { ErrorCode } from "../../../../schemas/codes.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import type { Settings } from "../../../../schemas/settings.js";
 
-/** Where objects are staged: in a lake's folder, or on the scratch disk for a lake elsewhere. Null where nothing is ever kept. */
-export type StageOptions = { kind: "folder" | "scratch"; folder: string } | null;
+/** Where objects are staged. Null where nothing is ever kept. */
+export type StageOptions = StagePlace | null;
 
 export interface HostOptions {
 	threads: number;

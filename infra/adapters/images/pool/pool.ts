@@ -12,6 +12,8 @@ export interface ImagePoolOptions {
 	threads?: number;
 	/** Where the objects of good images are staged; null where nothing is kept. */
 	stage: StageOptions;
+	/** Called before an image is sent that is staged. */
+	beginStaging?: () => void;
 	/** Memory for pixels, over all threads. Default 320 MB. */
 	budgetBytes?: number;
 	/** Told of every host that is ready, and of every one that died. */
@@ -79,6 +81,7 @@ class Pool implements ImagePool {
 		return new Promise((resolve, reject) => {
 			if (signal.aborted) return reject(signal.reason);
 			if (this.#closed) return reject(new LakeError("INTERNAL", "An image was sent to a pool that is closed."));
+			this.#options.beginStaging?.();
 			this.#lastId += 1;
 			const ticket: Ticket = { id: this.#lastId, task, settings, careful: false, convicted: false, kills: 0, settle };
 			const cancel = this.#aborts.on(signal, () => {

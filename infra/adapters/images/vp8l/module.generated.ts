@@ -1,6 +1,5 @@
 /**
- * The sources in this folder as a WebAssembly module, base64. Written by `node infra/scripts/write-picture-module.js`; a test
- * holds it against them.
+ * The sources in this folder as a WebAssembly module, base64. Written by `make decoder`; a test holds it against them.
  */
 export const PICTURE_MODULE =
 	"AGFzbQEAAAABTQxgAX8Bf2ACf38Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f38Bf2AEf39/fwBgAn5/AX9gAABgBn9/f39/fwF/YAN/" +

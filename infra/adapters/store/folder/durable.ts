@@ -1,5 +1,6 @@
 import { mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { each } from "../../../../pipelines/each.js";
 import { systemCode } from "../../../../schemas/errors.js";
 
 /** What makes a file survive a power cut: its content synced, then the folder that names it. */
@@ -37,24 +38,6 @@ export async function writeSynced(path: string, content: Buffer): Promise<void> 
 	}
 }
 
-/** Runs `work` on every item, at most `width` at once. The first failure stops the rest and is thrown. */
-export async function eachOf<T>(items: Iterable<T>, width: number, work: (item: T) => Promise<void>): Promise<void> {
-	const queue = items[Symbol.iterator]();
-	let failed = false;
-	const lane = async () => {
-		for (let next = queue.next(); !next.done && !failed; next = queue.next()) {
-			try {
-				await work(next.value);
-			} catch (error) {
-				failed = true;
-				throw error;
-			}
-		}
-	};
-	const results = await Promise.allSettled(Array.from({ length: width }, lane));
-	for (const result of results) if (result.status === "rejected") throw result.reason;
-}
-
 /** Syncs run at once: each waits for the disk, and 16 of them were as quick as more. */
 export const SYNC_WIDTH = 16;
 
@@ -80,10 +63,10 @@ export class DurableFolders {
 			for (let at = folder; at !== this.#root && !this.#known.has(at); at = dirname(at)) chain.add(at);
 		}
 		if (!this.#known.has(this.#root)) await this.#ensureRoot();
-		await eachOf(missing, SYNC_WIDTH, async (folder) => {
+		await each(missing, SYNC_WIDTH, async (folder) => {
 			await mkdir(folder, { recursive: true });
 		});
-		await eachOf(new Set([...chain].map((folder) => dirname(folder))), SYNC_WIDTH, syncFolder);
+		await each(new Set([...chain].map((folder) => dirname(folder))), SYNC_WIDTH, syncFolder);
 		for (const folder of chain) this.#known.add(folder);
 	}
 

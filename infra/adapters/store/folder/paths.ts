@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { isDiskFull } from "../../../../pipelines/scratch/disk.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
 
 /** Paths and errors of a lake in a folder. */
@@ -29,14 +30,14 @@ export function storeError(error: unknown, folder: string, path: string): LakeEr
 	if (error instanceof LakeError) return error;
 	const code = systemCode(error);
 	const details = { path, cause: error };
+	if (isDiskFull(error)) {
+		return new LakeError("NO_SPACE", `The disk of the lake ${folder} has no space left for ${path}.`, details);
+	}
 	switch (code) {
 		case "EACCES":
 		case "EPERM":
 		case "EROFS":
 			return new LakeError("LAKE_UNWRITABLE", `The lake ${folder} refuses access to ${path} (${code}).`, details);
-		case "ENOSPC":
-		case "EDQUOT":
-			return new LakeError("NO_SPACE", `The disk of the lake ${folder} has no space left for ${path}.`, details);
 		case "ENOTDIR":
 		case "EEXIST":
 			return new LakeError(

@@ -1,8 +1,10 @@
-import { mkdir, open, readdir, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { PRIVATE, privateFile } from "../../../../pipelines/lake/paths.js";
 import type { TryRoom } from "../../../../pipelines/ports/store.js";
+import { nearestFolder } from "../../../../pipelines/scratch/disk.js";
+import { dropMark, holdMark } from "../../../../pipelines/scratch/marks.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
-import { systemCode } from "../../../../schemas/errors.js";
 import { storeError } from "./paths.js";
 import { openFolderStore } from "./store.js";
 
@@ -15,27 +17,20 @@ export async function openFolderRoom(lake: string): Promise<TryRoom> {
 	try {
 		const parent = await nearestFolder(root);
 		const folder =
-			parent === root ? join(root, ".irlake/tmp", `${ownerId()}.0`) : join(parent, `.irlake-doctor-${ownerId()}`);
+			parent === root ? join(root, privateFile.aside(ownerId(), 0)) : join(parent, `${PRIVATE}-doctor-${ownerId()}`);
 		const first = await mkdir(folder, { recursive: true });
+		if (parent === root) holdMark(join(root, PRIVATE));
 		return {
 			folder,
 			open: async () => openFolderStore(join(folder, "store")),
 			now: () => timeOf(folder),
-			remove: () => remove(folder, first ?? folder),
+			remove: async () => {
+				await dropMark(join(root, PRIVATE));
+				await remove(folder, first ?? folder);
+			},
 		};
 	} catch (error) {
-		throw storeError(error, root, ".irlake");
-	}
-}
-
-async function nearestFolder(path: string): Promise<string> {
-	for (let at = path; ; at = dirname(at)) {
-		try {
-			await readdir(at);
-			return at;
-		} catch (error) {
-			if (systemCode(error) !== "ENOENT" || at === dirname(at)) throw error;
-		}
+		throw storeError(error, root, PRIVATE);
 	}
 }
 

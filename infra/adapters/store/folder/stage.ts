@@ -10,7 +10,7 @@ import { checkPath, storeError } from "./paths.js";
 let partCount = 0;
 
 /**
- * Stages objects in a FolderStore's `stageFolder`, from any thread or process.
+ * Stages objects in a folder store's `stage`, from any thread or process.
  *
  * Each object is synced here, not in a batch later. Measured on ext4 with objects of 300 KB, two under way: a file
  * written without a sync took 0.4 ms, with one 0.9 ms; written first and synced later, 16 at once, 0.8 to 0.9 ms in all.
@@ -22,7 +22,7 @@ export class FolderStage implements ObjectStage {
 	/** For messages. */
 	readonly #lake: string;
 
-	/** `stageFolder` is a FolderStore's: `<lake>/.irlake/staged/<owner>`. */
+	/** `stageFolder` is a folder store's: `<lake>/.irlake/staged/<owner>`. */
 	constructor(stageFolder: string) {
 		this.#folder = stageFolder;
 		this.#lake = resolve(stageFolder, "../../..");

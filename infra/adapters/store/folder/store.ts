@@ -2,25 +2,20 @@ import { readFileSync, renameSync } from "node:fs";
 import { copyFile, link, open, readdir, readFile, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
-import type { LakeFile, Store } from "../../../../pipelines/ports/store.js";
-import { ownerId, ownerState } from "../../../../pipelines/scratch/owner.js";
+import { each } from "../../../../pipelines/each.js";
+import { objectFile, PRIVATE, privateFile } from "../../../../pipelines/lake/paths.js";
+import type { LakeFile, LakePlace, StagePlace, Store } from "../../../../pipelines/ports/store.js";
+import { diskOf } from "../../../../pipelines/scratch/disk.js";
+import { holdMark, ownerLives, sweepMarks } from "../../../../pipelines/scratch/marks.js";
+import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
-import { DurableFolders, eachOf, SYNC_WIDTH, syncFile, syncFolder, writeSynced } from "./durable.js";
+import { DurableFolders, SYNC_WIDTH, syncFile, syncFolder, writeSynced } from "./durable.js";
 import { inFolder, isAbsent, storeError } from "./paths.js";
+import { requireLake } from "./require-lake.js";
 
-const PRIVATE = ".irlake";
-const ASIDE = `${PRIVATE}/tmp`;
-const STAGED = `${PRIVATE}/staged`;
-/** Files of another machine's process are left alone for this long after they last changed. */
-const ELSEWHERE_MS = 7 * 24 * 3600 * 1000;
+const { asideFolder: ASIDE, stagedFolders: STAGED } = privateFile;
 /** What link() answers where hard links cannot be had. */
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]);
-
-export interface FolderStore extends Store {
-	readonly kind: "folder";
-	/** Absolute path of the folder where this process's image threads stage objects; it need not exist. */
-	readonly stageFolder: string;
-}
 
 /**
  * A lake in a folder, which is made at the first write. Everything is made aside, synced, then named by link()
@@ -28,17 +23,16 @@ export interface FolderStore extends Store {
  *
  * Throws LAKE_UNWRITABLE (no access, or a failing disk), NO_SPACE, LAKE_UNSUPPORTED (no hard links), INTERNAL (a path outside the lake).
  */
-export function openFolderStore(folder: string): FolderStore {
+export function openFolderStore(folder: string): Store & LakePlace {
 	return new Folder(folder);
 }
 
 /** Numbers the files made aside in this process, over all its stores. */
 let asideCount = 0;
 
-class Folder implements FolderStore {
-	readonly kind = "folder";
+class Folder implements Store, LakePlace {
 	readonly name: string;
-	readonly stageFolder: string;
+	readonly stage: StagePlace;
 	readonly #root: string;
 	readonly #folders: DurableFolders;
 
@@ -46,7 +40,26 @@ class Folder implements FolderStore {
 		this.name = folder;
 		this.#root = resolve(folder);
 		this.#folders = new DurableFolders(this.#root);
-		this.stageFolder = join(this.#root, STAGED, ownerId());
+		this.stage = { kind: "folder", folder: join(this.#root, privateFile.stagedFolder(ownerId())) };
+	}
+
+	requireLake(): Promise<void> {
+		return requireLake(this.name);
+	}
+
+	/** Hard links are tried out by each write. */
+	async prepareWrites(): Promise<void> {}
+
+	async freeBytes(): Promise<number> {
+		return (await diskOf(this.#root)).free;
+	}
+
+	beginStaging(): void {
+		try {
+			holdMark(join(this.#root, PRIVATE));
+		} catch (error) {
+			throw storeError(error, this.name, PRIVATE);
+		}
 	}
 
 	get(path: string): Promise<Buffer | null> {
@@ -138,24 +151,21 @@ class Folder implements FolderStore {
 	 * synced. Throws LAKE_DAMAGED where an object is neither staged nor in place.
 	 */
 	async publishObjects(staged: string[]): Promise<void> {
-		await this.#guard("objects", async () => {
+		await this.#guard(objectFile.folder, async () => {
 			const files = new Map(staged.map((key) => [key, inFolder(this.#root, key)]));
 			const folders = new Set([...files.values()].map((file) => dirname(file)));
 			await this.#folders.ensure(folders);
-			await eachOf(files, SYNC_WIDTH, ([key, file]) => this.#guard(key, () => this.#publishObject(key, file)));
-			await eachOf(folders, SYNC_WIDTH, syncFolder);
+			await each(files, SYNC_WIDTH, ([key, file]) => this.#guard(key, () => this.#publishObject(key, file)));
+			await each(folders, SYNC_WIDTH, syncFolder);
 		});
 	}
 
 	async dropStaged(): Promise<void> {
 		await this.#guard(STAGED, async () => {
-			await rm(this.stageFolder, { recursive: true, force: true });
-			for (const name of await namesIn(join(this.#root, STAGED))) {
-				await dropLeftOver(join(this.#root, STAGED, name), name);
-			}
-			for (const name of await namesIn(join(this.#root, ASIDE))) {
-				await dropLeftOver(join(this.#root, ASIDE, name), name.replace(/\.\d+$/, ""));
-			}
+			await rm(this.stage.folder, { recursive: true, force: true });
+			const own = join(this.#root, PRIVATE);
+			for (const folder of [STAGED, ASIDE]) await dropLeftOvers(join(this.#root, folder), own);
+			await sweepMarks(own);
 		});
 	}
 
@@ -167,7 +177,7 @@ class Folder implements FolderStore {
 		);
 		const folders = new Set(files.map(([, file]) => dirname(file)));
 		await this.#guard(paths[0] ?? "", () =>
-			eachOf(folders, SYNC_WIDTH, (folder) => syncFolder(folder).catch(ignoreAbsent)),
+			each(folders, SYNC_WIDTH, (folder) => syncFolder(folder).catch(ignoreAbsent)),
 		);
 		for (const result of removed) if (result.status === "rejected") throw result.reason;
 	}
@@ -191,7 +201,7 @@ class Folder implements FolderStore {
 	}
 
 	async #publishObject(key: string, file: string): Promise<void> {
-		const staged = join(this.stageFolder, basename(key));
+		const staged = join(this.stage.folder, basename(key));
 		try {
 			await rename(staged, file);
 		} catch (error) {
@@ -223,9 +233,12 @@ class Folder implements FolderStore {
 	/** `make` fills a path that nobody else has, then `use` takes it; what is left there is removed. */
 	async #withAside<T>(make: (aside: string) => Promise<void>, use: (aside: string) => Promise<T>): Promise<T> {
 		asideCount += 1;
-		const aside = join(this.#root, ASIDE, `${ownerId()}.${asideCount}`);
+		const aside = join(this.#root, privateFile.aside(ownerId(), asideCount));
 		try {
-			await this.#intoFolder(aside, () => make(aside));
+			await this.#intoFolder(aside, () => {
+				holdMark(join(this.#root, PRIVATE));
+				return make(aside);
+			});
 			return await use(aside);
 		} finally {
 			await rm(aside, { force: true });
@@ -307,17 +320,13 @@ async function linkOnce(aside: string, file: string, path: string): Promise<bool
 	}
 }
 
-export async function namesIn(folder: string): Promise<string[]> {
-	return (await readdir(folder).catch(nullIfAbsent)) ?? [];
-}
-
-/** Removes what a dead process left, and what one of another machine has not touched for long. */
-export async function dropLeftOver(path: string, owner: string): Promise<void> {
-	const state = ownerState(owner);
-	if (state === "alive") return;
-	if (state === "elsewhere") {
-		const about = await stat(path).catch(nullIfAbsent);
-		if (about === null || Date.now() - about.mtimeMs < ELSEWHERE_MS) return;
+/**
+ * Removes from a folder, whose names begin with their owners' ids, what dead processes left.
+ * @param root where the owners keep their marks
+ */
+export async function dropLeftOvers(folder: string, root: string): Promise<void> {
+	for (const name of (await readdir(folder).catch(nullIfAbsent)) ?? []) {
+		const path = join(folder, name);
+		if (!(await ownerLives(root, privateFile.asideOwner(name), path))) await rm(path, { recursive: true, force: true });
 	}
-	await rm(path, { recursive: true, force: true });
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { DeleteObjectCommand } from "@aws-sdk/client-s3";
+import { privateFile } from "../../../../pipelines/lake/paths.js";
 import { type Bucket, checksumOf } from "./bucket.js";
 import { isRefusedCondition, isUnknownCondition } from "./errors.js";
 
@@ -12,7 +13,7 @@ const WRONG_ETAG = '"00000000000000000000000000000000"';
  * a race passes; see docs/s3.md for those known.
  */
 export async function conditionsWork(bucket: Bucket): Promise<boolean> {
-	const path = `.irlake/probe-${randomUUID()}`;
+	const path = privateFile.probe(randomUUID());
 	try {
 		const race = await Promise.all(["one", "two"].map((text) => tryPut(bucket, path, text, { IfNoneMatch: "*" })));
 		const won = race.filter((outcome) => outcome === "stored").length;

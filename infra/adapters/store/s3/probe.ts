@@ -1,5 +1,6 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import { DeleteObjectCommand } from "@aws-sdk/client-s3";
+import { privateFile } from "../../../../pipelines/lake/paths.js";
 import type { TryRoom } from "../../../../pipelines/ports/store.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { Bucket } from "./bucket.js";
@@ -12,7 +13,7 @@ import { openS3Store, type S3StoreOptions } from "./store.js";
  * race shows what comes of it. `remove` goes on after an interruption, and leaves behind what may not be deleted.
  */
 export async function openS3Room(options: S3StoreOptions): Promise<TryRoom> {
-	const prefix = [options.prefix, `.irlake/doctor-${ownerId()}`].filter((part) => part !== "").join("/");
+	const prefix = [options.prefix, privateFile.doctorFolder(ownerId())].filter((part) => part !== "").join("/");
 	const { client, endpoint } = await openClient(options.env);
 	const place = { store: `s3://${options.bucket}/${prefix}`, bucket: options.bucket, endpoint };
 	const calls = new Calls(client, place, { ...options, signal: new AbortController().signal });

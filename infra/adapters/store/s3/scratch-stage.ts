@@ -2,6 +2,7 @@ import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { threadId } from "node:worker_threads";
 import type { ObjectStage } from "../../../../pipelines/ports/store.js";
+import { isDiskFull } from "../../../../pipelines/scratch/disk.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
 import { checkPath } from "../folder/paths.js";
 
@@ -47,7 +48,7 @@ export class ScratchStage implements ObjectStage {
 function stageError(cause: unknown, folder: string): LakeError {
 	const code = systemCode(cause);
 	const details = { path: folder, cause };
-	if (code === "ENOSPC" || code === "EDQUOT") {
+	if (isDiskFull(cause)) {
 		return new LakeError("NO_SPACE", `The scratch disk has no space left for objects in ${folder}.`, details);
 	}
 	const hint = "Check the folder and its disk, or give another --scratch; then run again.";

@@ -2,14 +2,16 @@ import { statSync, unlinkSync } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Readable } from "node:stream";
+import { each } from "../../../../pipelines/each.js";
+import { LATEST, objectFile, PRIVATE } from "../../../../pipelines/lake/paths.js";
 import type { Clock, Progress } from "../../../../pipelines/ports/run.js";
-import type { LakeFile, Store } from "../../../../pipelines/ports/store.js";
+import type { LakeFile, LakePlace, StagePlace, Store } from "../../../../pipelines/ports/store.js";
 import type { RetryPolicy } from "../../../../pipelines/retry.js";
+import { holdMark } from "../../../../pipelines/scratch/marks.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
-import { eachOf } from "../folder/durable.js";
 import { checkPath } from "../folder/paths.js";
-import { dropLeftOver, namesIn } from "../folder/store.js";
+import { dropLeftOvers } from "../folder/store.js";
 import { Bucket, checksumOf, type Encryption } from "./bucket.js";
 import { openClient } from "./client.js";
 import { conditionsWork } from "./conditions.js";
@@ -19,7 +21,6 @@ import { readObject } from "./read.js";
 import { Calls } from "./requests.js";
 import { PART_BYTES, Uploads } from "./uploads.js";
 
-const PRIVATE = ".irlake/";
 /** Objects under way at once, for each shard being published. */
 const OBJECTS_AT_ONCE = 32;
 /** As many as S3 takes. */
@@ -42,16 +43,6 @@ export interface S3StoreOptions {
 	note: Progress["note"];
 }
 
-export interface S3Store extends Store {
-	readonly kind: "s3";
-	/** Absolute path of the folder where this process's image threads stage objects; it need not exist. */
-	readonly stageFolder: string;
-	/** Throws LAKE_NOT_FOUND (no bucket), LAKE_UNWRITABLE (no access), LAKE_NOT_A_LAKE (other files are there). */
-	requireLake(): Promise<void>;
-	/** Tries the server's conditional writes out, once; throws LAKE_UNSUPPORTED. Every write waits for it too. */
-	prepareWrites(): Promise<void>;
-}
-
 /**
  * A lake in an S3 bucket, at Amazon or any compatible server. Objects and parquet are put without condition, since their
  * names are their content's; records by `If-None-Match` and `If-Match`. A lost answer is settled by reading back.
@@ -59,7 +50,7 @@ export interface S3Store extends Store {
  * Throws LAKE_NOT_FOUND (no bucket), LAKE_UNWRITABLE (refused), LAKE_UNAVAILABLE (no answer, again and again),
  * LAKE_UNSUPPORTED (no conditional writes), NO_SPACE, INTERNAL (a path outside the lake), and the signal's reason.
  */
-export async function openS3Store(options: S3StoreOptions): Promise<S3Store> {
+export async function openS3Store(options: S3StoreOptions): Promise<Store & LakePlace> {
 	const bucket = await openBucket(options);
 	return new InBucket(bucket.calls.place.store, bucket, options);
 }
@@ -72,10 +63,9 @@ export async function openBucket(options: S3StoreOptions): Promise<Bucket> {
 	return new Bucket(new Calls(client, { store, bucket, endpoint }, options), bucket, prefix, options.encryption);
 }
 
-class InBucket implements S3Store {
-	readonly kind = "s3";
+class InBucket implements Store, LakePlace {
 	readonly name: string;
-	readonly stageFolder: string;
+	readonly stage: StagePlace;
 	readonly #bucket: Bucket;
 	readonly #calls: Calls;
 	readonly #uploads: Uploads;
@@ -88,17 +78,22 @@ class InBucket implements S3Store {
 
 	constructor(name: string, bucket: Bucket, options: S3StoreOptions) {
 		this.name = name;
-		this.stageFolder = join(options.scratch, "staged", ownerId());
+		this.stage = { kind: "scratch", folder: join(options.scratch, "staged", ownerId()) };
 		this.#bucket = bucket;
 		this.#calls = bucket.calls;
 		this.#uploads = new Uploads(bucket, options.note);
 		this.#options = options;
 	}
 
+	beginStaging(): void {
+		holdMark(this.#options.scratch);
+	}
+
+	/** Throws LAKE_NOT_FOUND (no bucket) as well. */
 	async requireLake(): Promise<void> {
 		await this.#calls.guard("", async () => {
-			if ((await this.#bucket.get("latest.json")) !== null) return;
-			if (!(await this.#hasAny("")) || (await this.#hasAny(".irlake"))) return;
+			if ((await this.#bucket.get(LATEST)) !== null) return;
+			if (!(await this.#hasAny("")) || (await this.#hasAny(PRIVATE))) return;
 			const hint = "Give --lake an empty or new prefix.";
 			throw new LakeError("LAKE_NOT_A_LAKE", `${this.name} holds other files and is no lake.`, {
 				path: this.name,
@@ -107,8 +102,13 @@ class InBucket implements S3Store {
 		});
 	}
 
+	/** Tries the server's conditional writes out, once. Every write waits for it too. */
 	async prepareWrites(): Promise<void> {
 		await this.#conditional();
+	}
+
+	async freeBytes(): Promise<null> {
+		return null;
 	}
 
 	get(path: string): Promise<Buffer | null> {
@@ -134,7 +134,7 @@ class InBucket implements S3Store {
 		for (;;) {
 			const page = await this.#calls.guard(folder, () => pages.next());
 			if (page.done) return;
-			for (const file of page.value) if (folder !== "" || !file.path.startsWith(PRIVATE)) yield file;
+			for (const file of page.value) if (folder !== "" || !file.path.startsWith(`${PRIVATE}/`)) yield file;
 		}
 	}
 
@@ -179,11 +179,11 @@ class InBucket implements S3Store {
 
 	async publishObjects(staged: string[]): Promise<void> {
 		for (const key of staged) checkPath(key);
-		await this.#calls.guard("objects", async () => {
+		await this.#calls.guard(objectFile.folder, async () => {
 			await this.#conditional();
 			this.#index ??= this.#listObjects();
 			const index = await this.#index;
-			await eachOf(new Set(staged), OBJECTS_AT_ONCE, (key) =>
+			await each(new Set(staged), OBJECTS_AT_ONCE, (key) =>
 				this.#calls.guard(key, () => this.#publishObject(key, index)),
 			);
 		});
@@ -192,9 +192,9 @@ class InBucket implements S3Store {
 	async dropStaged(): Promise<void> {
 		// The next run of a long-lived process lists anew: a vacuum may have come between.
 		this.#index = null;
-		await rm(this.stageFolder, { recursive: true, force: true });
-		const staged = join(this.#options.scratch, "staged");
-		for (const owner of await namesIn(staged)) await dropLeftOver(join(staged, owner), owner);
+		await rm(this.stage.folder, { recursive: true, force: true });
+		const { scratch } = this.#options;
+		await dropLeftOvers(join(scratch, "staged"), scratch);
 		// Where nothing was written, nothing is changed.
 		if (this.#conditions !== null) await this.#calls.guard("", () => this.#uploads.sweepStale());
 	}
@@ -220,7 +220,7 @@ class InBucket implements S3Store {
 
 	/** One staged object, unless the lake has it. What another shard of this process has published meanwhile is no longer staged. */
 	async #publishObject(key: string, index: ObjectIndex): Promise<void> {
-		const file = join(this.stageFolder, basename(key));
+		const file = join(this.stage.folder, basename(key));
 		try {
 			const { size } = statSync(file);
 			if (index.size(key) !== size) {
@@ -237,7 +237,8 @@ class InBucket implements S3Store {
 
 	async #listObjects(): Promise<ObjectIndex> {
 		const index = new ObjectIndex();
-		for await (const page of this.#bucket.list("objects")) for (const { path, bytes } of page) index.add(path, bytes);
+		for await (const page of this.#bucket.list(objectFile.folder))
+			for (const { path, bytes } of page) index.add(path, bytes);
 		return index;
 	}
 

@@ -1,10 +1,14 @@
 import type { ExportedFile, ExportRecord } from "../../../../schemas/export.js";
-import { type Snapshot, SPLITS, type Split } from "../../../../schemas/records.js";
+import type { Snapshot } from "../../../../schemas/records.js";
 import type { Settings } from "../../../../schemas/settings.js";
-import { type Dataset, shardParts } from "../../../dataset.js";
+import { shardParts } from "../../../dataset.js";
+import { layout } from "../layout.js";
 import { featureLines, type Kind, type PairMode } from "./hf-columns.js";
 
 /** The card of a dataset on the Hub: YAML that tells its readers what each configuration consists of, and a page. */
+
+const REPO = "zai-org/ImageRewardDB";
+const SPLITS = layout.splits.map(({ name }) => name);
 
 /** A parquet file of the export. */
 export interface HfFile {
@@ -18,7 +22,6 @@ export interface HfFile {
 type ToldKind = Pick<Kind<never>, "folder" | "suffix" | "columns">;
 
 export interface CardContent {
-	dataset: Dataset;
 	snapshot: Snapshot;
 	pairs: PairMode;
 	sizes: string[];
@@ -30,7 +33,7 @@ export interface CardContent {
 interface Config {
 	name: string;
 	kind: ToldKind;
-	splits: { split: Split; files: HfFile[]; rows: number }[];
+	splits: { split: string; files: HfFile[]; rows: number }[];
 }
 
 export function cardText(content: CardContent): string {
@@ -50,12 +53,12 @@ export function cardText(content: CardContent): string {
 }
 
 /** Every size plain, `_group` and `_pair`: the size's train shards, and the other splits whole. Splits and configurations without rows are left out. */
-function configsOf({ dataset, sizes, kinds, files }: CardContent): Config[] {
+function configsOf({ sizes, kinds, files }: CardContent): Config[] {
 	const all = sizes.flatMap((size) =>
 		kinds.map((kind) => {
 			const own = files.filter(({ folder, shard }) => {
 				const { split, number } = shardParts(shard);
-				return folder === kind.folder && (split !== "train" || number <= (dataset.subsets[size] ?? 0));
+				return folder === kind.folder && number <= (layout.subsets[size]?.[split] ?? 0);
 			});
 			const splits = SPLITS.map((split) => {
 				const chosen = own.filter(({ shard }) => shardParts(shard).split === split);
@@ -84,7 +87,7 @@ function headLines({ counts }: CardContent): string[] {
 		"size_categories:",
 		`- ${size}`,
 		"source_datasets:",
-		"- zai-org/ImageRewardDB",
+		`- ${REPO}`,
 	];
 }
 
@@ -119,17 +122,17 @@ function infoLines({ name, kind, splits }: Config): string[] {
 	];
 }
 
-function pageText({ dataset, snapshot, pairs, counts }: CardContent, configs: Config[], fallback: string): string {
+function pageText({ snapshot, pairs, counts }: CardContent, configs: Config[], fallback: string): string {
 	const { uri, commit } = snapshot.source;
 	// Where a downloaded copy lay on somebody's disk is nobody's business.
-	const from = uri.startsWith("file:") ? `a downloaded copy of \`${dataset.repo}\`` : `\`${uri}\``;
+	const from = uri.startsWith("file:") ? `a downloaded copy of \`${REPO}\`` : `\`${uri}\``;
 	const rows = configs.map(({ name, splits }) => {
-		const count = (split: Split): string => String(splits.find((one) => one.split === split)?.rows ?? 0);
+		const count = (split: string): string => String(splits.find((one) => one.split === split)?.rows ?? 0);
 		return `| \`${name}\` | ${SPLITS.map(count).join(" | ")} |`;
 	});
 	return `# ImageRewardDB
 
-Expert rankings of text-to-image generations: prompts, images, ranks and ratings, of ${dataset.repo} (Xu et al., 2023).
+Expert rankings of text-to-image generations: prompts, images, ranks and ratings, of ${REPO} (Xu et al., 2023).
 Every image was checked against its archive's checksum and decoded; rows whose image is broken are left out.
 ${selectionText(snapshot.settings)}
 Made from snapshot ${snapshot.number} of a lake that mirrors ${from}${commit === null ? "" : ` at commit \`${commit}\``}:
@@ -169,7 +172,7 @@ function selectionText({ where, where_mode }: Settings): string {
 }
 
 /** The two lines stand in a block of their own, so that they can be copied as they are. `repo` is this folder or repository. */
-function usageText(pairs: PairMode, fallback: string, split: Split): string {
+function usageText(pairs: PairMode, fallback: string, split: string): string {
 	const load = `\`\`\`python
 from datasets import load_dataset
 

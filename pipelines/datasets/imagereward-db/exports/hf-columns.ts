@@ -1,7 +1,7 @@
-import { ROW_COLUMNS, type RowColumn } from "../../../../schemas/row.js";
-import { fileNameOf, type ImageRow, type Prompt } from "../../../export/job.js";
-import type { ExportCell, ExportColumn } from "../../../ports/exports.js";
-import type { Pair } from "./prompts.js";
+import { fileNameOf } from "../../../export/job.js";
+import type { ExportCell, ExportColumn, ImageRow } from "../../../ports/exports.js";
+import { columns as rowColumns } from "../row.js";
+import type { Pair, Prompt, RewardImage } from "./pairs.js";
 
 /** Columns of a Hub dataset's configurations, in the order of the dataset's former loader, and their cells. */
 
@@ -13,7 +13,7 @@ export interface ImageCell {
 	image: ImageRow;
 }
 
-export type LazyCell = string | number | number[] | ImageCell | ImageCell[];
+export type LazyCell = string | number | null | number[] | ImageCell | ImageCell[];
 
 /** One kind of configuration: what its rows are. */
 export interface Kind<Row> {
@@ -26,21 +26,21 @@ export interface Kind<Row> {
 	images(row: Row): ImageRow[];
 }
 
-const TYPES = { image_path: "text", prompt_id: "text", prompt: "text", classification: "text" } as const;
+const TEXTS = new Set(["prompt_id", "prompt", "classification"]);
 
-function columnOf(name: RowColumn): ExportColumn {
-	return { name, type: name in TYPES ? "text" : "byte" };
+function columnOf(name: string): ExportColumn {
+	return { name, type: TEXTS.has(name) ? "text" : "byte" };
 }
 
-const ROW_FIELDS = ROW_COLUMNS.filter((name) => name !== "image_path");
+const ROW_FIELDS = rowColumns.map(({ name }) => name).filter((name) => name !== "image_path");
 const RANK_FIELDS = ["rank", "overall_rating", "image_text_alignment_rating", "fidelity_rating"] as const;
 const PROMPT_FIELDS = ["prompt_id", "prompt", "classification"] as const;
 
-export const ROWS: Kind<ImageRow> = {
+export const ROWS: Kind<RewardImage> = {
 	folder: "rows",
 	suffix: "",
 	columns: [{ name: "image", type: "image" }, ...ROW_FIELDS.map(columnOf)],
-	cells: (row) => [{ image: row }, ...ROW_FIELDS.map((name) => row[name])],
+	cells: (row) => [{ image: row }, ...ROW_FIELDS.map((name) => row[name] ?? null)],
 	images: (row) => [row],
 };
 
@@ -103,7 +103,7 @@ export const EMBEDDED_PAIRS: Kind<PlacedPair> = {
 /** The cell with its images read. */
 export async function loadCell(cell: LazyCell, bytesOf: (image: ImageRow) => Promise<Buffer>): Promise<ExportCell> {
 	const load = async ({ image }: ImageCell) => ({ bytes: await bytesOf(image), path: fileNameOf(image) });
-	if (typeof cell === "string" || typeof cell === "number") return cell;
+	if (cell === null || typeof cell === "string" || typeof cell === "number") return cell;
 	if (!Array.isArray(cell)) return load(cell);
 	if (cell.every((item) => typeof item === "number")) return cell;
 	return Promise.all((cell as ImageCell[]).map(load)); // an array is all of one kind
@@ -114,7 +114,11 @@ type Feature = { dtype: string } | { list: string };
 const FEATURES: Record<ExportColumn["type"], Feature> = {
 	text: { dtype: "string" },
 	byte: { dtype: "int8" },
+	integer: { dtype: "int32" },
 	long: { dtype: "int64" },
+	real: { dtype: "float32" },
+	double: { dtype: "float64" },
+	timestamp: { dtype: "timestamp[us, tz=UTC]" },
 	bytes: { list: "int8" },
 	image: { dtype: "image" },
 	images: { list: "image" },

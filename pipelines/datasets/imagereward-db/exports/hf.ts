@@ -1,10 +1,9 @@
 import { writeFile } from "node:fs/promises";
-import type { Snapshot, Split } from "../../../../schemas/records.js";
-import { type Dataset, shardParts } from "../../../dataset.js";
-import type { Exported, ExportJob, ImageRow, ShardRows } from "../../../export/job.js";
+import type { Snapshot } from "../../../../schemas/records.js";
+import { shardParts } from "../../../dataset.js";
 import { cutRows } from "../../../export/row-groups.js";
 import { writeParquet } from "../../../export/write-parquet.js";
-import type { ExportFiles } from "../../../ports/exports.js";
+import type { Exported, ExportFiles, ExportJob, ImageRow, ShardRows } from "../../../ports/exports.js";
 import { cardText, type HfFile } from "./hf-card.js";
 import {
 	EMBEDDED_PAIRS,
@@ -17,10 +16,9 @@ import {
 	type PlacedPair,
 	ROWS,
 } from "./hf-columns.js";
-import { countShard, pairsOf } from "./prompts.js";
+import { type Prompt, pairsOf, promptsOf, type RewardImage } from "./pairs.js";
 
 export interface HfWanted {
-	dataset: Dataset;
 	snapshot: Snapshot;
 	pairs: PairMode;
 	/** Sizes to offer, such as `1k`; the last is the default. */
@@ -33,26 +31,25 @@ export interface HfWanted {
  */
 export async function exportHf(job: ExportJob, files: ExportFiles, wanted: HfWanted): Promise<Exported> {
 	const pairs = wanted.pairs === "embed" ? EMBEDDED_PAIRS : NAMED_PAIRS;
-	const counts = { images: 0, prompts: 0, pairs: 0, ties: 0 };
 	const made: HfFile[] = [];
-	const before = new Map<Split, number>();
+	const before = new Map<string, number>();
 	for await (const shard of job.shards()) {
-		countShard(counts, shard);
 		const { split } = shardParts(shard.shard);
 		const first = before.get(split) ?? 0;
 		before.set(split, first + shard.rows.length);
-		made.push(...(await writeKind(job, files, shard.shard, ROWS, shard.rows)));
+		const prompts = promptsOf(shard.rows);
+		made.push(...(await writeKind(job, files, shard.shard, ROWS, shard.rows as RewardImage[])));
 		job.onImages(shard.rows.length);
-		made.push(...(await writeKind(job, files, shard.shard, GROUPS, shard.prompts)));
-		made.push(...(await writeKind(job, files, shard.shard, pairs, placedPairs(shard, first))));
+		made.push(...(await writeKind(job, files, shard.shard, GROUPS, prompts)));
+		made.push(...(await writeKind(job, files, shard.shard, pairs, placedPairs(shard, prompts, first))));
 	}
-	const card = cardText({ ...wanted, kinds: [ROWS, GROUPS, pairs], files: made, counts });
+	const card = cardText({ ...wanted, kinds: [ROWS, GROUPS, pairs], files: made, counts: job.counts });
 	const last = await job.file("README.md", (local) => writeFile(local, card));
-	return { counts, files: [...made.map(({ file }) => file), last], last };
+	return { files: [...made.map(({ file }) => file), last], last };
 }
 
 /** @param first how many rows of the split stand before this shard's */
-function placedPairs({ rows, prompts }: ShardRows, first: number): PlacedPair[] {
+function placedPairs({ rows }: ShardRows, prompts: Prompt[], first: number): PlacedPair[] {
 	const places = new Map<ImageRow, number>(rows.map((row, at) => [row, first + at]));
 	const place = (image: ImageRow): number => places.get(image) ?? 0;
 	return prompts.flatMap(pairsOf).map((pair) => ({

@@ -1,33 +1,32 @@
 import { writeFile } from "node:fs/promises";
-import type { Split } from "../../../../schemas/records.js";
 import { shardParts } from "../../../dataset.js";
-import { type Exported, type ExportJob, fileNameOf, type ImageRow, type Prompt } from "../../../export/job.js";
-import { countShard } from "./prompts.js";
+import { fileNameOf, imageFiles } from "../../../export/job.js";
+import type { Exported, ExportJob } from "../../../ports/exports.js";
+import { type Prompt, promptsOf, type RewardImage } from "./pairs.js";
 
 /** The authors' training code reads `<data_base>/{train,valid,test}.json` and `<image_base>/<generation>` (train/src/rank_pair_dataset.py). */
 
-const NAMES: Record<Split, string> = { train: "train.json", validation: "valid.json", test: "test.json" };
-
-/** How many files are made at once: each is a call or two to the file system. */
-const AT_ONCE = 16;
+const NAMES: Record<string, string> = { train: "train.json", validation: "valid.json", test: "test.json" };
 
 export async function exportImageReward(job: ExportJob): Promise<Exported> {
-	const counts = { images: 0, prompts: 0, pairs: 0, ties: 0 };
-	const items = new Map<Split, unknown[]>();
+	const items = new Map<string, unknown[]>();
 	for await (const shard of job.shards()) {
-		countShard(counts, shard);
 		const { split } = shardParts(shard.shard);
 		const own = items.get(split) ?? [];
 		items.set(split, own);
-		for (const prompt of shard.prompts) own.push(itemOf(prompt));
-		await imageFiles(job, shard.rows, (image) => `images/${generationOf(image)}`);
+		for (const prompt of promptsOf(shard.rows)) own.push(itemOf(prompt));
+		await imageFiles(job, shard.rows, (image) => `images/${generationOf(image as RewardImage)}`);
 	}
 	const files = [];
 	for (const [split, list] of items) {
 		// Four spaces and texts as they are, as the authors wrote theirs.
-		files.push(await job.file(NAMES[split], (local) => writeFile(local, `${JSON.stringify(list, null, 4)}\n`)));
+		files.push(
+			await job.file(NAMES[split] ?? `${split}.json`, (local) =>
+				writeFile(local, `${JSON.stringify(list, null, 4)}\n`),
+			),
+		);
 	}
-	return { counts, files, last: null };
+	return { files, last: null };
 }
 
 function itemOf({ prompt_id, prompt, images }: Prompt): Record<string, unknown> {
@@ -40,21 +39,8 @@ function itemOf({ prompt_id, prompt, images }: Prompt): Record<string, unknown> 
 }
 
 /** `part-005658/images/0040/<uuid>.webp` of the prompt `005658-0040`; of an id of another form, which may hold anything, no part. */
-function generationOf(image: ImageRow): string {
+function generationOf(image: RewardImage): string {
 	const [, part, prompt] = /^(\d{1,9})-(\d{1,9})$/.exec(image.prompt_id) ?? [];
 	const folder = part === undefined ? "other" : `part-${part}/images/${prompt}`;
 	return `${folder}/${fileNameOf(image)}`;
-}
-
-/** Gives every image a file of its own. */
-export async function imageFiles(job: ExportJob, rows: ImageRow[], pathOf: (image: ImageRow) => string): Promise<void> {
-	const waiting = rows.values();
-	const work = async (): Promise<void> => {
-		for (const image of waiting) {
-			job.signal.throwIfAborted();
-			await job.imageFile(pathOf(image), image);
-			job.onImages(1);
-		}
-	};
-	await Promise.all(Array.from({ length: AT_ONCE }, work));
 }

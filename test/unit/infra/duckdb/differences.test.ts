@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { openTableFiles } from "../../../../infra/adapters/duckdb/table-files.js";
 import type { RowDifference, TableFiles } from "../../../../pipelines/ports/tables.js";
-import { TABLES, type TableName, type TableRow } from "../../../../schemas/tables.js";
+import type { TableRow } from "../../../../schemas/tables.js";
 import { tempDir } from "../../../support/root.js";
+import { TABLES, type TableName } from "../../../support/tables.js";
 
 /** Rows in which two files of one table differ are found, each once, and no others. */
 

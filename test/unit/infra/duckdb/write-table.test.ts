@@ -1,13 +1,17 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { openTableFiles } from "../../../../infra/adapters/duckdb/table-files.js";
 import type { TableFiles } from "../../../../pipelines/ports/tables.js";
+import { DEAD_SECONDS } from "../../../../pipelines/scratch/marks.js";
+import { ownerId } from "../../../../pipelines/scratch/owner.js";
 import { LakeError } from "../../../../schemas/errors.js";
-import { type Cell, type ColumnType, TABLES, type TableName, type TableRow } from "../../../../schemas/tables.js";
+import type { Cell, ColumnType, TableRow } from "../../../../schemas/tables.js";
+import { ELSEWHERE, markElsewhere } from "../../../support/namespace.js";
 import { tempDir } from "../../../support/root.js";
+import { TABLES } from "../../../support/tables.js";
 
 let local: ReturnType<typeof tempDir>;
 let tables: TableFiles;
@@ -171,5 +175,31 @@ describe("writing tables", () => {
 		});
 		await tables.write("quarantine", [row], file("fine.parquet"));
 		expect((await readBack(file("fine.parquet"))).rows).toEqual([row]);
+	});
+});
+
+describe("the spill folder", () => {
+	test("of another container's process is deleted a minute after its owner last touched its mark", async () => {
+		const theirs = file(`spill/duckdb-${ELSEWHERE}.1`);
+		for (const [age, there] of [
+			[DEAD_SECONDS - 5, true],
+			[DEAD_SECONDS + 1, false],
+		] as const) {
+			mkdirSync(theirs, { recursive: true });
+			markElsewhere(local.path, age);
+			const other = await openTableFiles({ spill: file("spill") });
+			await other.write("images", [sampleRow("images", 1)], file("t.parquet"));
+			await other.close();
+			expect(existsSync(theirs)).toBe(there);
+		}
+	});
+
+	test("that was taken from this process is made again by the next write", async () => {
+		await tables.write("images", [sampleRow("images", 1)], file("t.parquet"));
+		const [own = ""] = readdirSync(file("spill"));
+		expect(own).toBe(`duckdb-${ownerId()}${own.slice(own.lastIndexOf("."))}`);
+		rmSync(file("spill"), { recursive: true });
+		await tables.write("images", [sampleRow("images", 1)], file("t.parquet"));
+		expect(readdirSync(file("spill"))).toEqual([own]);
 	});
 });

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { Decoder } from "../../../../infra/adapters/images/decode.js";
-import { examine } from "../../../../infra/adapters/images/formats/webp.js";
+import { examineWebp as examine } from "../../../../infra/adapters/images/formats/webp.js";
 import { pixelHash } from "../../../../infra/adapters/images/pixels.js";
 import { openSharp } from "../../../../infra/adapters/images/sharp.js";
 import { testReal } from "../../../support/real.js";
@@ -17,8 +17,8 @@ const decoder = new Decoder();
 async function verdictOf(file: Buffer, careful: boolean): Promise<string> {
 	const verdict = examine(file);
 	if (!verdict.ok) return verdict.reject.code;
-	const { width, height, riffBytes } = verdict.structure;
-	const picture = await decoder.decode(file.subarray(0, riffBytes), verdict.structure, careful);
+	const { width, height, bytes } = verdict.structure;
+	const picture = await decoder.decode(file.subarray(0, bytes), verdict.structure, careful);
 	return picture === null ? "IMAGE_UNDECODABLE" : `${pixelHash(picture.rgba, width, height)} ${picture.dhash}`;
 }
 

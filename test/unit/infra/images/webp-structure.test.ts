@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { Decoder } from "../../../../infra/adapters/images/decode.js";
-import { examine, MAX_BYTES } from "../../../../infra/adapters/images/formats/webp.js";
+import { MAX_BYTES } from "../../../../infra/adapters/images/formats/structure.js";
+import { examineWebp as examine } from "../../../../infra/adapters/images/formats/webp.js";
 import { openSharp } from "../../../../infra/adapters/images/sharp.js";
 import { ROOT } from "../../../support/root.js";
 
@@ -89,5 +90,5 @@ test("a lossy file with bytes behind it has both warnings", () => {
 	const verdict = examine(file);
 	if (!verdict.ok) throw new Error(verdict.reject.detail);
 	expect(verdict.structure.warnings.map(({ code }) => code)).toEqual(["IMAGE_NOT_LOSSLESS", "IMAGE_TRAILING_BYTES"]);
-	expect(verdict.structure.riffBytes).toBe(file.length - 4);
+	expect(verdict.structure.bytes).toBe(file.length - 4);
 });

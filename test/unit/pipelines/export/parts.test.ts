@@ -4,8 +4,6 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, expect, test } from "@jest/globals";
 import { openExportFiles } from "../../../../infra/adapters/duckdb/export-files.js";
-import { pairsOf, promptsOf } from "../../../../pipelines/datasets/imagereward-db/exports/prompts.js";
-import type { ImageRow } from "../../../../pipelines/export/job.js";
 import { cutRows } from "../../../../pipelines/export/row-groups.js";
 import { entrySize, tarHeader, tarPadding } from "../../../../pipelines/export/tar.js";
 

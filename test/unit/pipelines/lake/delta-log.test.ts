@@ -1,7 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
-import { deltaCommit, logPath, snapshotOfCommit } from "../../../../pipelines/lake/delta-log.js";
+import { deltaCommit, snapshotOfCommit } from "../../../../pipelines/lake/delta-log.js";
+import { logFile } from "../../../../pipelines/lake/paths.js";
 import type { Receipt, Snapshot } from "../../../../schemas/records.js";
-import { PARTITION_COLUMNS, TABLE_NAMES, TABLES } from "../../../../schemas/tables.js";
+import { PARTITION_COLUMNS } from "../../../../schemas/tables.js";
+import { TABLE_NAMES, TABLES } from "../../../support/tables.js";
 import { hex, receipt, snapshot } from "../../../support/values.js";
 import { Random } from "../../../tools/sample/random.js";
 
@@ -33,7 +35,7 @@ const changed = receipt("train_1", "changed");
 const other = receipt("test_2", "other");
 
 test("a version's file has twenty digits", () => {
-	expect(logPath("pairs", 7)).toBe("tables/pairs/_delta_log/00000000000000000007.json");
+	expect(logFile.path("pairs", 7)).toBe("tables/pairs/_delta_log/00000000000000000007.json");
 });
 
 describe("the first commit", () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import { subsetShards } from "../../../../pipelines/dataset.js";
-import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/layout.js";
-import { nextSnapshot, type RunResult, sumCounts } from "../../../../pipelines/lake/next-snapshot.js";
+import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
+import { nextSnapshot, type RunResult } from "../../../../pipelines/lake/next-snapshot.js";
+import { sumCounts } from "../../../../pipelines/lake/receipt.js";
 import { type Receipt, Snapshot } from "../../../../schemas/records.js";
 import { DEFAULT_SETTINGS } from "../../../../schemas/settings.js";
 import { hex, receipt, snapshot } from "../../../support/values.js";

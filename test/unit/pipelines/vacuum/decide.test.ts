@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { rejectedPath } from "../../../../pipelines/lake/rejected-path.js";
+import { KINDS, kindOf } from "../../../../pipelines/lake/kinds.js";
+import { rejectedFile } from "../../../../pipelines/lake/paths.js";
 import type { LakeFile } from "../../../../pipelines/ports/store.js";
 import {
 	goingFiles,
@@ -9,7 +10,6 @@ import {
 	oldestKept,
 	sweepable,
 } from "../../../../pipelines/vacuum/decide.js";
-import { KINDS, kindOf } from "../../../../pipelines/vacuum/kinds.js";
 import { hex } from "../../../support/values.js";
 
 /** What vacuum decides, from plain data. */
@@ -108,14 +108,14 @@ describe("what goes", () => {
 		const holdings = lake([
 			file(objectOf("a")),
 			file(objectOf("b")),
-			file(rejectedPath(hex("a"))),
+			file(rejectedFile.path(hex("a"))),
 			file(tableOf("a")),
 			file(tableOf("b")),
 			file(receiptOf("a")),
 		]);
 		const needed = new Set([tableOf("b"), objectOf("b")]);
 		const going = goingFiles(holdings, goingReceipts(holdings, always), needed, always);
-		expect(pathsOf(going)).toEqual([receiptOf("a"), tableOf("a"), objectOf("a"), rejectedPath(hex("a"))]);
+		expect(pathsOf(going)).toEqual([receiptOf("a"), tableOf("a"), objectOf("a"), rejectedFile.path(hex("a"))]);
 	});
 
 	test("only files with the lake's own names are known", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { parseRows } from "../../../../../pipelines/mirror/check/parse-json.js";
 import type { CheckedRows } from "../../../../../pipelines/mirror/check/verdict.js";
-import type { SourceRow } from "../../../../../schemas/row.js";
+import type { SourceRow } from "../../../../support/tables.js";
 import { check, fileName, group, PREFIX, row } from "../../../../support/values.js";
 
 /** Codes of each row, in the order of the JSON. */

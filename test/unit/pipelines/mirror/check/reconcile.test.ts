@@ -1,10 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
-import { judgeRatio, settle } from "../../../../../pipelines/mirror/check/reconcile.js";
-import type { CheckedRows, Settled } from "../../../../../pipelines/mirror/check/verdict.js";
+import { judgeRatio } from "../../../../../pipelines/mirror/check/reconcile.js";
+import type { CheckedRows } from "../../../../../pipelines/mirror/check/verdict.js";
 import type { ImageResult } from "../../../../../pipelines/ports/images.js";
 import { LakeError } from "../../../../../schemas/errors.js";
-import type { SourceRow } from "../../../../../schemas/row.js";
 import { DEFAULT_SETTINGS } from "../../../../../schemas/settings.js";
+import type { SourceRow } from "../../../../support/tables.js";
 import { badImage, check, fileName, goodImage, group, row } from "../../../../support/values.js";
 import { Random } from "../../../../tools/sample/random.js";
 

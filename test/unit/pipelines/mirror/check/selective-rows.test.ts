@@ -1,13 +1,12 @@
 import { describe, expect, test } from "@jest/globals";
 import { memberTasks } from "../../../../../pipelines/mirror/check/check-images.js";
 import { checkRows } from "../../../../../pipelines/mirror/check/check-rows.js";
-import { judgeRatio, settle } from "../../../../../pipelines/mirror/check/reconcile.js";
-import type { Settled } from "../../../../../pipelines/mirror/check/verdict.js";
+import { judgeRatio } from "../../../../../pipelines/mirror/check/reconcile.js";
 import { Selecting } from "../../../../../pipelines/mirror/plan/selection.js";
 import type { ImageResult } from "../../../../../pipelines/ports/images.js";
 import type { PlacedRow, Predicate } from "../../../../../pipelines/ports/tables.js";
-import type { MetadataRow, SourceRow } from "../../../../../schemas/row.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../../../../schemas/settings.js";
+import type { MetadataRow, SourceRow } from "../../../../support/tables.js";
 import { badImage, fileName, goodImage, group, metadataOf, row } from "../../../../support/values.js";
 
 /** What a predicate does not choose is counted and not judged; what the metadata cannot tell is judged as ever. */

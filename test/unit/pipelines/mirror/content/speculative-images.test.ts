@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from "@jest/globals";
 import { MemberReader } from "../../../../../infra/adapters/archive/member.js";
 import { openZip } from "../../../../../infra/adapters/archive/zip.js";
 import { arrivedImages } from "../../../../../infra/adapters/archive/zip-arrived.js";
-import { EarlyImages } from "../../../../../pipelines/mirror/content/speculative-images.js";
+import { SpeculativeImages } from "../../../../../pipelines/mirror/content/speculative-images.js";
 import type { ArchiveReader, MemberRef } from "../../../../../pipelines/ports/archive.js";
 import type { ImagePool, ImageResult, ImageTask } from "../../../../../pipelines/ports/images.js";
 import { DEFAULT_SETTINGS } from "../../../../../schemas/settings.js";
@@ -100,7 +100,7 @@ describe("an early verdict counts", () => {
 
 	/** One member a megabyte; the pool answers by the member's place. */
 	function early(answer: (place: number) => ImageResult | Error): {
-		images: EarlyImages;
+		images: SpeculativeImages;
 		run: number[];
 		stopped: () => boolean;
 	} {
@@ -125,7 +125,7 @@ describe("an early verdict counts", () => {
 				return { refs, next: at };
 			},
 		} as ArchiveReader;
-		const images = new EarlyImages(archives, pool, DEFAULT_SETTINGS, signal);
+		const images = new SpeculativeImages(archives, pool, DEFAULT_SETTINGS, signal);
 		return { images, run, stopped: () => heard?.aborted ?? false };
 	}
 

@@ -1,6 +1,13 @@
 import { describe, expect, test } from "@jest/globals";
-import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/layout.js";
-import { knownRows, type PlanInput, planShards, requireListed } from "../../../../../pipelines/mirror/plan/decide.js";
+import {
+	knownRows,
+	openWorks,
+	type PlanInput,
+	planShards,
+	requireListed,
+	type ShardWork,
+	shardWorks,
+} from "../../../../../pipelines/mirror/plan/decide.js";
 import { type Work, workId } from "../../../../../pipelines/mirror/plan/work-id.js";
 import type { Receipt } from "../../../../../schemas/records.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../../../../schemas/settings.js";
@@ -19,19 +26,24 @@ function done(zip: string, rows = ROWS, settings: Settings = DEFAULT_SETTINGS): 
 	});
 }
 
+/** The work on shards whose zips are listed with these hashes. */
+function worksOf(zips: Record<string, string>, wanted = Object.keys(zips)): ShardWork[] {
+	const asked = { dataset: imageRewardDb, wanted, listing: listing("c2", zips), settings: DEFAULT_SETTINGS };
+	return shardWorks(asked, new Map(wanted.map((shard) => [shard, ROWS])));
+}
+
 /** Input for a plan of train_1, whose zip is listed with this hash at commit c2; the lake has nothing yet. */
 function input(zip: string, values: Partial<PlanInput> = {}): PlanInput {
 	return {
-		dataset: imageRewardDb,
-		wanted: ["train_1"],
-		listing: listing("c2", { train_1: hex(zip) }),
-		rowsSha256: new Map([["train_1", ROWS]]),
+		works: worksOf({ train_1: hex(zip) }),
+		listing: listing("c2", {}),
 		selections: new Map(),
 		remote: new Set(["train_1"]),
 		settings: DEFAULT_SETTINGS,
 		base: null,
 		receipts: new Map(),
 		commitDates: new Map(),
+		unkept: new Set(),
 		...values,
 	};
 }
@@ -81,6 +93,29 @@ describe("what is to be done, and why", () => {
 	test("another pipeline version", () => {
 		const old = { ...done("zip"), work_id: hex("of an older version") };
 		expect(decision(input("zip", lakeWith(old)))).toEqual(["process", "pipeline changed"]);
+	});
+});
+
+test("a shard done earlier is processed once more where its rejected images are asked for and not kept", () => {
+	const unkept = new Set(["train_1"]);
+	const published = lakeWith(done("zip"));
+	expect(decision(input("zip", { ...published, unkept }))).toEqual(["process", "rejected images not kept yet"]);
+	expect(planShards(input("zip", { ...published, unkept }))[0]?.receipt).toBeNull();
+	expect(decision(input("other", { ...published, unkept }))).toEqual(["process", "zip changed"]);
+});
+
+describe("work whose receipt is looked for in the lake", () => {
+	const open = (given: PlanInput) => openWorks(given.works, given).map(({ shard }) => shard);
+
+	test("what no known receipt tells of", () => {
+		expect(open(input("zip"))).toEqual(["train_1"]);
+		expect(open(input("zip", lakeWith(done("old zip"))))).toEqual(["train_1"]);
+	});
+
+	test("not what is published, nor what the lake has from a later commit", () => {
+		expect(open(input("zip", lakeWith(done("zip"))))).toEqual([]);
+		const commitDates = new Map([["c1", "2025-01-01T00:00:00Z"]]);
+		expect(open(input("old zip", { ...lakeWith(done("new zip")), commitDates }))).toEqual([]);
 	});
 });
 
@@ -140,13 +175,13 @@ describe("the order of commits", () => {
 	});
 
 	test("an explicit commit replaces it, though older", () => {
-		const explicit = listing("c2", { train_1: hex("old zip") }, { explicitCommit: true });
+		const explicit = listing("c2", {}, { explicitCommit: true });
 		const given = input("old zip", { ...published, commitDates: later, listing: explicit });
 		expect(decision(given)).toEqual(["process", "zip changed"]);
 	});
 
 	test("a folder, which has no commit, replaces it", () => {
-		const folder = listing("c2", { train_1: hex("old zip") }, { commit: null, committedAt: null });
+		const folder = listing("c2", {}, { commit: null, committedAt: null });
 		const given = input("old zip", { ...published, commitDates: later, listing: folder });
 		expect(decision(given)).toEqual(["process", "zip changed"]);
 	});
@@ -155,7 +190,7 @@ describe("the order of commits", () => {
 test("shards are planned in the order asked", () => {
 	const wanted = ["train_1", "train_2", "test_1"];
 	const zips = Object.fromEntries(wanted.toReversed().map((shard) => [shard, hex(shard)]));
-	const plans = planShards(input("", { wanted, listing: listing("c2", zips) }));
+	const plans = planShards(input("", { works: worksOf(zips, wanted) }));
 	expect(plans.map(({ shard }) => shard)).toEqual(wanted);
 });
 
@@ -212,12 +247,10 @@ describe("with a predicate, a zip elsewhere is had in parts where that is worth 
 	/** What is planned of a shard of 100 images, of which so many are chosen. */
 	function planned(chosen: number, values: Partial<PlanInput> = {}, megabytes = 100) {
 		const given = input("zip", values);
-		const shard = given.listing.shards.get("train_1");
-		if (shard?.form !== "zip") throw new Error("no zip");
-		shard.bytes = megabytes * MB;
+		const works = given.works.map((work) => ({ ...work, input: { ...work.input, bytes: megabytes * MB } }));
 		const paths = new Set(Array.from({ length: chosen }, (_, at) => String(at)));
 		const selections = new Map([["train_1", { images: 100, chosen: paths }]]);
-		const [plan] = planShards({ ...given, selections, ...values });
+		const [plan] = planShards({ ...given, works, selections, ...values });
 		return { ...plan?.selection, fetch: (plan?.fetchBytes ?? 0) / MB };
 	}
 

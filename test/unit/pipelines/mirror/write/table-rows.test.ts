@@ -1,11 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
-import { settle } from "../../../../../pipelines/mirror/check/reconcile.js";
 import type { ShardTables } from "../../../../../pipelines/mirror/check/verdict.js";
 import { tableRows } from "../../../../../pipelines/mirror/write/table-rows.js";
 import type { ImageResult } from "../../../../../pipelines/ports/images.js";
-import type { SourceRow } from "../../../../../schemas/row.js";
 import { DEFAULT_SETTINGS } from "../../../../../schemas/settings.js";
-import { type PromptImage, TABLES, type TableRow } from "../../../../../schemas/tables.js";
+import type { TableRow } from "../../../../../schemas/tables.js";
+import { type SourceRow, TABLES } from "../../../../support/tables.js";
 import { check, fileName, goodImage, row } from "../../../../support/values.js";
 import { Random } from "../../../../tools/sample/random.js";
 

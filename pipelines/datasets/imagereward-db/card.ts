@@ -1,0 +1,34 @@
+import type { Card } from "../../dataset.js";
+import { pairsOf, promptsOf } from "./exports/pairs.js";
+
+/** What the card on the Hub says of the largest subset, beside what is counted here. */
+export const card: Card = {
+	figures: [
+		{ heading: "prompts", counts: ["prompts"] },
+		{ heading: "images", counts: ["rows_published"] },
+		// The card counts a tie as a pair.
+		{ heading: "pairs+ties", counts: ["pairs", "ties"] },
+	],
+	said: {
+		train: ["8K", "49.9K", "141.1K"],
+		validation: ["412", "2.6K", "7.32K"],
+		test: ["466", "2.7K", "7.23K"],
+	},
+	countExported(rows) {
+		const counts = { prompts: 0, pairs: 0, ties: 0 };
+		for (const prompt of promptsOf(rows)) {
+			const pairs = pairsOf(prompt).length;
+			const size = prompt.images.length;
+			counts.prompts += 1;
+			counts.pairs += pairs;
+			counts.ties += (size * (size - 1)) / 2 - pairs;
+		}
+		return counts;
+	},
+	help: {
+		shards: "train_1,train_7-9",
+		where: "overall_rating >= 6",
+		whereText: "classification = 'People'",
+		whereGroup: "rank = 1",
+	},
+};

@@ -1,0 +1,21 @@
+import type { DatasetExport, ExportAsked } from "../../../dataset.js";
+import { layout } from "../layout.js";
+import { exportHf } from "./hf.js";
+import { exportImageReward } from "./imagereward.js";
+
+/** The sizes up to the one asked for, smallest first: with none given all of them, each with the shards that it has. */
+function sizesOf({ subset = layout.defaultSubset }: ExportAsked): string[] {
+	const train = (size: string): number => layout.subsets[size]?.train ?? 0;
+	return Object.keys(layout.subsets).filter((size) => train(size) <= train(subset));
+}
+
+const hf: DatasetExport = {
+	options: (asked) => ({ pairs: asked.pairs, sizes: sizesOf(asked).join(",") }),
+	write: (job, files, { snapshot, asked }) => {
+		return exportHf(job, files, { snapshot, pairs: asked.pairs, sizes: sizesOf(asked) });
+	},
+};
+
+const imagereward: DatasetExport = { options: () => ({}), write: (job) => exportImageReward(job) };
+
+export const exports: Readonly<Record<string, DatasetExport>> = { hf, imagereward };
