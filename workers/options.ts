@@ -37,7 +37,7 @@ function requireKnown(option: string, given: string, known: readonly string[]): 
 	});
 }
 
-/** `train_1,train_7-9` → the four names. */
+/** `a_1,a_7-9` → the four names. */
 function parseShards(dataset: Dataset, text: string): Set<string> {
 	const known = new Set(allShards(dataset));
 	const named = new Set<string>();
