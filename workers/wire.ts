@@ -128,7 +128,7 @@ export async function askHub(
 	signal: AbortSignal,
 ): Promise<HubReply> {
 	const address = parseSource(options.source);
-	if (address.kind === "folder") throw new LakeError("INTERNAL", "a folder was asked as a Hub");
+	if (address.kind === "folder") throw new LakeError("INTERNAL", "A folder was asked as a Hub.");
 	const { askHub: ask } = await import("../infra/adapters/sources/hub-access.js");
 	return ask({ ...address, ...(await hubHttp(options, env)), ...tools }, signal);
 }
@@ -203,7 +203,7 @@ function s3Encryption({ s3_sse, s3_sse_kms_key_id }: StoreOptions): {
 	SSEKMSKeyId?: string;
 } {
 	if (s3_sse_kms_key_id === undefined) return s3_sse === undefined ? {} : { ServerSideEncryption: s3_sse };
-	if (s3_sse === "AES256") throw new LakeError("USAGE", "--s3-sse-kms-key-id cannot stand beside --s3-sse AES256");
+	if (s3_sse === "AES256") throw new LakeError("USAGE", "--s3-sse-kms-key-id cannot stand beside --s3-sse AES256.");
 	return { ServerSideEncryption: s3_sse ?? "aws:kms", SSEKMSKeyId: s3_sse_kms_key_id };
 }
 
@@ -270,7 +270,7 @@ export const archives: ArchiveReader = {
 	recordsStart,
 	async open(input, zip, shard, signal) {
 		if (input.form === "unpacked") return openLoose(input.files, input.json);
-		if (zip === null) throw new LakeError("INTERNAL", `${shard}: no local zip to open`);
+		if (zip === null) throw new LakeError("INTERNAL", `Shard ${shard} has no local zip to open.`);
 		return openZip(zip, shard, signal);
 	},
 	async readJson(json) {

@@ -35,9 +35,9 @@ export function doctorChecks(facts: DoctorFacts): Check[] {
 		check("token", () => checkToken(facts)),
 		check("source_clock", () => checkSourceClock(facts)),
 		check("lake", () => checkLake(facts)),
-		check("lake_writes", () => inRoom(facts, tryRoom)),
-		check("lake_conditions", () => inRoom(facts, (room) => tryConditions(room, options.single_writer))),
-		check("lake_clock", () => inRoom(facts, tryClock)),
+		check("lake_writes", () => withProbe(facts, tryWrites)),
+		check("lake_conditions", () => withProbe(facts, (room) => tryConditions(room, options.single_writer))),
+		check("lake_clock", () => withProbe(facts, tryClock)),
 		check("lake_disk", async () => checkDisk(facts, "lake")),
 		check("scratch_disk", async () => {
 			await requireScratch(options, env);
@@ -70,21 +70,21 @@ async function checkLake({ options, snapshot }: DoctorFacts): Promise<Verdict> {
 	return ok(`${options.lake}: snapshot ${number}, ${countedText(counts.shards, "shard")}`);
 }
 
-/** The first of the checks that write says why there is no room; the others do not repeat it. */
-async function inRoom(facts: DoctorFacts, work: (room: StoreProbe) => Promise<Verdict>): Promise<Verdict> {
+/** The first of the checks that write says why nothing can be tried; the others do not repeat it. */
+async function withProbe(facts: DoctorFacts, work: (room: StoreProbe) => Promise<Verdict>): Promise<Verdict> {
 	let opened: StoreProbe;
 	try {
-		opened = await facts.room();
+		opened = await facts.probe();
 	} catch (error) {
 		if (!(error instanceof LakeError)) throw error;
 		if (error.code === "LAKE_NOT_A_LAKE") return skipped("not tried: it is no lake");
-		if (work === tryRoom) throw error;
+		if (work === tryWrites) throw error;
 		return skipped("the lake cannot be written to");
 	}
 	return facts.use(work(opened));
 }
 
-async function tryRoom(room: StoreProbe): Promise<Verdict> {
+async function tryWrites(room: StoreProbe): Promise<Verdict> {
 	if (room.folder !== null) await tryFolder(room.folder);
 	await tryStore(await room.open());
 	return ok(room.folder === null ? "write, read, list" : "write, sync, rename, link, delete");
@@ -92,7 +92,7 @@ async function tryRoom(room: StoreProbe): Promise<Verdict> {
 
 async function tryConditions(room: StoreProbe, singleWriter: boolean): Promise<Verdict> {
 	const wrong = await raceWriters(await room.open(), await room.open());
-	if (wrong === null) return ok("of two racing puts, and of two racing swaps, one wins");
+	if (wrong === null) return ok("of two simultaneous conditional writes, one succeeds");
 	const detail = `Conditional writes do not hold: ${wrong}.`;
 	if (singleWriter) return warn(detail, "See to it that one mirror at a time writes to this lake.");
 	return failed(detail, "Use another server, or --single-writer with one mirror at a time.");

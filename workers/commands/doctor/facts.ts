@@ -44,9 +44,9 @@ export class DoctorFacts {
 	readonly reply: () => Promise<HubReply>;
 	/** What the lake holds; null before the first publish. */
 	readonly snapshot: () => Promise<StoredSnapshot | null>;
-	/** The store's probe. Rejects if its place refuses writes, or is no lake. */
-	readonly room: () => Promise<StoreProbe>;
-	readonly #rooms: StoreProbe[] = [];
+	/** Where writes can be tried out. Rejects where the lake's place refuses them, or is no lake. */
+	readonly probe: () => Promise<StoreProbe>;
+	readonly #probes: StoreProbe[] = [];
 	/** Writes under way, which go on when a check is given up. */
 	readonly #writes: Promise<unknown>[] = [];
 
@@ -72,7 +72,7 @@ export class DoctorFacts {
 			await store.requireLake();
 			return readLatestSnapshot(store);
 		});
-		this.room = within(() => this.use(this.#openRoom(store)));
+		this.probe = within(() => this.use(this.#openProbe(store)));
 	}
 
 	/** Throws USAGE and LAKE_UNSUPPORTED: what was asked for is no source, no lake. */
@@ -83,7 +83,7 @@ export class DoctorFacts {
 		return facts;
 	}
 
-	/** Lets work in the room be waited for at the end. */
+	/** Has writes under way waited for at the end. */
 	use<T>(work: Promise<T>): Promise<T> {
 		this.#writes.push(work);
 		return work;
@@ -95,14 +95,14 @@ export class DoctorFacts {
 		const giveUp = sleep(CLOSE_SECONDS * 1000, undefined, { signal: late.signal }).catch(() => {});
 		await Promise.race([Promise.allSettled(this.#writes), giveUp]);
 		late.abort();
-		for (const room of this.#rooms) await room.remove();
+		for (const probe of this.#probes) await probe.remove();
 	}
 
-	async #openRoom(store: LakeStore): Promise<StoreProbe> {
+	async #openProbe(store: LakeStore): Promise<StoreProbe> {
 		await store.requireLake();
-		const room = await openStoreProbe(this.options, { ...this.#context, note: () => {}, clock: HASTY });
-		this.#rooms.push(room);
-		return room;
+		const probe = await openStoreProbe(this.options, { ...this.#context, note: () => {}, clock: HASTY });
+		this.#probes.push(probe);
+		return probe;
 	}
 }
 
