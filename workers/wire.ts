@@ -261,7 +261,7 @@ export async function codecVersion(): Promise<string> {
 
 /** DuckDB's version; loads it. */
 export async function duckdbVersion(): Promise<string> {
-	const { version } = await import("@duckdb/node-api");
+	const { version } = await import("../infra/adapters/duckdb/node-api.js");
 	return version();
 }
 

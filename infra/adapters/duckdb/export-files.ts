@@ -1,5 +1,9 @@
 import { rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import type { EmbeddedImage, ExportCell, ExportColumn, ExportFiles } from "../../../pipelines/ports/exports.js";
+import { holdMark } from "../../../pipelines/scratch/marks.js";
+import { ownerId } from "../../../pipelines/scratch/owner.js";
+import { LakeError } from "../../../schemas/errors.js";
 import {
 	BIGINT,
 	BLOB,
@@ -19,11 +23,7 @@ import {
 	TIMESTAMPTZ,
 	TINYINT,
 	VARCHAR,
-} from "@duckdb/node-api";
-import type { EmbeddedImage, ExportCell, ExportColumn, ExportFiles } from "../../../pipelines/ports/exports.js";
-import { holdMark } from "../../../pipelines/scratch/marks.js";
-import { ownerId } from "../../../pipelines/scratch/owner.js";
-import { LakeError } from "../../../schemas/errors.js";
+} from "./node-api.js";
 
 const TEMP = "rows_to_export";
 const IMAGE = STRUCT({ bytes: BLOB, path: VARCHAR });

@@ -1,3 +1,6 @@
+import type { MetadataColumn, PlacedRow, Predicate } from "../../../pipelines/ports/tables.js";
+import { LakeError } from "../../../schemas/errors.js";
+import type { Scalar } from "../../../schemas/tables.js";
 import {
 	BIGINT,
 	DOUBLE,
@@ -11,10 +14,7 @@ import {
 	INTEGER,
 	TIMESTAMPTZ,
 	VARCHAR,
-} from "@duckdb/node-api";
-import type { MetadataColumn, PlacedRow, Predicate } from "../../../pipelines/ports/tables.js";
-import { LakeError } from "../../../schemas/errors.js";
-import type { Scalar } from "../../../schemas/tables.js";
+} from "./node-api.js";
 import { type Fault, faultOf } from "./predicate-rules.js";
 
 const TYPES = { text: VARCHAR, integer: BIGINT, real: DOUBLE, timestamp: TIMESTAMPTZ };

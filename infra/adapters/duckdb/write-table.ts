@@ -1,3 +1,5 @@
+import { LakeError } from "../../../schemas/errors.js";
+import type { Column, ColumnType, TableRow } from "../../../schemas/tables.js";
 import {
 	BIGINT,
 	DOUBLE,
@@ -15,9 +17,7 @@ import {
 	TIMESTAMPTZ,
 	TINYINT,
 	VARCHAR,
-} from "@duckdb/node-api";
-import { LakeError } from "../../../schemas/errors.js";
-import type { Column, ColumnType, TableRow } from "../../../schemas/tables.js";
+} from "./node-api.js";
 
 /** Most rows that a chunk holds: DuckDB's vector size. */
 const CHUNK_ROWS = 2048;

@@ -1,5 +1,5 @@
-import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { DuckDBInstance } from "../../../../infra/adapters/duckdb/node-api.js";
 import { openPredicate } from "../../../../infra/adapters/duckdb/predicate.js";
 import { FUNCTIONS } from "../../../../infra/adapters/duckdb/predicate-rules.js";
 import { metadataColumns } from "../../../../pipelines/dataset.js";

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { DuckDBInstance } from "../../../../infra/adapters/duckdb/node-api.js";
 import { openTableFiles } from "../../../../infra/adapters/duckdb/table-files.js";
 import { metadataColumns } from "../../../../pipelines/dataset.js";
 import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { DuckDBInstance } from "../../../../infra/adapters/duckdb/node-api.js";
 import { openTableFiles } from "../../../../infra/adapters/duckdb/table-files.js";
 import type { TableFiles } from "../../../../pipelines/ports/tables.js";
 import { DEAD_SECONDS } from "../../../../pipelines/scratch/marks.js";
