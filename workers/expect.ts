@@ -26,10 +26,10 @@ const SHOWN = 10;
 /** The findings that `--expect` names, or null without it. Throws USAGE, naming the file and the line. */
 export async function readExpected(
 	{ expect }: { expect: string | undefined },
-	{ group }: Dataset,
+	dataset: Dataset,
 ): Promise<Expectations | null> {
 	if (expect === undefined) return null;
-	return new Expectations(parseExpected(await readWhole(expect), expect, group));
+	return new Expectations(parseExpected(await readWhole(expect), expect, dataset));
 }
 
 /** A pipe is read as a file is, so its size is known at the end only. */

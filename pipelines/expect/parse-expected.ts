@@ -1,14 +1,15 @@
 import { LakeError } from "../../schemas/errors.js";
 import { type ExpectedFinding, expectedFinding } from "../../schemas/expected.js";
+import { type Dataset, splitNames } from "../dataset.js";
 import { elementOffsets, firstBadOffset, lineAndColumn } from "../mirror/check/json-error-place.js";
 import { shown } from "../text.js";
 
 /**
  * The entries of an `--expect` file: a JSON array of objects, or one object a line; none for an empty file.
- * Throws USAGE, naming file and line. @param groupColumn the dataset's name for its groups
+ * Throws USAGE, naming file and line.
  */
-export function parseExpected(content: Buffer, file: string, groupColumn: string | null): ExpectedFinding[] {
-	const schema = expectedFinding(groupColumn);
+export function parseExpected(content: Buffer, file: string, dataset: Dataset): ExpectedFinding[] {
+	const schema = expectedFinding({ group: dataset.group, splits: splitNames(dataset) });
 	let text: string;
 	try {
 		text = new TextDecoder("utf-8", { fatal: true }).decode(content);

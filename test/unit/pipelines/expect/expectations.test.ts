@@ -10,7 +10,7 @@ import { LakeError } from "../../../../schemas/errors.js";
 import { ROOT } from "../../../support/root.js";
 
 function entries(text: string) {
-	return parseExpected(Buffer.from(text), "known.jsonl", "prompt_id");
+	return parseExpected(Buffer.from(text), "known.jsonl", imageRewardDb);
 }
 
 describe("a file of expectations", () => {
@@ -35,7 +35,7 @@ describe("a file of expectations", () => {
 	test.each(Object.entries(told))("%s is refused, naming the line", (name, why) => {
 		let thrown: unknown;
 		try {
-			parseExpected(readFileSync(join(folder, name)), name, "prompt_id");
+			parseExpected(readFileSync(join(folder, name)), name, imageRewardDb);
 		} catch (error) {
 			thrown = error;
 		}
