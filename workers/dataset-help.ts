@@ -6,7 +6,7 @@ export interface DatasetHelp extends Examples {
 	title: string;
 	/** Where it is on the Hub. */
 	source: string;
-	/** A downloaded copy, in examples. */
+	/** A downloaded copy. */
 	folder: string;
 	subsets: readonly string[];
 	smallSubset: string;
@@ -27,7 +27,12 @@ export function datasetHelp(dataset: Dataset): DatasetHelp {
 		smallSubset: subsets[0] ?? "",
 		defaultSubset: layout.defaultSubset,
 		splits: splitNames(dataset),
-		exports: [...Object.keys(dataset.exports), "webdataset", "files"],
+		exports: exportNames(dataset),
 		...card.examples,
 	};
+}
+
+/** The formats there are: the dataset's own, and the core's. */
+export function exportNames({ exports }: Dataset): string[] {
+	return [...Object.keys(exports), "webdataset", "files"];
 }

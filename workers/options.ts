@@ -11,8 +11,9 @@ import type { WantedOptions } from "./command-line/options.js";
 
 /** The shards that `--subset`, `--split` and `--shards` ask for, in the dataset's order. Throws USAGE. */
 export function wantedShards(dataset: Dataset, options: Partial<WantedOptions>): string[] {
-	const subset = options.subset ?? dataset.layout.defaultSubset;
-	requireKnown("--subset", subset, Object.keys(dataset.layout.subsets));
+	const { subsets, defaultSubset } = dataset.layout;
+	const subset = options.subset ?? defaultSubset;
+	requireKnown("--subset", subset, Object.keys(subsets));
 	for (const split of options.split ?? []) requireKnown("--split", split, splitNames(dataset));
 	const bySubset = new Set(subsetShards(dataset, subset));
 	const splits = new Set<string>(options.split ?? splitNames(dataset));
@@ -36,19 +37,21 @@ function requireKnown(option: string, given: string, known: readonly string[]): 
 	});
 }
 
-/** `<split>_1,<split>_7-9` → the four names. */
+/** `a_1,a_7-9` → the four names. */
 function parseShards(dataset: Dataset, text: string): Set<string> {
 	const known = new Set(allShards(dataset));
 	const named = new Set<string>();
 	for (const part of text.split(",").map((one) => one.trim())) {
-		const match = /^(.+)_(\d+)(?:-(\d+))?$/.exec(part);
+		const match = /^([A-Za-z0-9-]+)_(\d+)(?:-(\d+))?$/.exec(part);
 		const [, split = "", first = "", last = first] = match ?? [];
 		if (!match || Number(last) < Number(first)) {
-			const [some = ""] = splitNames(dataset);
-			const form = `give names such as ${some}_1,${some}_7-9`;
-			throw new LakeError("USAGE", `--shards cannot be read at ${JSON.stringify(part)}: ${form}.`, {
-				hint: `${didYouMean(part, known)}${aboutCode("USAGE").todo}`,
-			});
+			throw new LakeError(
+				"USAGE",
+				`--shards cannot be read at ${JSON.stringify(part)}: give names such as ${dataset.card.examples.someShards}.`,
+				{
+					hint: `${didYouMean(part, known)}${aboutCode("USAGE").todo}`,
+				},
+			);
 		}
 		for (let number = Number(first); number <= Number(last); number++) {
 			const shard = `${split}_${number}`;
@@ -61,14 +64,13 @@ function parseShards(dataset: Dataset, text: string): Set<string> {
 
 /** Tells which shards there are: those of its split, else of all splits. */
 function unknownShard(dataset: Dataset, shard: string, known: Set<string>): LakeError {
-	const { split: own, number } = shardParts(shard);
-	const splits = splitNames(dataset).filter((split) => split === own);
-	const ranges = (splits.length > 0 ? splits : splitNames(dataset)).map((split) => {
-		const count = dataset.layout.splits.find(({ name }) => name === split)?.shards ?? 0;
-		return count === 1 ? `${split}_1` : `${split}_1 to ${split}_${count}`;
+	const { split, number } = shardParts(shard);
+	const { splits } = dataset.layout;
+	const own = splits.find(({ name }) => name === split);
+	const ranges = (own ? [own] : splits).map(({ name, shards }) => {
+		return shards === 1 ? `${name}_1` : `${name}_1 to ${name}_${shards}`;
 	});
-	const last = dataset.layout.splits.find(({ name }) => name === own)?.shards;
-	const meant = last === undefined ? didYouMean(shard, known) : `Did you mean ${own}_${number < 1 ? 1 : last}? `;
+	const meant = own ? `Did you mean ${split}_${number < 1 ? 1 : own.shards}? ` : didYouMean(shard, known);
 	return new LakeError("USAGE", `--shards names ${shard}, but ${dataset.repo} has ${ranges.join(", ")}.`, {
 		hint: `${meant}${aboutCode("USAGE").todo}`,
 	});

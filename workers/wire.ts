@@ -16,7 +16,7 @@ import type { ExportFiles, ExportTarget } from "../pipelines/ports/exports.js";
 import type { ImagePool } from "../pipelines/ports/images.js";
 import type { Clock, Progress } from "../pipelines/ports/run.js";
 import type { HubReply, Source, SourcePin } from "../pipelines/ports/source.js";
-import type { LakePlace, Store, TryRoom } from "../pipelines/ports/store.js";
+import type { LakePlace, Store, StoreProbe } from "../pipelines/ports/store.js";
 import type { MetadataColumn, Predicate, TableFiles } from "../pipelines/ports/tables.js";
 import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import { LakeError } from "../schemas/errors.js";
@@ -128,7 +128,7 @@ export async function askHub(
 	signal: AbortSignal,
 ): Promise<HubReply> {
 	const address = parseSource(options.source);
-	if (address.kind === "folder") throw new LakeError("INTERNAL", "a folder was asked as a Hub");
+	if (address.kind === "folder") throw new LakeError("INTERNAL", "A folder was asked as a Hub.");
 	const { askHub: ask } = await import("../infra/adapters/sources/hub-access.js");
 	return ask({ ...address, ...(await hubHttp(options, env)), ...tools }, signal);
 }
@@ -166,15 +166,15 @@ export async function openStore(options: StoreOptions, tools: Partial<StoreTools
 	return openS3Store(s3Options(address, options, tools));
 }
 
-/** Room for trying out writes where the lake is, or would be. */
-export async function openTryRoom(options: StoreOptions, tools: Partial<StoreTools>): Promise<TryRoom> {
+/** A probe where the lake is, or would be. */
+export async function openStoreProbe(options: StoreOptions, tools: Partial<StoreTools>): Promise<StoreProbe> {
 	const address = parseLake(options.lake);
 	if (address.kind === "folder") {
-		const { openFolderRoom } = await import("../infra/adapters/store/folder/probe.js");
-		return openFolderRoom(address.folder);
+		const { openFolderProbe } = await import("../infra/adapters/store/folder/probe.js");
+		return openFolderProbe(address.folder);
 	}
-	const { openS3Room } = await import("../infra/adapters/store/s3/probe.js");
-	return openS3Room(s3Options(address, options, tools));
+	const { openS3Probe } = await import("../infra/adapters/store/s3/probe.js");
+	return openS3Probe(s3Options(address, options, tools));
 }
 
 /** Throws USAGE. */
@@ -203,7 +203,7 @@ function s3Encryption({ s3_sse, s3_sse_kms_key_id }: StoreOptions): {
 	SSEKMSKeyId?: string;
 } {
 	if (s3_sse_kms_key_id === undefined) return s3_sse === undefined ? {} : { ServerSideEncryption: s3_sse };
-	if (s3_sse === "AES256") throw new LakeError("USAGE", "--s3-sse-kms-key-id cannot stand beside --s3-sse AES256");
+	if (s3_sse === "AES256") throw new LakeError("USAGE", "--s3-sse-kms-key-id cannot stand beside --s3-sse AES256.");
 	return { ServerSideEncryption: s3_sse ?? "aws:kms", SSEKMSKeyId: s3_sse_kms_key_id };
 }
 
@@ -270,7 +270,7 @@ export const archives: ArchiveReader = {
 	recordsStart,
 	async open(input, zip, shard, signal) {
 		if (input.form === "unpacked") return openLoose(input.files, input.json);
-		if (zip === null) throw new LakeError("INTERNAL", `${shard}: no local zip to open`);
+		if (zip === null) throw new LakeError("INTERNAL", `Shard ${shard} has no local zip to open.`);
 		return openZip(zip, shard, signal);
 	},
 	async readJson(json) {

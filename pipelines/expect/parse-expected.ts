@@ -1,14 +1,15 @@
 import { LakeError } from "../../schemas/errors.js";
 import { type ExpectedFinding, expectedFinding } from "../../schemas/expected.js";
+import { type Dataset, splitNames } from "../dataset.js";
 import { elementOffsets, firstBadOffset, lineAndColumn } from "../mirror/check/json-error-place.js";
 import { shown } from "../text.js";
 
 /**
- * The entries of an `--expect` file: a JSON array of objects, or one object a line. Of an empty one there are none.
- * Throws USAGE, naming file and line. @param groupColumn what the dataset calls its groups
+ * The entries of an `--expect` file: a JSON array of objects, or one object a line; none for an empty file.
+ * Throws USAGE, naming file and line.
  */
-export function parseExpected(content: Buffer, file: string, groupColumn: string | null): ExpectedFinding[] {
-	const schema = expectedFinding(groupColumn);
+export function parseExpected(content: Buffer, file: string, dataset: Dataset): ExpectedFinding[] {
+	const schema = expectedFinding({ group: dataset.group, splits: splitNames(dataset) });
 	let text: string;
 	try {
 		text = new TextDecoder("utf-8", { fatal: true }).decode(content);
@@ -62,5 +63,5 @@ function lineOfElement(text: string, element: number): number {
 function wrong(file: string, line: number | null, why: string, cause?: unknown): LakeError {
 	const where = line === null ? file : `${file}, line ${line}`;
 	const hint = "docs/quarantine.md shows how such a file looks, and how to make one from a lake.";
-	return new LakeError("USAGE", `--expect cannot be read: ${where}: ${why}`, { path: file, hint, cause });
+	return new LakeError("USAGE", `--expect cannot be read: ${where}: ${why}.`, { path: file, hint, cause });
 }

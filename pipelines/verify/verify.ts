@@ -24,27 +24,27 @@ export interface VerifyTools {
 	tables: TableFiles;
 	/** Decodes every image again; null without `--deep`. */
 	images: ImagePool | null;
-	/** Folder of this run's own, made and removed here. */
+	/** This run's own folder, made and removed here. */
 	work: string;
 	onObject(bytes: number): void;
 	onObjects(count: number): void;
 }
 
-/** How many objects are read at once. */
-const AT_ONCE = 8;
+/** Objects read at once. */
+const CONCURRENCY = 8;
 
-/** Tells how a repair ended: written anew (null), or why it was not. */
-export type Ended = (path: string, why: string | null) => Promise<void>;
+/** Reports how a repair ended: written again (null), or why not. */
+export type OnOutcome = (path: string, why: string | null) => Promise<void>;
 
-/** Makes again what an audit found damaged. Every path given is ended, and nothing else written. */
+/** Makes damaged files and objects again. Reports an outcome for every path given, and writes no others. */
 export interface Mender {
-	files(damaged: TableFile[], snapshots: Snapshot[], ended: Ended): Promise<void>;
-	objects(damaged: ObjectRow[], snapshots: Snapshot[], ended: Ended): Promise<void>;
+	files(damaged: TableFile[], snapshots: Snapshot[], onOutcome: OnOutcome): Promise<void>;
+	objects(damaged: ObjectRow[], snapshots: Snapshot[], onOutcome: OnOutcome): Promise<void>;
 }
 
 /**
- * Audits a lake against its own records. Null when there is no lake. Writes nothing into it, unless there is a mender:
- * then what it mended is read back before it counts.
+ * Audits a lake against its own records. Null if there is no lake. Writes nothing, unless there is a mender: whatever that
+ * repairs is read back before it counts.
  */
 export async function verifyLake(
 	tools: VerifyTools,
@@ -60,22 +60,26 @@ export async function verifyLake(
 	const current = new Set(newest?.tables.images?.files.map(({ path }) => path));
 	const files = new Map<string, TableFile>();
 	for (const snapshot of snapshots) {
-		// Files of those before may be gone: vacuum said so.
+		// Vacuum may have deleted files of earlier ones.
 		if (snapshot.number < firstKept) continue;
 		for (const table of Object.values(snapshot.tables)) for (const file of table.files) files.set(file.path, file);
 	}
 	const objects = new Map<string, ObjectRow>();
+	/** The newest snapshot's row of an object counts. */
+	const addObject = (row: ObjectRow, file: TableFile): void => {
+		if (current.has(file.path) || !objects.has(row.object_key)) objects.set(row.object_key, row);
+	};
 	await mkdir(tools.work, { recursive: true });
 	try {
 		for (const file of files.values()) {
 			signal.throwIfAborted();
-			await checkFile(file, tools, report, objects, current.has(file.path));
+			await checkFile(file, tools, report, (row) => addObject(row, file));
 		}
-		// Before the objects: which there are stands in the files.
+		// Before the objects, since the files name them.
 		const damagedFiles = [...files.values()].filter(({ path }) => report.damaged.has(path));
 		await mender?.files(damagedFiles, snapshots, async (path, why) => {
 			const file = files.get(path);
-			const check = (again: Report) => file && checkFile(file, tools, again, objects, current.has(path));
+			const check = (again: Report) => file && checkFile(file, tools, again, (row) => addObject(row, file));
 			await readBack(report, path, why, check);
 		});
 		tools.onObjects(objects.size);
@@ -112,7 +116,7 @@ function unmendable({ code, path }: Problem): string {
 	return "a record is never made by guess; restore it from a copy of the lake, or mirror into a new one";
 }
 
-/** What was written is looked at once more, as if by another audit. */
+/** Checks again what was written, like another audit. */
 async function readBack(
 	report: Report,
 	path: string,
@@ -126,13 +130,12 @@ async function readBack(
 	else report.remains(path, why ?? `read back, ${problem?.detail}`);
 }
 
-/** One parquet file: size, SHA-256, rows; of `images` also which objects it names. Read once. */
+/** Checks one parquet file's size, SHA-256 and rows, reading it once; calls `onObject` for each row of `images`. */
 async function checkFile(
 	file: TableFile,
 	{ dataset, store, tables, work }: VerifyTools,
 	report: Report,
-	objects: Map<string, ObjectRow>,
-	current: boolean,
+	onObject: (row: ObjectRow) => void,
 ): Promise<void> {
 	const found = await store.stat(file.path);
 	report.checked.files++;
@@ -157,10 +160,7 @@ async function checkFile(
 	for await (const batch of tables.read(copy, columns)) {
 		rows += batch.length;
 		if (!isImages) continue;
-		for (const row of batch) {
-			const object = row as unknown as ObjectRow; // the columns asked for, of a file whose hash was just checked
-			if (current || !objects.has(object.object_key)) objects.set(object.object_key, object);
-		}
+		for (const row of batch) onObject(row as unknown as ObjectRow); // these columns, of a file whose hash was just checked
 	}
 	if (rows !== file.rows) report.add("COUNT_MISMATCH", file.path, `it has ${rows} rows, not ${file.rows}`);
 }
@@ -187,5 +187,5 @@ async function checkObjects(
 		await checkObject(row, tools, report, stop);
 		tools.onObject(row.bytes);
 	};
-	await each(objects.values(), AT_ONCE, check, signal);
+	await each(objects.values(), CONCURRENCY, check, signal);
 }

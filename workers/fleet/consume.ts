@@ -220,7 +220,7 @@ function readPayload<T>(schema: z.ZodType<T>, job: Job): T {
 		throw new HandBack(`its payload has format ${format}, this release knows ${JOB_FORMAT}`, true);
 	}
 	const where = parsed.error.issues[0]?.path.join(".") || "the whole";
-	throw new LakeError("JOB_INVALID", `job ${job.id} is not what a mirror puts on the queue: see ${where}`);
+	throw new LakeError("JOB_INVALID", `Job ${job.id} is not what a mirror puts on the queue: see ${where}.`);
 }
 
 async function ignoredFailures(job: Job): Promise<Map<string, JobFailure>> {

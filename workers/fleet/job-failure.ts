@@ -35,7 +35,7 @@ export function failureOf(error: unknown): JobFailure {
 
 function unexpected(error: unknown): LakeError {
 	const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-	return new LakeError("INTERNAL", `unexpected: ${text}`, { cause: error });
+	return new LakeError("INTERNAL", `Something unexpected happened: ${text}.`, { cause: error });
 }
 
 export function errorOf({ code, message, hint, path, exit }: JobFailure): LakeError {

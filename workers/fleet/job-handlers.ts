@@ -235,7 +235,7 @@ export class Work {
 			if (codec !== job.settings.codec) {
 				throw new HandBack(`the run re-encodes by ${job.settings.codec}; this worker has ${codec}`, true);
 			}
-			throw new LakeError("SETTINGS_DIFFER", `${store.name} got other settings while the run was under way`);
+			throw new LakeError("SETTINGS_DIFFER", `${store.name} got other settings while the run was under way.`);
 		});
 	}
 
@@ -265,7 +265,7 @@ async function hasReceipt(store: LakeStore, { shard, work_id }: ShardJob): Promi
 }
 
 function changed(shard: string, { source }: RunRequest): LakeError {
-	return new LakeError("SOURCE_CHANGED", `${shard} at ${source} is not what it was when the run was planned`, {
+	return new LakeError("SOURCE_CHANGED", `Shard ${shard} at ${source} is not what it was when the run was planned.`, {
 		path: shard,
 		retry: false,
 		hint: "Enqueue again: the source is then listed anew.",
@@ -273,7 +273,7 @@ function changed(shard: string, { source }: RunRequest): LakeError {
 }
 
 function incomplete(shard: string): LakeError {
-	return new LakeError("RUN_INCOMPLETE", `${shard} has no receipt in the lake, though its job has ended`, {
+	return new LakeError("RUN_INCOMPLETE", `Shard ${shard} has no receipt in the lake, though its job has ended.`, {
 		path: shard,
 		retry: false,
 	});

@@ -1,9 +1,12 @@
 import type { HubReply } from "../../../pipelines/ports/source.js";
 import { LakeError } from "../../../schemas/errors.js";
-import { header } from "./hub-errors.js";
+import { header } from "./hub-headers.js";
 import { HubHttp, type HubHttpOptions } from "./hub-http.js";
 
-/** One question about the dataset, asked once: whether the Hub takes the token, and what time it has. Never throws but the signal's reason. */
+/**
+ * One request about the dataset, without retries: does the Hub accept the token, and what time does it have? Throws the
+ * signal's reason only.
+ */
 export async function askHub(
 	options: HubHttpOptions & { repo: string; revision: string },
 	signal: AbortSignal,

@@ -1,11 +1,12 @@
+import type { ErrorCode } from "../../../schemas/codes.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
+import { type Headers, header, isHtml, waitSeconds } from "./hub-headers.js";
 import { wantsCredentials } from "./proxy.js";
 
-/** What the Hub's answers and the network's failures mean, as LakeErrors. */
+/** LakeErrors for the Hub's error responses and for network failures. */
 
-/** Of Node and OpenSSL, about certificates. */
+/** Certificate errors of Node and OpenSSL. */
 const CERTIFICATE = /^(CERT_|ERR_TLS_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
-export type Headers = Record<string, string | string[] | undefined>;
 
 /** What a request is about; for messages. */
 export interface Subject {
@@ -13,28 +14,6 @@ export interface Subject {
 	revision: string;
 	/** Path of the file asked for; null where the request is about the dataset as a whole. */
 	file: string | null;
-}
-
-export function header(headers: Headers, name: string): string | null {
-	const value = headers[name];
-	return Array.isArray(value) ? value.join(", ") : (value ?? null);
-}
-
-/** Seconds that a refusal asks to wait, or null: `RateLimit: "…";r=0;t=…` (draft-ietf-httpapi-ratelimit-headers-09), else `Retry-After`. */
-export function waitSeconds(headers: Headers): number | null {
-	let wait: number | null = null;
-	for (const item of (header(headers, "ratelimit") ?? "").split(",")) {
-		const [, remaining] = /;\s*r=(\d+)/.exec(item) ?? [];
-		const [, reset] = /;\s*t=(\d+)/.exec(item) ?? [];
-		// One second more: the window's end is told in whole seconds.
-		if (Number(remaining) === 0 && reset !== undefined) wait = Math.max(wait ?? 0, Number(reset) + 1);
-	}
-	const after = header(headers, "retry-after")?.trim();
-	if (wait !== null || !after) return wait;
-	if (/^\d+$/.test(after)) return Number(after);
-	// Against the answer's own date, so that a wrong clock on this machine changes nothing.
-	const seconds = (Date.parse(after) - Date.parse(header(headers, "date") ?? new Date().toUTCString())) / 1000;
-	return Number.isNaN(seconds) ? null : Math.max(0, seconds);
 }
 
 export function named(subject: Subject): string {
@@ -48,7 +27,7 @@ export function notTheHub(endpoint: URL, subject: Subject, why: string, details 
 	return new LakeError("HUB_NOT_THE_HUB", message, { ...path, ...details });
 }
 
-/** An answer that another attempt may better. */
+/** The error for a response that another attempt may improve on. */
 export function unavailable(endpoint: URL, subject: Subject, why: string, details = {}): LakeError {
 	const path = subject.file === null ? {} : { path: subject.file };
 	return new LakeError("HUB_UNAVAILABLE", `The Hub at ${endpoint.host} failed on ${named(subject)}: ${why}.`, {
@@ -57,16 +36,17 @@ export function unavailable(endpoint: URL, subject: Subject, why: string, detail
 	});
 }
 
-/** As much of an answer as its error is made from. */
-export interface Refusal {
+/** What an error is made from. */
+interface Refusal {
 	status: number;
 	headers: Headers;
-	/** Whether another host than the endpoint gave it, and which host. */
+	/** Whether it came from another host than the endpoint's. */
 	elsewhere: boolean;
+	/** The host that it came from. */
 	host: string;
 }
 
-/** The error of an answer with a status of 400 or more, told apart as `hf_raise_for_status` of huggingface_hub does. */
+/** The error for a response with status 400 or above, by the rules of `hf_raise_for_status` in huggingface_hub. */
 export function refusal(answer: Refusal, subject: Subject, endpoint: URL, hasToken: boolean): LakeError {
 	const { status, headers } = answer;
 	const id = header(headers, "x-request-id") ?? header(headers, "x-amzn-trace-id") ?? header(headers, "x-amz-cf-id");
@@ -84,74 +64,76 @@ export function refusal(answer: Refusal, subject: Subject, endpoint: URL, hasTok
 	if (status === 407) return wantsCredentials(`The proxy on the way to ${answer.host}`);
 	const who = answer.elsewhere ? `its file store ${answer.host} answered ${status}` : `status ${status}`;
 	if (status === 408 || status >= 500 || answer.elsewhere) return unavailable(endpoint, subject, who, waiting);
-	return denied(answer, subject, endpoint, hasToken, details);
+	const known = byErrorCode(answer, subject, endpoint, hasToken);
+	if (known === null && isHtml(headers)) {
+		return notTheHub(endpoint, subject, `it answered ${status} and no error code`, { ...details, retry: false });
+	}
+	const denial = known ?? byStatus(status, subject, endpoint);
+	if (denial === null) return unavailable(endpoint, subject, `status ${status}`, { ...details, retry: false });
+	const { code, message, hint } = denial;
+	return new LakeError(code, message, { ...details, ...(hint === undefined ? {} : { hint }) });
 }
 
-function denied(answer: Refusal, subject: Subject, endpoint: URL, hasToken: boolean, details: object): LakeError {
-	const { status, headers } = answer;
+interface Denial {
+	code: ErrorCode;
+	message: string;
+	hint?: string;
+}
+
+/** What the Hub's own error code or text says; null where it gave none that is known. */
+function byErrorCode(answer: Refusal, subject: Subject, endpoint: URL, hasToken: boolean): Denial | null {
 	const { repo, revision, file } = subject;
-	const code = header(headers, "x-error-code");
-	// These two texts are the protocol's only sign of what they say; huggingface_hub compares them too.
-	const said = header(headers, "x-error-message");
+	const code = header(answer.headers, "x-error-code");
+	// These two texts are the protocol's only sign of their cases; huggingface_hub compares them, too.
+	const said = header(answer.headers, "x-error-message");
 	const at = `The Hub at ${endpoint.host}`;
-	const page = `${endpoint.origin}/datasets/${repo}`;
-	if (said === "Access to this resource is disabled.")
-		return new LakeError("HUB_DISABLED", `${at} has disabled dataset ${repo}.`, details);
+	if (said === "Access to this resource is disabled.") {
+		return { code: "HUB_DISABLED", message: `${at} has disabled dataset ${repo}.` };
+	}
 	if (code === "GatedRepo") {
+		const page = datasetPage(endpoint, repo);
 		const hint = hasToken
 			? `Accept the terms at ${page} with the account that the token belongs to.`
 			: `Accept the terms at ${page}, then set HF_TOKEN.`;
-		return new LakeError("HUB_GATED", `Dataset ${repo} at ${endpoint.host} is gated, and access is not granted.`, {
-			...details,
-			hint,
-		});
+		const message = `Dataset ${repo} at ${endpoint.host} is gated, and access is not granted.`;
+		return { code: "HUB_GATED", message, hint };
 	}
-	if (code === "RevisionNotFound")
-		return new LakeError(
-			"HUB_REVISION_NOT_FOUND",
-			`Dataset ${repo} at ${endpoint.host} has no revision ${revision}.`,
-			details,
-		);
-	if (code === "EntryNotFound" && file !== null)
-		return new LakeError(
-			"HUB_ENTRY_NOT_FOUND",
-			`${at} lists ${file} in ${repo} at ${revision}, but lacks it.`,
-			details,
-		);
-	if (status === 401 && said === "Invalid credentials in Authorization header")
-		return new LakeError("HUB_TOKEN_INVALID", `${at} refuses the token.`, details);
-	if (code === "RepoNotFound" || status === 401)
-		return new LakeError(
-			"HUB_NOT_FOUND",
-			`${at} has no dataset ${repo} that ${hasToken ? "this token" : "everybody"} may see.`,
-			{
-				...details,
-				...(hasToken ? { hint: "Check the name in --source, and that the token's account has access." } : {}),
-			},
-		);
-	if (isHtml(headers)) {
-		return notTheHub(endpoint, subject, `it answered ${status} and no error code`, { retry: false });
+	if (code === "RevisionNotFound") {
+		const message = `Dataset ${repo} at ${endpoint.host} has no revision ${revision}.`;
+		return { code: "HUB_REVISION_NOT_FOUND", message };
 	}
-	if (status === 403)
-		return new LakeError("HUB_GATED", `${at} refuses access to dataset ${repo}.`, {
-			...details,
-			hint: `Look at ${page}; set HF_TOKEN to a token that may read it.`,
-		});
-	if (status === 404 || status === 410) {
-		if (file === null) return new LakeError("HUB_NOT_FOUND", `${at} has no dataset ${repo} at ${revision}.`, details);
-		return new LakeError("HUB_ENTRY_NOT_FOUND", `${at} lists ${file} in ${repo}, but lacks it.`, details);
+	if (code === "EntryNotFound" && file !== null) {
+		const message = `${at} lists ${file} in ${repo} at ${revision}, but lacks it.`;
+		return { code: "HUB_ENTRY_NOT_FOUND", message };
 	}
-	return unavailable(endpoint, subject, `status ${status}`, { ...details, retry: false });
+	if (answer.status === 401 && said === "Invalid credentials in Authorization header") {
+		return { code: "HUB_TOKEN_INVALID", message: `${at} refuses the token.` };
+	}
+	if (code === "RepoNotFound" || answer.status === 401) {
+		const message = `${at} has no dataset ${repo} that ${hasToken ? "this token" : "everybody"} may see.`;
+		const hint = "Check the name in --source, and that the token's account has access.";
+		return { code: "HUB_NOT_FOUND", message, ...(hasToken ? { hint } : {}) };
+	}
+	return null;
 }
 
-export function isHtml(headers: Headers): boolean {
-	return /^\s*text\/html\b/i.test(header(headers, "content-type") ?? "");
+/** What a status without an error code says; null where that is nothing in particular. */
+function byStatus(status: number, { repo, revision, file }: Subject, endpoint: URL): Denial | null {
+	const at = `The Hub at ${endpoint.host}`;
+	if (status === 403) {
+		const hint = `Look at ${datasetPage(endpoint, repo)}; set HF_TOKEN to a token that may read it.`;
+		return { code: "HUB_GATED", message: `${at} refuses access to dataset ${repo}.`, hint };
+	}
+	if (status !== 404 && status !== 410) return null;
+	if (file === null) return { code: "HUB_NOT_FOUND", message: `${at} has no dataset ${repo} at ${revision}.` };
+	return { code: "HUB_ENTRY_NOT_FOUND", message: `${at} lists ${file} in ${repo}, but lacks it.` };
 }
 
-/**
- * What a failed connection means. `host` is the one that was spoken to. Errors that are no system's are given back as
- * they are.
- */
+function datasetPage(endpoint: URL, repo: string): string {
+	return `${endpoint.origin}/datasets/${repo}`;
+}
+
+/** The LakeError for a failed connection to `host`; anything but a system error is returned as it is. */
 export function connectionError(error: unknown, endpoint: URL, subject: Subject, host: string): unknown {
 	const code = systemCode(error);
 	if (error instanceof LakeError || code === null) return error;

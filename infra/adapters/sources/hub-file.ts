@@ -1,96 +1,66 @@
 import type { SourceFile, SourcePin } from "../../../pipelines/ports/source.js";
-import { LakeError } from "../../../schemas/errors.js";
-import { type Headers, header, isHtml, notTheHub, type Subject, unavailable } from "./hub-errors.js";
-import type { Ask, HubAnswer, HubHttp } from "./hub-http.js";
+import { checkLinked, destroyBody, exactBytes, fileSubject, refuseCompressed, refuseStandIn } from "./hub-body.js";
+import { notTheHub, unavailable } from "./hub-errors.js";
+import { header, isHtml } from "./hub-headers.js";
+import type { HubAnswer, HubHttp, HubRequest } from "./hub-http.js";
 
-/** One file's bytes, or those from an offset on: taken only from an answer that can be what the listing says. */
+/** Reads one file, whole or from an offset on, from a response that fits the listing only. */
 
-/** What is to be read, and how. */
-export interface Wanted {
+interface FileRead {
 	/** The file's address at the pinned commit. */
 	url: URL;
 	file: SourceFile;
 	pin: SourcePin;
 	offset: number;
 	signal: AbortSignal;
-	/** Called before the first byte when the answer begins at 0 though the rest was asked for. */
+	/** Called before the first byte if the response begins at 0 although the rest was asked for. */
 	restart: () => void;
 }
 
-/** How git's pointers to large files begin (git-lfs docs/spec.md). */
-const POINTER = "version https://git-lfs.github.com/spec/";
-const WEB_PAGE = /^\s*<(!doctype\s+html|html)\b/i;
-/** Bytes of a body that tell what it is. */
-const SNIFFED = 512;
-
-/** One attempt. What came before an error is given first. */
-export async function* readHubFile(http: HubHttp, wanted: Wanted): AsyncGenerator<Buffer> {
+/** One attempt. Bytes that came before an error are yielded before it. */
+export async function* readHubFile(http: HubHttp, wanted: FileRead): AsyncGenerator<Buffer> {
 	const { url, file, pin, offset, signal, restart } = wanted;
-	const subject = { repo: pin.repo, revision: pin.commit, file: file.path };
-	const ask = { subject, signal, large: true, headers: offset > 0 ? { range: `bytes=${offset}-` } : {} };
-	const answer = await openFile(http, url, ask);
+	const { endpoint } = http;
+	const subject = fileSubject(file, pin);
+	const request = { subject, signal, large: true, headers: offset > 0 ? { range: `bytes=${offset}-` } : {} };
+	const answer = await openFile(http, url, request);
 	try {
-		if (isHtml(answer.headers)) throw notTheHub(http.endpoint, subject, "it sent a web page");
-		checkLinked(answer.linked, file, pin, http.endpoint, subject);
-		const resumed = startsAtOffset(answer, file, offset, http.endpoint, subject);
+		if (isHtml(answer.headers)) throw notTheHub(endpoint, subject, "it sent a web page");
+		checkLinked(answer.linked, file, pin, endpoint);
+		const resumed = startsAtOffset(answer, wanted, endpoint);
 		const from = resumed ? offset : 0;
 		let first = true;
-		for await (const chunk of exactly(answer.body, file.bytes - from, http.endpoint, subject)) {
-			if (first && from === 0) refuseStandIn(chunk, file, http.endpoint, subject);
+		for await (const chunk of exactBytes(answer.body, file.bytes - from, endpoint, subject)) {
+			if (first && from === 0) refuseStandIn(chunk, file, endpoint, subject);
 			if (first && !resumed) restart();
 			first = false;
 			yield chunk;
 		}
 	} catch (error) {
-		throw http.explain(error, ask, answer.host);
+		throw http.explain(error, request, answer.host);
 	} finally {
-		endBody(answer);
+		destroyBody(answer);
 	}
 }
 
-/** Destroyed, not drained: what is left may be most of a shard, and its errors interest nobody. */
-export function endBody({ body }: HubAnswer): void {
-	if ("on" in body) body.on("error", () => undefined);
-	body.destroy();
-}
-
-/** A signed address may have run out between its making and its use: then it is asked for anew, once. */
-async function openFile(http: HubHttp, url: URL, ask: Ask): Promise<HubAnswer> {
+/** A signed URL may expire before it is used: then a new one is asked for, once. */
+async function openFile(http: HubHttp, url: URL, request: HubRequest): Promise<HubAnswer> {
 	for (let round = 0; round < 2; round++) {
-		const answer = await http.open(url, ask);
+		const answer = await http.open(url, request);
 		if (answer.status !== 403) return answer;
 		answer.body.dump().catch(() => undefined);
 	}
-	throw unavailable(http.endpoint, ask.subject, "its file store refuses the signed address");
-}
-
-/** Throws unless the endpoint's own headers say that this is the listed file. */
-export function checkLinked(
-	linked: HubAnswer["linked"],
-	file: SourceFile,
-	pin: SourcePin,
-	endpoint: URL,
-	subject: Subject,
-): void {
-	if (linked.commit === null) throw notTheHub(endpoint, subject, "its answer names no commit");
-	const hash = file.sha256 ?? file.gitOid;
-	const differs: string[] = [];
-	if (linked.commit !== pin.commit) differs.push(`commit ${linked.commit} instead of ${pin.commit}`);
-	if (linked.etag !== null && hash !== null && linked.etag !== hash) differs.push(`hash ${linked.etag}, not ${hash}`);
-	if (linked.size !== null && linked.size !== file.bytes) differs.push(`${linked.size} bytes, not ${file.bytes}`);
-	if (differs.length > 0) {
-		const message = `The Hub at ${endpoint.host} lists ${file.path} otherwise than it serves it: ${differs.join(", ")}.`;
-		throw new LakeError("SOURCE_CHANGED", message, { path: file.path });
-	}
+	throw unavailable(http.endpoint, request.subject, "its file store refuses the signed address");
 }
 
 /**
- * Whether the body begins at `offset` (true) or at 0 (false). Throws when the answer cannot be the rest of the file;
- * ranges are those of RFC 9110. A body that is announced shorter or longer is none of that: its bytes are what was
- * asked for as far as they go, and the hash has the last word.
+ * Whether the body begins at the offset (true) or at 0 (false). Throws if the response cannot be the rest of the file;
+ * ranges are those of RFC 9110. A body announced as too short or too long is accepted: its bytes are right as far as
+ * they go, and the hash decides.
  */
-function startsAtOffset(answer: HubAnswer, file: SourceFile, offset: number, endpoint: URL, subject: Subject): boolean {
+function startsAtOffset(answer: HubAnswer, { file, pin, offset }: FileRead, endpoint: URL): boolean {
 	const { status, headers } = answer;
+	const subject = fileSubject(file, pin);
 	const ranged = status === 206;
 	if ((!ranged && status !== 200) || (ranged && offset === 0)) {
 		throw unavailable(endpoint, subject, `it answered ${status} to a request for bytes from ${offset} on`);
@@ -104,44 +74,9 @@ function startsAtOffset(answer: HubAnswer, file: SourceFile, offset: number, end
 		return true;
 	}
 	const length = header(headers, "content-length");
-	// What is on disk already is worth more than an answer that is not even the whole file.
+	// The bytes on disk are worth more than a response that is not even the whole file.
 	if (offset > 0 && length !== null && Number(length) < file.bytes) {
 		throw unavailable(endpoint, subject, `it announced ${length} bytes where ${file.bytes} were due`);
 	}
 	return offset === 0;
-}
-
-/** Compressed bytes are at no offset of the file. */
-export function refuseCompressed(headers: Headers, endpoint: URL, subject: Subject): void {
-	const coding = header(headers, "content-encoding")?.trim().toLowerCase() ?? "identity";
-	if (coding === "identity") return;
-	throw unavailable(endpoint, subject, `the bytes were compressed on the way (${coding.slice(0, 20)})`, {
-		hint: "A proxy compresses what passes through, though asked not to: name the Hub in NO_PROXY, or ask the proxy's owner.",
-	});
-}
-
-/** What may come in a file's place under its name: the pointer that git stores for it, or a web page that claims to be data. */
-export function refuseStandIn(start: Buffer, file: SourceFile, endpoint: URL, subject: Subject): void {
-	const text = start.subarray(0, SNIFFED).toString("latin1");
-	if (text.startsWith(POINTER) && start.length < file.bytes) {
-		const message = `The Hub at ${endpoint.host} sent the pointer that git stores for ${file.path}, not the file.`;
-		throw new LakeError("HUB_LFS_POINTER", message, { path: file.path });
-	}
-	if (WEB_PAGE.test(text)) throw notTheHub(endpoint, subject, "it sent a web page");
-}
-
-/** The body, as long as is due. Of a longer one the due part comes before the error. */
-export async function* exactly(
-	body: HubAnswer["body"],
-	due: number,
-	endpoint: URL,
-	subject: Subject,
-): AsyncGenerator<Buffer> {
-	let left = due;
-	for await (const chunk of body as AsyncIterable<Buffer>) {
-		if (left > 0) yield chunk.length <= left ? chunk : chunk.subarray(0, left);
-		left -= chunk.length;
-		if (left < 0) throw unavailable(endpoint, subject, `it sent more than the ${due} bytes that were due`);
-	}
-	if (left > 0) throw unavailable(endpoint, subject, `it sent ${due - left} of the ${due} bytes that were due`);
 }

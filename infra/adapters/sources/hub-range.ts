@@ -1,11 +1,12 @@
 import type { SourceFile, SourcePin } from "../../../pipelines/ports/source.js";
-import { header, isHtml, notTheHub, type Subject, unavailable } from "./hub-errors.js";
-import { checkLinked, endBody, exactly, refuseCompressed, refuseStandIn } from "./hub-file.js";
-import type { Ask, HubAnswer, HubHttp } from "./hub-http.js";
+import { checkLinked, destroyBody, exactBytes, fileSubject, refuseCompressed, refuseStandIn } from "./hub-body.js";
+import { notTheHub, type Subject, unavailable } from "./hub-errors.js";
+import { header, isHtml } from "./hub-headers.js";
+import type { HubAnswer, HubHttp, HubRequest } from "./hub-http.js";
 
-/** A part of one file: taken only from an answer that says it is that part of the listed file. */
+/** Reads a part of one file, from a response that says it is that part of the listed file only. */
 
-export interface WantedRange {
+interface RangeRead {
 	/** The file's address at the pinned commit. */
 	url: URL;
 	file: SourceFile;
@@ -17,54 +18,59 @@ export interface WantedRange {
 }
 
 /**
- * One attempt. What came before an error is given first. The endpoint is asked once a file: `addresses` keeps where it
- * sent us, by the file's path, until that address fails or runs out.
+ * One attempt. Bytes that came before an error are yielded before it. The endpoint is asked once a file: `addresses`
+ * caches the URL that it redirects to, by the file's path, until that URL fails or expires.
  */
 export async function* readHubRange(
 	http: HubHttp,
-	wanted: WantedRange,
+	wanted: RangeRead,
 	addresses: Map<string, URL>,
 ): AsyncGenerator<Buffer> {
 	const { file, pin, from, to, signal } = wanted;
-	const subject = { repo: pin.repo, revision: pin.commit, file: file.path };
-	// Not `large`: a connection that serves again is worth more to many small parts than memory that does.
-	const ask = { subject, signal, headers: { range: `bytes=${from}-${to - 1}` } };
+	const subject = fileSubject(file, pin);
+	// Not `large`: for many small parts, reused connections matter more than reused memory.
+	const request = { subject, signal, headers: { range: `bytes=${from}-${to - 1}` } };
 	const known = addresses.get(file.path) ?? null;
 	let answer: HubAnswer | null = null;
 	try {
-		answer = await openRange(http, wanted, ask, known);
+		answer = await openRange(http, wanted, request, known);
 		if (isHtml(answer.headers)) throw notTheHub(http.endpoint, subject, "it sent a web page");
-		// An address that was kept has been checked when the endpoint gave it.
+		// A cached address was checked when the endpoint gave it.
 		if (answer.linked.commit !== null || known === null) {
-			checkLinked(answer.linked, file, pin, http.endpoint, subject);
+			checkLinked(answer.linked, file, pin, http.endpoint);
 		}
 		await requireRange(answer, wanted, http.endpoint, subject);
 		if (answer.elsewhere) addresses.set(file.path, answer.url);
-		yield* exactly(answer.body, to - from, http.endpoint, subject);
+		yield* exactBytes(answer.body, to - from, http.endpoint, subject);
 	} catch (error) {
 		if (known !== null && addresses.get(file.path) === known) addresses.delete(file.path);
-		throw http.explain(error, ask, answer?.host ?? http.endpoint.host);
+		throw http.explain(error, request, answer?.host ?? http.endpoint.host);
 	} finally {
-		if (answer !== null) endBody(answer);
+		if (answer !== null) destroyBody(answer);
 	}
 }
 
-/** A signed address that was kept may have run out, and even a new one before its use: each is asked for anew, once. */
-async function openRange(http: HubHttp, { url }: WantedRange, ask: Ask, known: URL | null): Promise<HubAnswer> {
+/** A cached signed URL may have expired, and a new one may expire before it is used: each is replaced once. */
+async function openRange(
+	http: HubHttp,
+	{ url }: RangeRead,
+	request: HubRequest,
+	known: URL | null,
+): Promise<HubAnswer> {
 	for (const address of [...(known === null ? [] : [known]), url, url]) {
-		const answer = await http.open(address, ask);
+		const answer = await http.open(address, request);
 		if (answer.status !== 403) return answer;
 		answer.body.dump().catch(() => undefined);
 	}
-	throw unavailable(http.endpoint, ask.subject, "its file store refuses the signed address");
+	throw unavailable(http.endpoint, request.subject, "its file store refuses the signed address");
 }
 
 /** Throws unless the answer is exactly the part asked for, of a file of the listed size (RFC 9110, 15.3.7). */
-async function requireRange(answer: HubAnswer, wanted: WantedRange, endpoint: URL, subject: Subject): Promise<void> {
+async function requireRange(answer: HubAnswer, wanted: RangeRead, endpoint: URL, subject: Subject): Promise<void> {
 	const { status, headers } = answer;
 	const { file, from, to } = wanted;
 	if (status !== 206) {
-		// A stand-in is told as such; of a whole file no more than its start is taken.
+		// A stand-in has errors of its own; of a whole file, only the start is read.
 		if (status === 200)
 			for await (const start of answer.body as AsyncIterable<Buffer>) {
 				refuseStandIn(start, file, endpoint, subject);

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** What the Hub's own clients count as true. */
+/** Values that the Hub's own clients take for true. */
 const YES = new Set(["1", "on", "yes", "true"]);
 
 function fileToken(path: string): string | null {
@@ -18,7 +18,7 @@ function expandHome(path: string): string {
 	return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path;
 }
 
-/** A token, and the variable or file that it was found in; `missing` is a file that was named and holds none. */
+/** A token, and the variable or file it comes from; `missing` is a file that `HF_TOKEN_PATH` names and that has none. */
 export interface FoundToken {
 	token: string | null;
 	origin: string | null;
@@ -26,8 +26,8 @@ export interface FoundToken {
 }
 
 /**
- * The Hub's token as the Hub's own clients find it: `HF_TOKEN`, else the file `HF_TOKEN_PATH`, else `$HF_HOME/token`
- * (default `~/.cache/huggingface/token`). `HF_HUB_DISABLE_IMPLICIT_TOKEN` leaves the files alone. Null without one.
+ * Finds the token as the Hub's own clients do: `HF_TOKEN`, else the file `HF_TOKEN_PATH`, else `$HF_HOME/token`
+ * (default `~/.cache/huggingface/token`). `HF_HUB_DISABLE_IMPLICIT_TOKEN` skips the files. Null if there is none.
  */
 export function findHubToken(env: NodeJS.ProcessEnv): FoundToken {
 	const given = env.HF_TOKEN?.trim();
@@ -46,7 +46,7 @@ function hubHome(env: NodeJS.ProcessEnv): string {
 	return expandHome(env.HF_HOME || join(cache, "huggingface"));
 }
 
-/** The token alone; null without one. */
+/** The token alone, or null. */
 export function hubToken(env: NodeJS.ProcessEnv): string | null {
 	return findHubToken(env).token;
 }

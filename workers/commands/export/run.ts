@@ -13,6 +13,7 @@ import type { Snapshot } from "../../../schemas/records.js";
 import type { CommandContext, CommandResult } from "../../command-line/command.js";
 import { didYouMean, orList } from "../../command-line/nearest.js";
 import type { WantedOptions } from "../../command-line/options.js";
+import { exportNames } from "../../dataset-help.js";
 import { wantedShards } from "../../options.js";
 import { countedText, sizeText } from "../../report/format.js";
 import { openProgress } from "../../report/progress.js";
@@ -118,7 +119,7 @@ function requireFormat(text: string, context: CommandContext<Options>, session: 
 	};
 	const known = CORE_FORMATS.find((one) => one === text);
 	if (known) return core[known];
-	const names = [...Object.keys(dataset.exports), ...CORE_FORMATS];
+	const names = exportNames(dataset);
 	throw new LakeError("USAGE", `export knows no format ${JSON.stringify(text)}: give ${orList(names)}.`, {
 		hint: `${didYouMean(text, names)}${aboutCode("USAGE").todo}`,
 	});

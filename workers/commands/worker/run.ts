@@ -33,7 +33,7 @@ export async function worker(context: CommandContext<Options>): Promise<CommandR
 	const { options, env, log, signal } = context;
 	const { grace: graceSeconds } = options;
 	if (graceSeconds > MOST_GRACE_SECONDS) {
-		throw new LakeError("USAGE", `--grace cannot be ${graceSeconds} s: a worker has an hour at most to stop`);
+		throw new LakeError("USAGE", `--grace cannot be ${graceSeconds} s: a worker has an hour at most to stop.`);
 	}
 	const scratch = await requireScratch(options, env);
 	const connection = await openQueue(options.queue_prefix, env, { patient: true, onState: tellState(log), signal });

@@ -73,7 +73,7 @@ async function writeKind<Row>(
 	for (const [at, groups] of cutRows(rows, bytesOf).entries()) {
 		const path = `data/${kind.folder}/${shard}-${String(at).padStart(3, "0")}.parquet`;
 		const file = await job.file(path, (local) => {
-			return writeParquet(files, kind.columns, groups, cells, metadata, local, job.signal);
+			return writeParquet(files, { columns: kind.columns, groups, cells, metadata }, local, job.signal);
 		});
 		made.push({ folder: kind.folder, shard, rows: groups.reduce((sum, group) => sum + group.length, 0), file });
 	}

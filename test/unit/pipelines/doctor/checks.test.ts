@@ -1,8 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
 import { clockVerdict } from "../../../../pipelines/doctor/access.js";
-import { ok, runChecks } from "../../../../pipelines/doctor/check.js";
+import { runChecks } from "../../../../pipelines/doctor/check.js";
 import { raceWriters, tryStore } from "../../../../pipelines/doctor/lake-writes.js";
 import { diskNeed, diskVerdict, memoryVerdict, nodeVerdict } from "../../../../pipelines/doctor/resources.js";
+import { ok } from "../../../../pipelines/doctor/verdict.js";
 import type { Store } from "../../../../pipelines/ports/store.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { wrapText } from "../../../../workers/report/format.js";

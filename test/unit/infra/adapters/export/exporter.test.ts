@@ -33,7 +33,7 @@ const TARGETS: [string, () => Promise<Opened>][] = [
 		"a bucket",
 		async () => {
 			const first = openStoreTarget(openFolderStore(join(root.path, "bucket")), root.path);
-			const own = join(await first.aside(), "../..");
+			const own = join(await first.temporaryPath(), "../..");
 			mkdirSync(own, { recursive: true });
 			return { target: first, own };
 		},
@@ -57,7 +57,7 @@ describe.each(TARGETS)("an export into %s", (_, open) => {
 	test("that another exporter took over puts nothing more, and leaves that one alone", async () => {
 		const { target, own } = await open();
 		await target.begin("key");
-		const local = await target.aside();
+		const local = await target.temporaryPath();
 		writeFileSync(local, "rows");
 		writeFileSync(join(own, "owner"), ELSEWHERE);
 		const file = { path: "data/a.parquet", bytes: 4, sha256: "0".repeat(64) };

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { openFolderRoom } from "../../../../../../infra/adapters/store/folder/probe.js";
+import { openFolderProbe } from "../../../../../../infra/adapters/store/folder/probe.js";
 import { openFolderStore } from "../../../../../../infra/adapters/store/folder/store.js";
 import { DEAD_SECONDS } from "../../../../../../pipelines/scratch/marks.js";
 import { ownerId } from "../../../../../../pipelines/scratch/owner.js";
@@ -56,7 +56,7 @@ test("whoever puts, or is about to stage, has left its mark", async () => {
 
 test("a room for trying out writes has its owner's mark, and takes it along", async () => {
 	writeFileSync(join(lake.path, "latest.json"), "{}");
-	const room = await openFolderRoom(lake.path);
+	const room = await openFolderProbe(lake.path);
 	expect(readdirSync(join(own, "owners"))).toEqual([ownerId()]);
 	await room.remove();
 	expect(readdirSync(lake.path)).toEqual(["latest.json"]);

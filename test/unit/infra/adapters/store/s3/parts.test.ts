@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { Gate } from "../../../../../../infra/adapters/store/s3/byte-limit.js";
+import { ByteLimit } from "../../../../../../infra/adapters/store/s3/byte-limit.js";
 import { isTransient, storeError } from "../../../../../../infra/adapters/store/s3/errors.js";
 import { checksumByName, ObjectIndex } from "../../../../../../infra/adapters/store/s3/object-index.js";
 
@@ -25,13 +25,13 @@ describe("the index of objects", () => {
 	});
 });
 
-describe("the gate", () => {
+describe("the limit of bytes in flight", () => {
 	test("holds no more bytes than it may, but one piece always, in the order of the calls", async () => {
-		const gate = new Gate(10);
+		const limit = new ByteLimit(10);
 		const entered: number[] = [];
 		const leave: (() => void)[] = [];
 		const run = (name: number, bytes: number) =>
-			gate.run(bytes, () => {
+			limit.run(bytes, () => {
 				entered.push(name);
 				return new Promise<void>((resolve) => leave.push(resolve));
 			});
@@ -50,9 +50,9 @@ describe("the gate", () => {
 	});
 
 	test("a piece that fails makes room all the same", async () => {
-		const gate = new Gate(1);
-		await expect(gate.run(5, () => Promise.reject(new Error("failed")))).rejects.toThrow("failed");
-		expect(await gate.run(5, async () => "in")).toBe("in");
+		const limit = new ByteLimit(1);
+		await expect(limit.run(5, () => Promise.reject(new Error("failed")))).rejects.toThrow("failed");
+		expect(await limit.run(5, async () => "in")).toBe("in");
 	});
 });
 
