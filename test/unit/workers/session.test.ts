@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { afterAll, expect, test } from "@jest/globals";
+import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import { Session, type SessionContext } from "../../../workers/session.js";
 import { tempDir } from "../../support/root.js";
 

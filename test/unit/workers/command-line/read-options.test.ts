@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { CONCURRENCY, mirrorOptions, NETWORK, QUEUE } from "../../../../workers/command-line/options.js";
 import { readOptions } from "../../../../workers/command-line/read-options.js";
