@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { FindingCode } from "../../schemas/codes.js";
 import type { Receipt } from "../../schemas/records.js";
-import { type Dataset, metadataColumns, publishedColumns } from "../dataset.js";
+import { type Dataset, lakeCell, publishedColumns, type SourceColumn } from "../dataset.js";
 import { localTable } from "../lake/local-table.js";
 import type { Reader } from "../ports/store.js";
 import type { PlainRow, TableFiles } from "../ports/tables.js";
@@ -12,7 +12,10 @@ import { type Changes, type ImageBytes, note, type RowChange, valueChanges } fro
 
 /** A shard as the lake has it. */
 export interface LakeShard {
-	/** By image path: the metadata's row; null where the lake does not hold what the metadata said. */
+	/**
+	 * By image path: what the metadata said, in the lake's form; of a quarantined row only what its JSON tells too. Null
+	 * where the lake does not hold what the metadata said.
+	 */
 	rows: Map<string, PlainRow | null>;
 	/** Members by name relative to the shard's folder. */
 	members: Map<string, ImageBytes>;
@@ -51,9 +54,32 @@ export async function readLakeShard(
 		if (codes.has("ROW_NOT_IN_METADATA")) continue;
 		const untold = [...codes].some((code) => UNTOLD.has(code));
 		const [row] = findings.flatMap(({ row: text }) => (typeof text === "string" ? [text] : []));
-		if (row !== undefined) lake.rows.set(path, untold ? null : (JSON.parse(row) as PlainRow));
+		if (row === undefined) continue;
+		const fromMetadata = codes.has("METADATA_EXTRA_ROW");
+		lake.rows.set(path, untold ? null : quarantinedRow(dataset, JSON.parse(row), path, fromMetadata));
 	}
 	return lake;
+}
+
+/** Columns in which the lake can be held against the metadata. */
+function comparedColumns({ columns }: Dataset): SourceColumn[] {
+	return columns.filter(({ type, metadata }) => type !== null && metadata !== undefined);
+}
+
+/** @param row as quarantine has it: as the shard's JSON had it, else as the metadata had it */
+function quarantinedRow(dataset: Dataset, row: unknown, path: string, fromMetadata: boolean): PlainRow {
+	if (fromMetadata) {
+		const cells = comparedColumns(dataset).map((column) => [column.name, lakeCell(column, row as PlainRow)] as const);
+		return Object.fromEntries(cells);
+	}
+	// Rows by file name stand below it.
+	const name = path.slice(path.lastIndexOf("/") + 1);
+	const fields = (dataset.layout.json === "object" ? (row as Record<string, unknown>)[name] : row) as PlainRow;
+	const cells = comparedColumns(dataset).flatMap(({ name: column, json }) => {
+		const value = json?.read(fields[json.field]);
+		return value === undefined ? [] : [[column, value] as const];
+	});
+	return Object.fromEntries(cells);
 }
 
 function addImage(lake: LakeShard, row: PlainRow, prefix: string): void {
@@ -85,7 +111,7 @@ export function compareMetadata(
 	changes: Changes<RowChange>,
 	{ dataset, limit }: { dataset: Dataset; limit: number },
 ): number {
-	const compared = metadataColumns(dataset).map(({ name }) => name);
+	const compared = comparedColumns(dataset);
 	let untold = 0;
 	for (const path of [...new Set([...lake.keys(), ...source.keys()])].sort(byCodePoint)) {
 		const known = lake.get(path);
@@ -98,12 +124,15 @@ export function compareMetadata(
 			// Rows that contradict each other: the first that says otherwise.
 			const columns = rows.map((row) => differing(known, row, compared)).find((found) => found.length > 0);
 			if (columns) note(changes.changed, { ...about, columns }, limit);
+			else if (compared.some(({ name }) => known[name] === undefined)) untold += 1;
 		}
 	}
 	return untold;
 }
 
-function differing(known: PlainRow, row: PlainRow, columns: string[]) {
-	const chosen = (from: PlainRow) => Object.fromEntries(columns.map((column) => [column, from[column]]));
-	return valueChanges(chosen(known), chosen(row));
+function differing(known: PlainRow, row: PlainRow, compared: SourceColumn[]) {
+	const told = compared.filter(({ name }) => known[name] !== undefined);
+	const before = told.map(({ name }) => [name, known[name]] as const);
+	const after = told.map((column) => [column.name, lakeCell(column, row)] as const);
+	return valueChanges(Object.fromEntries(before), Object.fromEntries(after));
 }
