@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Snapshot } from "../../../schemas/records.js";
 import type { AskedSettings, Settings } from "../../../schemas/settings.js";
-import { type Dataset, metadataColumns, splitsOf } from "../../dataset.js";
+import { type Dataset, predicateColumns, splitsOf } from "../../dataset.js";
 import { download } from "../../fetch/download.js";
 import { commitDatesOf } from "../../lake/commit-dates.js";
 import { receiptFile } from "../../lake/paths.js";
@@ -81,6 +81,7 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	const { dataset, store } = tools;
 	const { wanted } = request;
 	const base = (await readLatestSnapshot(store))?.snapshot ?? null;
+	requireSameDataset(dataset, base);
 	const image = request.settings.image ?? base?.settings.image ?? "passthrough";
 	const codec = image === "passthrough" ? "" : await request.codec();
 	const settings = chooseSettings(request.settings, base?.settings ?? null, codec, request.newSettings);
@@ -149,6 +150,14 @@ function isUpToDate(shards: ShardPlan[], request: MirrorRequest, base: Snapshot 
 	);
 }
 
+/** One lake, one dataset: tables of two would not fit together. */
+function requireSameDataset({ name }: Dataset, base: Snapshot | null): void {
+	if (base === null || base.dataset === name) return;
+	throw new LakeError("LAKE_UNSUPPORTED", `The lake holds the dataset ${base.dataset}, not ${name}.`, {
+		hint: "Give --lake a folder of its own for each dataset.",
+	});
+}
+
 /** New settings must hold for the whole lake: one lake, one set of settings. */
 export function requireCovered(
 	{ wanted, prune }: Pick<MirrorRequest, "wanted" | "prune">,
@@ -188,7 +197,7 @@ export async function readMetadata(
 	asked: Set<string>,
 ): Promise<Map<string, SplitMetadata>> {
 	const { where, where_mode } = settings;
-	const predicate = where === null ? null : await tools.openPredicate(where, metadataColumns(tools.dataset));
+	const predicate = where === null ? null : await tools.openPredicate(where, predicateColumns(tools.dataset));
 	const found = new Map<string, SplitMetadata>();
 	try {
 		for (const split of splits) {

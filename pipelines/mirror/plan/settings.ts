@@ -1,5 +1,6 @@
 import { LakeError } from "../../../schemas/errors.js";
 import { type AskedSettings, DEFAULT_SETTINGS, type Settings } from "../../../schemas/settings.js";
+import type { Dataset } from "../../dataset.js";
 
 const LOSSY = new Set(["webp", "jpeg", "avif"]);
 const DEFAULT_QUALITY = 90;
@@ -45,6 +46,18 @@ export function chooseSettings(
 		throw new LakeError("SETTINGS_DIFFER", `the settings asked for are not the lake's: ${differ.join("; ")}`);
 	}
 	return settings;
+}
+
+/** Throws USAGE for a setting that means groups, of a dataset that has none. */
+export function requireGroups(asked: AskedSettings, { title, group }: Pick<Dataset, "title" | "group">): void {
+	if (group !== null) return;
+	const meant = asked.on_bad_image === "drop-group" ? "--on-bad-image drop-group" : null;
+	const option = asked.where_mode === "prompt" ? "--where-mode prompt" : meant;
+	if (option === null) return;
+	throw new LakeError("USAGE", `${option} means nothing here: the images of ${title} stand in no groups.`, {
+		path: option,
+		hint: "Leave it out.",
+	});
 }
 
 /** A mode belongs to its predicate: with another one it is the default again. */
