@@ -7,7 +7,7 @@ import { openZip } from "../infra/adapters/archive/zip.js";
 import { arrivedImages } from "../infra/adapters/archive/zip-arrived.js";
 import { recordsStart } from "../infra/adapters/archive/zip-end.js";
 import type { RedisConnection, RedisOptions } from "../infra/adapters/redis.js";
-import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
+import type { FoundToken } from "../infra/adapters/sources/hub/token.js";
 import type { S3StoreOptions } from "../infra/adapters/store/s3/store.js";
 import type { Dataset } from "../pipelines/dataset.js";
 import { readLatestSnapshot } from "../pipelines/lake/snapshot.js";
@@ -88,14 +88,14 @@ export async function openSource(
 		const { rehash = false } = options;
 		return createFolderSource({ folder: address.folder, dataset, cacheFile, rehash, dryRun, note: tools.note });
 	}
-	const { createHubSource } = await import("../infra/adapters/sources/hub.js");
+	const { createHubSource } = await import("../infra/adapters/sources/hub/source.js");
 	const http = await hubHttp(options, env);
 	return createHubSource({ ...address, dataset, pin, ...http, ...tools, bandwidth: options.bandwidth });
 }
 
 async function hubHttp(options: HubOptions, env: NodeJS.ProcessEnv) {
 	const [{ hubToken }, { readProxies }] = await Promise.all([
-		import("../infra/adapters/sources/hub-token.js"),
+		import("../infra/adapters/sources/hub/token.js"),
 		import("../infra/adapters/sources/proxy.js"),
 	]);
 	return {
@@ -116,7 +116,7 @@ export function retryPolicy({ retries, retry_wait }: HubOptions): RetryPolicy {
 export async function findToken(source: string, env: NodeJS.ProcessEnv): Promise<FoundToken | null> {
 	if (parseSource(source).kind === "folder") return null;
 	hubEndpoint(env);
-	const { findHubToken } = await import("../infra/adapters/sources/hub-token.js");
+	const { findHubToken } = await import("../infra/adapters/sources/hub/token.js");
 	return findHubToken(env);
 }
 
@@ -129,7 +129,7 @@ export async function askHub(
 ): Promise<HubReply> {
 	const address = parseSource(options.source);
 	if (address.kind === "folder") throw new LakeError("INTERNAL", "A folder was asked as a Hub.");
-	const { askHub: ask } = await import("../infra/adapters/sources/hub-access.js");
+	const { askHub: ask } = await import("../infra/adapters/sources/hub/access.js");
 	return ask({ ...address, ...(await hubHttp(options, env)), ...tools }, signal);
 }
 

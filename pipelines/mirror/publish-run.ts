@@ -1,11 +1,11 @@
 import type { Receipt, Snapshot } from "../../schemas/records.js";
-import { type ClaimTools, guardClaim } from "../lake/claim-guard.js";
 import { commitDatesOf } from "../lake/commit-dates.js";
 import { nextSnapshot, type RunResult } from "../lake/next-snapshot.js";
 import { publish } from "../lake/publish.js";
 import { readReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
-import type { SweepStore } from "../lake/sweep.js";
+import { type ClaimTools, guardClaim } from "../lake/sweeping/claim-guard.js";
+import type { SweepStore } from "../lake/sweeping/sweep.js";
 import { tablesOf } from "../lake/tables.js";
 import type { Listing } from "../ports/source.js";
 import type { Reader } from "../ports/store.js";

@@ -1,6 +1,6 @@
 import { KINDS, type Kind, kindOf } from "../lake/kinds.js";
 import { readLatest } from "../lake/snapshot.js";
-import { STALE_SECONDS, type SweepStore, type SweepTools, sweepMarks, takeOver } from "../lake/sweep.js";
+import { STALE_SECONDS, type SweepStore, type SweepTools, sweepMarks, takeOver } from "../lake/sweeping/sweep.js";
 import {
 	endMarks,
 	listRecords,
@@ -10,7 +10,7 @@ import {
 	readSweep,
 	storeTime,
 	type VacuumRecords,
-} from "../lake/vacuum-records.js";
+} from "../lake/sweeping/vacuum-records.js";
 import type { LakeFile, Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { markable, sweepable } from "./decide.js";

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { MemberReader } from "../../infra/adapters/archive/member.js";
-import { createHubSource } from "../../infra/adapters/sources/hub.js";
+import { createHubSource } from "../../infra/adapters/sources/hub/source.js";
 import { shardFiles } from "../../pipelines/dataset.js";
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { endBytes, RangedZip } from "../../pipelines/fetch/ranged-zip.js";

@@ -29,7 +29,7 @@ import { canonicalJson } from "../../schemas/records.js";
 import { abortable } from "../abortable.js";
 import { systemClock } from "../clock.js";
 import type { NetworkOptions } from "../command-line/options.js";
-import { metadataOf } from "../run-mirror.js";
+import { metadataOf } from "../run/run-mirror.js";
 import { Session } from "../session.js";
 import { archives, type LakeStore, openPredicate, openSource, openTables, retryPolicy } from "../wire.js";
 import type { JobLock } from "./consume.js";

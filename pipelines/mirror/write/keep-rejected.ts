@@ -1,7 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError } from "../../../schemas/errors.js";
-import { keptPath } from "../../lake/named-files.js";
+import { keptPath } from "../../lake/sweeping/named-files.js";
 import type { ArchiveReader, Member } from "../../ports/archive.js";
 import type { Content } from "../../ports/store.js";
 import type { Finding } from "../check/verdict.js";

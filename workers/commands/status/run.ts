@@ -3,7 +3,7 @@ import { tableFile } from "../../../pipelines/lake/paths.js";
 import { claimedSnapshot } from "../../../pipelines/lake/publish.js";
 import { readReceipts } from "../../../pipelines/lake/receipt.js";
 import { readLatestSnapshot } from "../../../pipelines/lake/snapshot.js";
-import { orDamage, readFirstKept } from "../../../pipelines/lake/vacuum-records.js";
+import { orDamage, readFirstKept } from "../../../pipelines/lake/sweeping/vacuum-records.js";
 import { wholeSnapshots } from "../../../pipelines/vacuum/survey.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Receipt, Snapshot } from "../../../schemas/records.js";

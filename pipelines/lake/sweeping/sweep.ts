@@ -1,6 +1,6 @@
-import type { Clock } from "../ports/run.js";
-import type { Reader, Records, Sweeper } from "../ports/store.js";
-import { kindOf } from "./kinds.js";
+import type { Clock } from "../../ports/run.js";
+import type { Reader, Records, Sweeper } from "../../ports/store.js";
+import { kindOf } from "../kinds.js";
 import { decideMarks, endMarks, marksStand, readSweep, renewSweep } from "./vacuum-records.js";
 
 /**

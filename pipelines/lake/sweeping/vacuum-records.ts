@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { LakeError } from "../../schemas/errors.js";
-import { LAKE_FORMAT } from "../../schemas/records.js";
-import { FirstKept, Marks, Sweep } from "../../schemas/writer-records.js";
-import type { Reader, Records, Sweeper } from "../ports/store.js";
-import { vacuumFile } from "./paths.js";
-import { parseRecord, type RecordSchema, recordBytes } from "./snapshot.js";
+import { LakeError } from "../../../schemas/errors.js";
+import { LAKE_FORMAT } from "../../../schemas/records.js";
+import { FirstKept, Marks, Sweep } from "../../../schemas/writer-records.js";
+import type { Reader, Records, Sweeper } from "../../ports/store.js";
+import { vacuumFile } from "../paths.js";
+import { parseRecord, type RecordSchema, recordBytes } from "../snapshot.js";
 
 /**
  * What vacuums and publishers tell each other, in `.irlake/vacuum/`:

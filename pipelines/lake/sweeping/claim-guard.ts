@@ -1,10 +1,10 @@
-import { LakeError } from "../../schemas/errors.js";
-import type { Snapshot, TableFile } from "../../schemas/records.js";
-import { each } from "../each.js";
-import type { Reader } from "../ports/store.js";
-import type { TableFiles } from "../ports/tables.js";
+import { LakeError } from "../../../schemas/errors.js";
+import type { Snapshot, TableFile } from "../../../schemas/records.js";
+import { each } from "../../each.js";
+import type { Reader } from "../../ports/store.js";
+import type { TableFiles } from "../../ports/tables.js";
+import { objectFile, tableFile } from "../paths.js";
 import { objectsNamed, rejectedNamed } from "./named-files.js";
-import { objectFile, tableFile } from "./paths.js";
 import { STALE_SECONDS, type SweepStore, type SweepTools, takeOver } from "./sweep.js";
 import {
 	decideMarks,
