@@ -59,7 +59,7 @@ export interface Layout {
 }
 
 /** How a row of the metadata tells its place. */
-export interface MetadataPlaces {
+interface MetadataPlaces {
 	/** What all rows of a shard have in one column, and few others: less is read so. */
 	of(shard: string): RowsWhere;
 	/** The shard and the image path of a row; null of one that lies in no shard of the split. */

@@ -77,7 +77,7 @@ function unknownShard(dataset: Dataset, shard: string, known: Set<string>): Lake
 }
 
 /** Where a source is: on the Hub, or a folder of this machine. */
-export type SourceAddress = { kind: "hub"; repo: string; revision: string } | { kind: "folder"; folder: string };
+type SourceAddress = { kind: "hub"; repo: string; revision: string } | { kind: "folder"; folder: string };
 
 const HUB_ADDRESS = /^hf:\/\/([\w.-]+\/[\w.-]+)(?:@([^\s?#]+))?$/;
 

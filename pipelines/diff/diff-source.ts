@@ -14,7 +14,7 @@ import { type DiffTools, snapshotSide } from "./diff-snapshots.js";
 import { compareMetadata, type LakeShard, readLakeShard } from "./metadata-rows.js";
 import { comparePictures, sourcePictures } from "./pictures.js";
 
-export type DiffSourceTools = DiffTools & MetadataTools & { archives: ArchiveReader };
+type DiffSourceTools = DiffTools & MetadataTools & { archives: ArchiveReader };
 
 /**
  * Compares a snapshot with the source's present content, for the wanted shards: what a mirror with the snapshot's

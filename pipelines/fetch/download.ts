@@ -31,7 +31,7 @@ export interface DownloadOptions {
 	mismatch?: "SHARD_HASH_MISMATCH" | "METADATA_MISSING";
 }
 
-export interface Downloaded {
+interface Downloaded {
 	path: string;
 	sha256: string;
 	bytes: number;

@@ -16,7 +16,7 @@ import { type MirrorPlan, type MirrorRequest, requireCovered } from "./plan/plan
 import type { ShardTools } from "./shard.js";
 
 /** What the shards of a run came to. */
-export interface ShardResults {
+interface ShardResults {
 	/** Of shards made in this run and of those found done. */
 	receipts: Receipt[];
 	skipped: Snapshot["skipped"];
@@ -27,7 +27,7 @@ export interface ShardResults {
  * @returns the snapshot, or null when no work id changed
  * @throws LAKE_SWEPT where vacuum took what the run was to publish: plan again
  */
-export async function publishRun(
+async function publishRun(
 	store: SweepStore,
 	request: Pick<MirrorRequest, "wanted" | "prune">,
 	plan: Omit<MirrorPlan, "shards" | "base" | "upToDate">,
@@ -67,7 +67,7 @@ async function laterShards(store: Reader, base: Snapshot | null, listing: Listin
 }
 
 /** A planned run whose shards are over. */
-export interface EndedRun {
+interface EndedRun {
 	plan: MirrorPlan;
 	request: Pick<MirrorRequest, "wanted" | "prune">;
 	onShardFailure: OnShardFailure;

@@ -26,7 +26,7 @@ import { findingRow, tableRows } from "./write/table-rows.js";
 import { writeTables } from "./write/write-tables.js";
 
 /** Dependencies of reading and judging a shard. `scratch` holds downloads and temporary files; it lies outside the lake. */
-export interface CheckTools extends ContentTools {
+interface CheckTools extends ContentTools {
 	dataset: Dataset;
 	tables: TableFiles;
 	maxRejectRatio: number;
@@ -40,14 +40,14 @@ export interface ShardTools extends CheckTools {
 }
 
 /** One shard, as it was planned. */
-export interface ShardTask {
+interface ShardTask {
 	plan: ShardPlan;
 	metadata: SplitMetadata;
 	settings: Settings;
 }
 
 /** A shard that was read and judged. Its good objects are staged; nothing of it is in the lake. */
-export interface CheckedShard {
+interface CheckedShard {
 	/** As it was read at last: its whole zip, where parts of it were wrong. */
 	plan: ShardPlan;
 	verdict: Verdict;

@@ -22,7 +22,7 @@ import { going, listFiles, type Survey, survey } from "./survey.js";
 /** Most files that one run marks, in a record of 10 MB. Receipts come first; the rest is left to the next run. */
 const MAX_MARKED = 100_000;
 
-export interface VacuumTools extends SweepTools {
+interface VacuumTools extends SweepTools {
 	store: SweepStore;
 	tables: TableFiles;
 	/** This run's own folder. */

@@ -18,7 +18,7 @@ import { checkRecords } from "./check-records.js";
 import { checkRejected } from "./check-rejected.js";
 import { type Problem, Report } from "./report.js";
 
-export interface VerifyTools {
+interface VerifyTools {
 	dataset: Dataset;
 	store: Reader;
 	tables: TableFiles;

@@ -39,14 +39,14 @@ export interface JobLock {
 	progress(progress: ShardProgress): Promise<void>;
 }
 
-export interface Handlers {
+interface Handlers {
 	shard(job: ShardJob, lock: JobLock): Promise<ShardResult>;
 	/** @param failures of the run's shards that were allowed to fail */
 	publish(job: PublishJob, failures: Map<string, JobFailure>, lock: JobLock): Promise<PublishResult>;
 	tick(job: TickJob, lock: JobLock): Promise<TickResult>;
 }
 
-export interface ConsumerOptions {
+interface ConsumerOptions {
 	connection: QueueConnection;
 	queue: FleetQueue;
 	concurrency: number;

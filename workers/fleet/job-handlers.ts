@@ -50,7 +50,7 @@ interface OpenRun {
 	fetched: number;
 }
 
-export interface WorkOptions {
+interface WorkOptions {
 	/** The worker's name, for those who follow a run. */
 	worker: string;
 	scratch: string;

@@ -21,7 +21,7 @@ import { inLanes } from "./lanes.js";
 /** The in-process runner: the plan's shards, some at a time, then one publish. */
 
 /** A run of this process. */
-export interface Run {
+interface Run {
 	plan: MirrorPlan;
 	request: MirrorRequest;
 	/** Shards in flight. */

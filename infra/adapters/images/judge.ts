@@ -13,7 +13,7 @@ import { pixelHash } from "./pixels.js";
 import type { Budget } from "./pool/budget.js";
 
 /** A verdict, and the object to stage with it. */
-export interface Judged {
+interface Judged {
 	result: ImageResult;
 	object: { key: string; content: Buffer } | null;
 }

@@ -18,7 +18,7 @@ import { parseRecord, type RecordSchema, recordBytes } from "../snapshot.js";
 const { folder: FOLDER, firstKept: FIRST_KEPT, clock: CLOCK } = vacuumFile;
 
 /** Marks that were put, without their paths. */
-export interface Mark {
+interface Mark {
 	id: string;
 	/** When, by the storage's clock. */
 	modified: number;
@@ -110,7 +110,7 @@ export async function readMarks(store: Reader, id: string): Promise<string[]> {
 }
 
 /** What was decided to delete, receipts first; no paths where a publisher was first. */
-export interface DecidedSweep {
+interface DecidedSweep {
 	paths: string[];
 	/** When its owner last wrote it. */
 	modified: number;

@@ -4,7 +4,7 @@ import type { ImageResult, ImageTask } from "../../ports/images.js";
 import type { CheckedImages, CheckedRow } from "./verdict.js";
 
 /** A member that is to be read, and how. */
-export interface MemberTask {
+interface MemberTask {
 	member: Member;
 	task: ImageTask;
 }

@@ -33,7 +33,7 @@ const TYPES: Record<MetadataColumn["type"], { told: string; is: RegExp }> = {
 };
 
 /** Throws METADATA_SCHEMA_DRIFT, naming file, column and both types; returns the columns that are too many. */
-export function checkColumns(found: ParquetColumn[], wanted: readonly MetadataColumn[], path: string): string[] {
+function checkColumns(found: ParquetColumn[], wanted: readonly MetadataColumn[], path: string): string[] {
 	const types = new Map(found.map(({ name, type }) => [name, type]));
 	for (const { column, type } of wanted) {
 		const present = types.get(column) ?? "missing";

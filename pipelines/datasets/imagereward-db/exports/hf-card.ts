@@ -21,7 +21,7 @@ export interface HfFile {
 /** The parts of a kind that a card tells; whatever its rows are. */
 type ToldKind = Pick<Kind<never>, "folder" | "suffix" | "columns">;
 
-export interface CardContent {
+interface CardContent {
 	snapshot: Snapshot;
 	pairs: PairMode;
 	sizes: string[];

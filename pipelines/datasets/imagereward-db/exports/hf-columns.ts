@@ -5,15 +5,15 @@ import type { Pair, Prompt, RewardImage } from "./pairs.js";
 
 /** Columns of a Hub dataset's configurations, in the order of the dataset's former loader, and their cells. */
 
-export const PAIR_MODES = ["rows", "embed"] as const;
+const PAIR_MODES = ["rows", "embed"] as const;
 export type PairMode = (typeof PAIR_MODES)[number];
 
 /** An image still to be read. */
-export interface ImageCell {
+interface ImageCell {
 	image: ImageRow;
 }
 
-export type LazyCell = string | number | null | number[] | ImageCell | ImageCell[];
+type LazyCell = string | number | null | number[] | ImageCell | ImageCell[];
 
 /** One kind of configuration: what its rows are. */
 export interface Kind<Row> {

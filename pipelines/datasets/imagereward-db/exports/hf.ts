@@ -18,7 +18,7 @@ import {
 } from "./hf-columns.js";
 import { type Prompt, pairsOf, promptsOf, type RewardImage } from "./pairs.js";
 
-export interface HfWanted {
+interface HfWanted {
 	snapshot: Snapshot;
 	pairs: PairMode;
 	/** Sizes to offer, such as `1k`; the last is the default. */
