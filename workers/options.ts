@@ -1,7 +1,9 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { allShards, type Dataset, shardParts, splitNames, subsetShards } from "../pipelines/dataset.js";
+import { type Dataset } from "../pipelines/dataset.js";
+import { splitNames } from "../pipelines/splits.js";
+import { allShards, shardParts, subsetShards } from "../pipelines/shards.js";
 import { aboutCode } from "../schemas/codes.js";
 import { LakeError } from "../schemas/errors.js";
 import { didYouMean, orList } from "./command-line/nearest.js";

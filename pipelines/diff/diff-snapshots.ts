@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import type { Receipt, TableFile } from "../../schemas/records.js";
 import type { Table } from "../../schemas/tables.js";
-import { type Dataset, inDatasetOrder } from "../dataset.js";
+import { type Dataset } from "../dataset.js";
+import { inDatasetOrder } from "../shards.js";
 import { localTable } from "../lake/local-table.js";
 import { inputSha256, snapshotReceipts, sumFindings } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";

@@ -1,5 +1,6 @@
 import type { Receipt } from "../../schemas/records.js";
-import { shardParts, splitsOf } from "../dataset.js";
+import { splitsOf } from "../splits.js";
+import { shardParts } from "../shards.js";
 import { commitDatesOf } from "../lake/commit-dates.js";
 import { inputSha256, snapshotReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";

@@ -1,5 +1,5 @@
 import { LakeError } from "../../schemas/errors.js";
-import { shardFiles } from "../dataset.js";
+import { shardFiles } from "../shards.js";
 import { openMembers } from "../mirror/content/members.js";
 import type { MetadataTools } from "../mirror/plan/plan-mirror.js";
 import type { ArchiveReader, Member } from "../ports/archive.js";

@@ -1,6 +1,7 @@
 import { LakeError } from "../../schemas/errors.js";
 import { type ExpectedFinding, expectedFinding } from "../../schemas/expected.js";
-import { type Dataset, splitNames } from "../dataset.js";
+import { type Dataset } from "../dataset.js";
+import { splitNames } from "../splits.js";
 import { elementOffsets, firstBadOffset, lineAndColumn } from "../mirror/check/json-error-place.js";
 import { shown } from "../text.js";
 

@@ -1,6 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import type { ColumnType, Scalar } from "../../schemas/tables.js";
-import { type Dataset, metadataPath, type SourceColumn, shardParts } from "../dataset.js";
+import { type Dataset, type SourceColumn } from "../dataset.js";
+import { metadataPath } from "../splits.js";
+import { shardParts } from "../shards.js";
 import type { ExportColumn, Exported, ExportFiles, ExportJob, ImageRow } from "../ports/exports.js";
 import { fileNameOf, imageFiles } from "./job.js";
 import { writeParquet } from "./write-parquet.js";

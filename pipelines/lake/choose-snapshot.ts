@@ -1,5 +1,6 @@
 import { LakeError } from "../../schemas/errors.js";
-import { type Dataset, inDatasetOrder } from "../dataset.js";
+import { type Dataset } from "../dataset.js";
+import { inDatasetOrder } from "../shards.js";
 import type { Reader } from "../ports/store.js";
 import { snapshotFile } from "./paths.js";
 import { claimedSnapshot } from "./publish.js";

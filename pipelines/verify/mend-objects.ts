@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../schemas/settings.js";
-import { shardFiles } from "../dataset.js";
+import { shardFiles } from "../shards.js";
 import { inputSha256 } from "../lake/receipt.js";
 import { openMembers, type ShardMembers } from "../mirror/content/members.js";
 import type { MemberRef } from "../ports/archive.js";

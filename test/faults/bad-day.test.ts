@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { allShards } from "../../pipelines/dataset.js";
+import { allShards } from "../../pipelines/shards.js";
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { documentOf } from "../support/cli.js";
 import { digestOf, latestSnapshot, readPinned } from "../support/lake.js";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { MemberReader } from "../../infra/adapters/archive/member.js";
 import { createHubSource } from "../../infra/adapters/sources/hub/source.js";
-import { shardFiles } from "../../pipelines/dataset.js";
+import { shardFiles } from "../../pipelines/shards.js";
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { endBytes, RangedZip } from "../../pipelines/fetch/ranged-zip.js";
 import type { Member } from "../../pipelines/ports/archive.js";

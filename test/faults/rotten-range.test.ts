@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { openZip } from "../../infra/adapters/archive/zip.js";
-import { shardFiles } from "../../pipelines/dataset.js";
+import { shardFiles } from "../../pipelines/shards.js";
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { endBytes } from "../../pipelines/fetch/ranged-zip.js";
 import type { Member } from "../../pipelines/ports/archive.js";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { metadataPath } from "../../pipelines/dataset.js";
+import { metadataPath } from "../../pipelines/splits.js";
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { Lab } from "../support/lab.js";
 import { ROOT } from "../support/root.js";

@@ -1,7 +1,8 @@
 import { cpSync, existsSync, readFileSync, renameSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { metadataPath, shardParts } from "../../pipelines/dataset.js";
+import { metadataPath } from "../../pipelines/splits.js";
+import { shardParts } from "../../pipelines/shards.js";
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { type HubHandle, startHub } from "../tools/hub/client.js";
 import { makeSample } from "../tools/sample/make.js";

@@ -1,4 +1,5 @@
-import { type Dataset, shardParts } from "../../pipelines/dataset.js";
+import { type Dataset } from "../../pipelines/dataset.js";
+import { shardParts } from "../../pipelines/shards.js";
 import { sumCounts } from "../../pipelines/lake/receipt.js";
 import type { ShardOutcome } from "../../pipelines/mirror/outcome.js";
 import { aboutCode, FINDINGS, type FindingCode } from "../../schemas/codes.js";

@@ -1,7 +1,9 @@
 import { LakeError } from "../../../schemas/errors.js";
 import type { Receipt, Snapshot } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
-import { type Dataset, metadataPath, shardFiles, shardParts } from "../../dataset.js";
+import { type Dataset } from "../../dataset.js";
+import { metadataPath } from "../../splits.js";
+import { shardFiles, shardParts } from "../../shards.js";
 import { endBytes } from "../../fetch/ranged-zip.js";
 import { inputSha256 } from "../../lake/receipt.js";
 import type { ShardFiles } from "../../ports/archive.js";

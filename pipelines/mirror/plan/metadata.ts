@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { LakeError } from "../../../schemas/errors.js";
-import { allShards, type Dataset, metadataColumns, shardParts } from "../../dataset.js";
+import { type Dataset, metadataColumns } from "../../dataset.js";
+import { allShards, shardParts } from "../../shards.js";
 import type { MetadataColumn, ParquetColumn, PlainRow, TableFiles } from "../../ports/tables.js";
 import { byCodePoint } from "../../text.js";
 import type { ShardMetadata } from "../check/verdict.js";

@@ -1,5 +1,6 @@
 import { crc32, deflateRawSync } from "node:zlib";
-import { metadataPath, shardParts } from "../../../pipelines/dataset.js";
+import { metadataPath } from "../../../pipelines/splits.js";
+import { shardParts } from "../../../pipelines/shards.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import { FINDINGS, type FindingCode } from "../../../schemas/codes.js";
 import { LakeError } from "../../../schemas/errors.js";

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { allShards, inDatasetOrder, metadataPath, shardParts, splitNames } from "../../../pipelines/dataset.js";
+import { metadataPath, splitNames } from "../../../pipelines/splits.js";
+import { allShards, inDatasetOrder, shardParts } from "../../../pipelines/shards.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { SourceRow } from "../../support/tables.js";

@@ -1,4 +1,4 @@
-import { allShards } from "../../../pipelines/dataset.js";
+import { allShards } from "../../../pipelines/shards.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import type { SourceRow } from "../../support/tables.js";
 import type { PictureSource, PlannedGroup, PlannedMember, ShardPlan } from "./plan.js";

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Dataset, splitsOf } from "../../../pipelines/dataset.js";
+import { type Dataset } from "../../../pipelines/dataset.js";
+import { splitsOf } from "../../../pipelines/splits.js";
 import { bounded } from "../../../pipelines/doctor/check.js";
 import { type SourceSurvey, surveyOfListing, type Wanted } from "../../../pipelines/doctor/source.js";
 import { surveyFolder } from "../../../pipelines/doctor/survey-folder.js";

@@ -1,4 +1,4 @@
-import { allShards } from "../../../pipelines/dataset.js";
+import { allShards } from "../../../pipelines/shards.js";
 import { tableFile } from "../../../pipelines/lake/paths.js";
 import { claimedSnapshot } from "../../../pipelines/lake/publish.js";
 import { readReceipts } from "../../../pipelines/lake/receipt.js";

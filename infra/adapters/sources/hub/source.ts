@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { allShards, type Dataset, metadataPath } from "../../../../pipelines/dataset.js";
+import { type Dataset } from "../../../../pipelines/dataset.js";
+import { metadataPath } from "../../../../pipelines/splits.js";
+import { allShards } from "../../../../pipelines/shards.js";
 import type { Listing, ShardInput, Source, SourceFile, SourcePin } from "../../../../pipelines/ports/source.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { Sha256 } from "../../../../schemas/records.js";

@@ -1,7 +1,7 @@
 import type { ExportedFile, ExportRecord } from "../../../../schemas/export.js";
 import type { Snapshot } from "../../../../schemas/records.js";
 import type { Settings } from "../../../../schemas/settings.js";
-import { shardParts } from "../../../dataset.js";
+import { shardParts } from "../../../shards.js";
 import { layout } from "../layout.js";
 import { featureLines, type Kind, type PairMode } from "./hf-columns.js";
 

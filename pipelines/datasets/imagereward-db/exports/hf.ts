@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import type { Snapshot } from "../../../../schemas/records.js";
-import { shardParts } from "../../../dataset.js";
+import { shardParts } from "../../../shards.js";
 import { cutRows } from "../../../export/row-groups.js";
 import { writeParquet } from "../../../export/write-parquet.js";
 import type { Exported, ExportFiles, ExportJob, ImageRow, ShardRows } from "../../../ports/exports.js";

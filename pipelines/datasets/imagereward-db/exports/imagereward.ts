@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { shardParts } from "../../../dataset.js";
+import { shardParts } from "../../../shards.js";
 import { fileNameOf, imageFiles } from "../../../export/job.js";
 import type { Exported, ExportJob } from "../../../ports/exports.js";
 import { type Prompt, promptsOf, type RewardImage } from "./pairs.js";

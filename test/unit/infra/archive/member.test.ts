@@ -5,7 +5,7 @@ import { crc32, deflateRawSync } from "node:zlib";
 import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 import { isLarge, MemberReader, readJsonMember } from "../../../../infra/adapters/archive/member.js";
 import { openZip } from "../../../../infra/adapters/archive/zip.js";
-import { shardFiles } from "../../../../pipelines/dataset.js";
+import { shardFiles } from "../../../../pipelines/shards.js";
 import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
 import type { Member, MemberRef } from "../../../../pipelines/ports/archive.js";
 import { LakeError } from "../../../../schemas/errors.js";

@@ -6,7 +6,7 @@ import type { ByteSource } from "../../../../infra/adapters/archive/bytes.js";
 import { openLoose } from "../../../../infra/adapters/archive/loose.js";
 import { MemberReader } from "../../../../infra/adapters/archive/member.js";
 import { openZip, readZip } from "../../../../infra/adapters/archive/zip.js";
-import { shardFiles } from "../../../../pipelines/dataset.js";
+import { shardFiles } from "../../../../pipelines/shards.js";
 import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
 import type { Archive } from "../../../../pipelines/ports/archive.js";
 import { LakeError } from "../../../../schemas/errors.js";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { MemberReader } from "../../../../infra/adapters/archive/member.js";
 import { openZip } from "../../../../infra/adapters/archive/zip.js";
-import { shardFiles } from "../../../../pipelines/dataset.js";
+import { shardFiles } from "../../../../pipelines/shards.js";
 import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
 import { RangedZip } from "../../../../pipelines/fetch/ranged-zip.js";
 import type { Member } from "../../../../pipelines/ports/archive.js";

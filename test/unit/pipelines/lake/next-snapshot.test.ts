@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { subsetShards } from "../../../../pipelines/dataset.js";
+import { subsetShards } from "../../../../pipelines/shards.js";
 import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
 import { nextSnapshot, type RunResult } from "../../../../pipelines/lake/next-snapshot.js";
 import { sumCounts } from "../../../../pipelines/lake/receipt.js";

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from "@jest/globals";
 import { MemberReader } from "../../../../../infra/adapters/archive/member.js";
 import { openZip } from "../../../../../infra/adapters/archive/zip.js";
 import { arrivedImages } from "../../../../../infra/adapters/archive/zip-arrived.js";
-import { shardFiles } from "../../../../../pipelines/dataset.js";
+import { shardFiles } from "../../../../../pipelines/shards.js";
 import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/dataset.js";
 import { SpeculativeImages } from "../../../../../pipelines/mirror/content/speculative-images.js";
 import type { ArchiveReader, MemberRef } from "../../../../../pipelines/ports/archive.js";
