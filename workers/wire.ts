@@ -22,7 +22,8 @@ import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import { LakeError } from "../schemas/errors.js";
 import { systemClock } from "./clock.js";
 import { type LakeOptions, NETWORK, type NetworkOptions } from "./command-line/options.js";
-import { type LakeAddress, parseLake, parseSource, scratchFolder } from "./options.js";
+import { scratchFolder } from "./options.js";
+import { type LakeAddress, parseLake, parseSource } from "./addresses.js";
 
 /** How a Hub is reached, by options that not every command has. */
 type HubOptions = Partial<Omit<NetworkOptions, "bandwidth">>;

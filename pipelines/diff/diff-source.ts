@@ -6,7 +6,7 @@ import { inputSha256, snapshotReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
 import { changesOf, knownRows, planShards, requireListed, type ShardPlan, shardWorks } from "../mirror/plan/decide.js";
 import { readShardMetadata, type SplitMetadata } from "../mirror/plan/metadata.js";
-import { type MetadataTools, readMetadata } from "../mirror/plan/plan-mirror.js";
+import { type MetadataTools, readMetadata } from "../mirror/plan/read-metadata.js";
 import type { ArchiveReader } from "../ports/archive.js";
 import type { Listing } from "../ports/source.js";
 import { addTo, noChanges } from "./changes.js";
@@ -39,7 +39,7 @@ export async function diffSource(
 	const { settings } = snapshot;
 	// With a predicate, only the metadata tells which images are in the lake.
 	const known = settings.where !== null ? null : knownRows(snapshot, byWorkId, listing, listed);
-	const metadata = known ? new Map() : await readMetadata(splits, listing, settings, tools, signal, new Set(splits));
+	const metadata = known ? new Map() : await readMetadata({ listing, settings, splits, asked: splits }, tools, signal);
 	const rowsSha256 = known ?? new Map([...metadata.values()].flatMap((split: SplitMetadata) => [...split.rowsSha256]));
 	const plans = planShards({
 		works: shardWorks({ dataset, wanted: listed, listing, settings }, rowsSha256),

@@ -2,7 +2,8 @@ import { resolve } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import { LakeError } from "../../../schemas/errors.js";
-import { parseLake, parseSource, scratchFolder, wantedShards } from "../../../workers/options.js";
+import { scratchFolder, wantedShards } from "../../../workers/options.js";
+import { parseLake, parseSource } from "../../../workers/addresses.js";
 
 function refusal(work: () => unknown): { code: string; message: string; hint: string } {
 	try {

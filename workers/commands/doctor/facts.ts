@@ -13,7 +13,8 @@ import { LakeError } from "../../../schemas/errors.js";
 import { systemClock } from "../../clock.js";
 import type { CommandContext } from "../../command-line/command.js";
 import type { LakeOptions, WantedOptions } from "../../command-line/options.js";
-import { parseSource, wantedShards } from "../../options.js";
+import { wantedShards } from "../../options.js";
+import { parseSource } from "../../addresses.js";
 import { Session, type SessionOptions } from "../../session.js";
 import { askHub, findToken, type LakeStore, openSource, openStoreProbe } from "../../wire.js";
 

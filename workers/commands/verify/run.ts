@@ -5,7 +5,7 @@ import type { Report } from "../../../pipelines/verify/report.js";
 import { type Mender, verifyLake } from "../../../pipelines/verify/verify.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { CommandContext, CommandResult } from "../../command-line/command.js";
-import { parseSource } from "../../options.js";
+import { parseSource } from "../../addresses.js";
 import { countedText, countText, sizeText, wrapText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { Session, type SessionOptions } from "../../session.js";
