@@ -7,7 +7,7 @@ import { localTable } from "../lake/local-table.js";
 import { inputSha256, snapshotReceipts, sumFindings } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
 import { IMAGES, tablesOf } from "../lake/tables.js";
-import { changesOf } from "../mirror/plan/decide.js";
+import { changesOf } from "../mirror/plan/reasons.js";
 import type { Reader } from "../ports/store.js";
 import type { PlainRow, RowDifference, TableFiles } from "../ports/tables.js";
 import { addTo, noChanges, valueChanges } from "./changes.js";

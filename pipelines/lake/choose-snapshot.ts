@@ -5,7 +5,7 @@ import type { Reader } from "../ports/store.js";
 import { snapshotFile } from "./paths.js";
 import { claimedSnapshot } from "./publish.js";
 import { readLatestSnapshot, type StoredSnapshot } from "./snapshot.js";
-import { readFirstKept } from "./sweeping/vacuum-records.js";
+import { readFirstKept } from "./sweeping/first-kept.js";
 
 /**
  * The snapshot that `latest`, a number or a path in the lake names; `asked` is the option or argument that says which.

@@ -6,7 +6,7 @@ import { claimedSnapshot, publish } from "./publish.js";
 import type { StoredSnapshot } from "./snapshot.js";
 import { type ClaimTools, guardClaim } from "./sweeping/claim-guard.js";
 import type { SweepStore } from "./sweeping/sweep.js";
-import { readFirstKept } from "./sweeping/vacuum-records.js";
+import { readFirstKept } from "./sweeping/first-kept.js";
 import { tablesOf } from "./tables.js";
 
 /**

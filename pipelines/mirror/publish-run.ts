@@ -11,7 +11,7 @@ import type { Listing } from "../ports/source.js";
 import type { Reader } from "../ports/store.js";
 import { workFolder } from "../scratch/work-folder.js";
 import { type MirrorOutcome, type OnShardFailure, type ShardOutcomes, whyNotPublish } from "./outcome.js";
-import { isLater } from "./plan/decide.js";
+import { isLater } from "../lake/commit-dates.js";
 import { type MirrorPlan, type MirrorRequest, requireCovered } from "./plan/plan-mirror.js";
 import type { ShardTools } from "./shard.js";
 

@@ -5,7 +5,7 @@ import { claimedSnapshot } from "../lake/publish.js";
 import { readReceipt } from "../lake/receipt.js";
 import { readLatestSnapshot, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake/snapshot.js";
 import { objectsNamed, rejectedNamed, type TableTools } from "../lake/sweeping/named-files.js";
-import { readFirstKept } from "../lake/sweeping/vacuum-records.js";
+import { readFirstKept } from "../lake/sweeping/first-kept.js";
 import type { LakeFile, Reader } from "../ports/store.js";
 import { goingFiles, goingReceipts, type Holdings, type May } from "./decide.js";
 import { oldestKept, type Retention } from "./retention.js";

@@ -3,7 +3,7 @@ import { readLakeId } from "../../pipelines/lake/lake-id.js";
 import { receiptFile } from "../../pipelines/lake/paths.js";
 import { unmarkedReceipts } from "../../pipelines/lake/receipt.js";
 import { concernsShardOnly, earlierOutcomes, failedOutcome } from "../../pipelines/mirror/outcome.js";
-import { UNKEPT } from "../../pipelines/mirror/plan/decide.js";
+import { UNKEPT } from "../../pipelines/mirror/plan/reasons.js";
 import { type MirrorPlan, type PlanTools, planMirror } from "../../pipelines/mirror/plan/plan-mirror.js";
 import { PIPELINE_VERSION } from "../../pipelines/mirror/plan/work-id.js";
 import { publishOutcomes } from "../../pipelines/mirror/publish-run.js";

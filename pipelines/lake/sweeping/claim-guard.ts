@@ -6,15 +6,9 @@ import type { TableFiles } from "../../ports/tables.js";
 import { objectFile, tableFile } from "../paths.js";
 import { objectsNamed, rejectedNamed } from "./named-files.js";
 import { STALE_SECONDS, type SweepStore, type SweepTools, takeOver } from "./sweep.js";
-import {
-	decideMarks,
-	listRecords,
-	putMarks,
-	readMarks,
-	readSweep,
-	storeTime,
-	type VacuumRecords,
-} from "./vacuum-records.js";
+import { listRecords, putMarks, readMarks, type VacuumRecords } from "./marks.js";
+import { storeTime } from "./store-clock.js";
+import { decideMarks, readSweep } from "./decisions.js";
 
 /**
  * What a publisher asks between its intent and its claim: is all that the snapshot newly names there, and does it stay?

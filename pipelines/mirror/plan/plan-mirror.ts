@@ -1,4 +1,5 @@
 
+import { remoteShards } from "./plan-fetch.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Snapshot } from "../../../schemas/records.js";
 import type { AskedSettings, Settings } from "../../../schemas/settings.js";
@@ -7,19 +8,10 @@ import { commitDatesOf } from "../../lake/commit-dates.js";
 import { receiptFile } from "../../lake/paths.js";
 import { readReceipts, unmarkedReceipts } from "../../lake/receipt.js";
 import { readLatestSnapshot } from "../../lake/snapshot.js";
-import type { Listing, Source, } from "../../ports/source.js";
+import type { Listing, } from "../../ports/source.js";
 import type { Reader } from "../../ports/store.js";
-import {
-	type Asked,
-	knownRows,
-	type LakeState,
-	openWorks,
-	planShards,
-	requireListed,
-	type ShardPlan,
-	type ShardWork,
-	shardWorks,
-} from "./decide.js";
+import { type LakeState, openWorks, planShards, type ShardPlan } from "./decide.js";
+import { type Asked, knownRows, requireListed, type ShardWork, shardWorks } from "./shard-work.js";
 import { type SplitMetadata } from "./metadata.js";
 import { type MetadataTools, readMetadata } from "./read-metadata.js";
 import { chooseSettings } from "./settings.js";
@@ -110,12 +102,6 @@ async function findUnkept(
 	if (!keepRejected) return new Set();
 	const done = works.flatMap(({ workId }) => receipts.get(workId) ?? []);
 	return unkeptShards(done, tools);
-}
-
-/** Shards whose zip would have to be downloaded. */
-export function remoteShards(source: Source, { shards }: Listing): Set<string> {
-	const remote = [...shards].filter(([, input]) => input.form === "zip" && source.localPath(input.file) === null);
-	return new Set(remote.map(([shard]) => shard));
 }
 
 function dropsShards({ wanted, prune }: MirrorRequest, base: Snapshot | null): boolean {
