@@ -1,4 +1,4 @@
-import { type Dataset, type Examples } from "../pipelines/dataset.js";
+import type { Dataset, Examples } from "../pipelines/dataset.js";
 import { splitNames } from "../pipelines/splits.js";
 
 /** What the command line's help says of a dataset. */

@@ -1,8 +1,8 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { type Dataset } from "../pipelines/dataset.js";
-import { splitNames } from "../pipelines/splits.js";
+import type { Dataset } from "../pipelines/dataset.js";
 import { allShards, shardParts, subsetShards } from "../pipelines/shards.js";
+import { splitNames } from "../pipelines/splits.js";
 import { aboutCode } from "../schemas/codes.js";
 import { LakeError } from "../schemas/errors.js";
 import { didYouMean, orList } from "./command-line/nearest.js";

@@ -20,10 +20,10 @@ import type { LakePlace, Store, StoreProbe } from "../pipelines/ports/store.js";
 import type { MetadataColumn, Predicate, TableFiles } from "../pipelines/ports/tables.js";
 import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import { LakeError } from "../schemas/errors.js";
+import { type LakeAddress, parseLake, parseSource } from "./addresses.js";
 import { systemClock } from "./clock.js";
 import { type LakeOptions, NETWORK, type NetworkOptions } from "./command-line/options.js";
 import { scratchFolder } from "./options.js";
-import { type LakeAddress, parseLake, parseSource } from "./addresses.js";
 
 /** How a Hub is reached, by options that not every command has. */
 type HubOptions = Partial<Omit<NetworkOptions, "bandwidth">>;
@@ -46,6 +46,9 @@ interface HubTools {
 
 /** What a source is opened with. */
 interface SourceTools extends HubTools {
+	/** Where hashes of a folder's files are remembered. */
+	scratch: string;
+	env: NodeJS.ProcessEnv;
 	dryRun?: boolean;
 	/** Of the Hub: the commit to read at, as an earlier listing resolved it. */
 	pin?: SourcePin | null;
@@ -78,9 +81,7 @@ export function sourceUri({ source }: { source?: string | undefined }, { repo }:
 export async function openSource(
 	options: SourceOptions,
 	dataset: Dataset,
-	scratch: string,
-	{ dryRun = false, pin = null, ...tools }: SourceTools,
-	env: NodeJS.ProcessEnv,
+	{ dryRun = false, pin = null, scratch, env, ...tools }: SourceTools,
 ): Promise<Source> {
 	const address = parseSource(options.source);
 	if (address.kind === "folder") {

@@ -1,7 +1,7 @@
 import { LakeError } from "../../schemas/errors.js";
-import { type Dataset } from "../dataset.js";
-import { inDatasetOrder } from "../shards.js";
+import type { Dataset } from "../dataset.js";
 import type { Reader } from "../ports/store.js";
+import { inDatasetOrder } from "../shards.js";
 import { snapshotFile } from "./paths.js";
 import { claimedSnapshot } from "./publish.js";
 import { readLatestSnapshot, type StoredSnapshot } from "./snapshot.js";

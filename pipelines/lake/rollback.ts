@@ -5,8 +5,8 @@ import type { Reader } from "../ports/store.js";
 import { claimedSnapshot, publish } from "./publish.js";
 import type { StoredSnapshot } from "./snapshot.js";
 import { type ClaimTools, guardClaim } from "./sweeping/claim-guard.js";
-import type { SweepStore } from "./sweeping/sweep.js";
 import { readFirstKept } from "./sweeping/first-kept.js";
+import type { SweepStore } from "./sweeping/sweep.js";
 import { tablesOf } from "./tables.js";
 
 /**

@@ -1,5 +1,5 @@
 import type { Receipt, Snapshot } from "../../schemas/records.js";
-import { commitDatesOf } from "../lake/commit-dates.js";
+import { commitDatesOf, isLater } from "../lake/commit-dates.js";
 import { nextSnapshot, type RunResult } from "../lake/next-snapshot.js";
 import { publish } from "../lake/publish.js";
 import { readReceipts } from "../lake/receipt.js";
@@ -11,7 +11,6 @@ import type { Listing } from "../ports/source.js";
 import type { Reader } from "../ports/store.js";
 import { workFolder } from "../scratch/work-folder.js";
 import { type MirrorOutcome, type OnShardFailure, type ShardOutcomes, whyNotPublish } from "./outcome.js";
-import { isLater } from "../lake/commit-dates.js";
 import { type MirrorPlan, type MirrorRequest, requireCovered } from "./plan/plan-mirror.js";
 import type { ShardTools } from "./shard.js";
 
@@ -28,13 +27,12 @@ interface ShardResults {
  * @throws LAKE_SWEPT where vacuum took what the run was to publish: plan again
  */
 async function publishRun(
-	store: SweepStore,
-	request: Pick<MirrorRequest, "wanted" | "prune">,
-	plan: Omit<MirrorPlan, "shards" | "base" | "upToDate">,
+	{ plan, request }: Pick<EndedRun, "plan" | "request">,
 	results: ShardResults,
-	dataset: RunResult["dataset"],
-	tools: ClaimTools,
+	tools: PublishTools,
+	signal: AbortSignal,
 ): Promise<StoredSnapshot | null> {
+	const { store, dataset } = tools;
 	const { listing, settings } = plan;
 	const run: RunResult = {
 		dataset,
@@ -49,7 +47,8 @@ async function publishRun(
 		prune: request.prune,
 		...results,
 	};
-	const guard = (base: Snapshot | null, next: Snapshot) => guardClaim(store, base, next, tools);
+	const claim = await claimTools(tools, signal);
+	const guard = (base: Snapshot | null, next: Snapshot) => guardClaim(store, base, next, claim);
 	const plans = async (base: StoredSnapshot | null): Promise<Snapshot | null> => {
 		requireCovered(request, settings, base?.snapshot ?? null);
 		const receipts = await readReceipts(store, base?.snapshot.shards.map(({ receipt }) => receipt) ?? []);
@@ -88,15 +87,7 @@ export async function publishOutcomes(
 	const failure = whyNotPublish(bad, request, onShardFailure, nothingLeft);
 	if (failure) return { published: null, shards, receipts, failure };
 	const skipped = bad.map(({ shard, code, detail }) => ({ shard, code: code ?? "", detail: detail ?? "" }));
-	const { store, dataset } = tools;
-	const published = await publishRun(
-		store,
-		request,
-		plan,
-		{ receipts, skipped },
-		dataset,
-		await claimTools(tools, signal),
-	);
+	const published = await publishRun({ plan, request }, { receipts, skipped }, tools, signal);
 	return { published, shards, receipts, failure: null };
 }
 

@@ -1,10 +1,10 @@
 import { KINDS, type Kind, kindOf } from "../lake/kinds.js";
 import { readLatest } from "../lake/snapshot.js";
-import { STALE_SECONDS, type SweepStore, type SweepTools, sweepMarks, takeOver } from "../lake/sweeping/sweep.js";
-import { listRecords, putMarks, readMarks, type VacuumRecords } from "../lake/sweeping/marks.js";
-import { raiseFirstKept } from "../lake/sweeping/first-kept.js";
-import { storeTime } from "../lake/sweeping/store-clock.js";
 import { endMarks, readSweep } from "../lake/sweeping/decisions.js";
+import { raiseFirstKept } from "../lake/sweeping/first-kept.js";
+import { listRecords, putMarks, readMarks, type VacuumRecords } from "../lake/sweeping/marks.js";
+import { storeTime } from "../lake/sweeping/store-clock.js";
+import { STALE_SECONDS, type SweepStore, type SweepTools, sweepMarks, takeOver } from "../lake/sweeping/sweep.js";
 import type { LakeFile, Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { markable, sweepable } from "./decide.js";

@@ -13,8 +13,8 @@ import type { Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { checkObject, type ObjectRow } from "./check-object.js";
 import { checkRecords } from "./check-records.js";
-import { checkVacuum } from "./check-vacuum.js";
 import { checkRejected } from "./check-rejected.js";
+import { checkVacuum } from "./check-vacuum.js";
 import { type Problem, Report } from "./report.js";
 
 interface VerifyTools {

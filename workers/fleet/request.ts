@@ -3,8 +3,8 @@ import type { Dataset } from "../../pipelines/dataset.js";
 import type { MirrorRequest } from "../../pipelines/mirror/plan/plan-mirror.js";
 import type { Listing, SourcePin } from "../../pipelines/ports/source.js";
 import { type RunJob, RunRequest } from "../../schemas/jobs.js";
-import type { MirrorOptions } from "../command-line/options.js";
 import { parseLake, parseSource } from "../addresses.js";
+import type { MirrorOptions } from "../command-line/options.js";
 import { mirrorRequest } from "../run/mirror-steps.js";
 import { codecVersion, sourceUri } from "../wire.js";
 

@@ -1,4 +1,4 @@
-import { type Layout } from "../../dataset.js";
+import type { Layout } from "../../dataset.js";
 import { shardParts } from "../../shards.js";
 
 /** `train_7` → `images/train/train_7`. */

@@ -1,4 +1,3 @@
-
 import { LAKE_FORMAT } from "../../../schemas/records.js";
 import { FirstKept } from "../../../schemas/writer-records.js";
 import type { Reader, Records } from "../../ports/store.js";
@@ -22,4 +21,3 @@ export async function raiseFirstKept(store: Reader & Records, number: number): P
 		if (await store.replace(FIRST_KEPT, content, seen)) return;
 	}
 }
-

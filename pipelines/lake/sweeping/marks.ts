@@ -1,12 +1,11 @@
-
-import { readSweep } from "./decisions.js";
-import { readVacuumRecord } from "./read-record.js";
 import { randomUUID } from "node:crypto";
 import { LAKE_FORMAT } from "../../../schemas/records.js";
-import { Marks, } from "../../../schemas/writer-records.js";
-import type { Reader, Records, } from "../../ports/store.js";
+import { Marks } from "../../../schemas/writer-records.js";
+import type { Reader, Records } from "../../ports/store.js";
 import { vacuumFile } from "../paths.js";
 import { recordBytes } from "../snapshot.js";
+import { readSweep } from "./decisions.js";
+import { readVacuumRecord } from "./read-record.js";
 
 const { folder: FOLDER, firstKept: FIRST_KEPT } = vacuumFile;
 

@@ -1,10 +1,10 @@
+import type { Receipt, Snapshot } from "../../../schemas/records.js";
+import type { Settings } from "../../../schemas/settings.js";
+import { isLater } from "../../lake/commit-dates.js";
+import type { Listing } from "../../ports/source.js";
 import { type FetchInput, type FetchPlan, planFetch } from "./plan-fetch.js";
 import { changesOf, type Reason, UNKEPT } from "./reasons.js";
 import type { ShardWork } from "./shard-work.js";
-import { isLater } from "../../lake/commit-dates.js";
-import type { Receipt, Snapshot } from "../../../schemas/records.js";
-import type { Settings } from "../../../schemas/settings.js";
-import type { Listing, } from "../../ports/source.js";
 
 /** Deciding what a run has to do. Plain data in, plain data out; no I/O. */
 
@@ -74,4 +74,3 @@ function laterReceipt(shard: string, lake: LakeState): Receipt | null {
 	if (!published || !isLater(published.commit, lake.listing, lake.commitDates)) return null;
 	return lake.receipts.get(published.work_id) ?? null;
 }
-

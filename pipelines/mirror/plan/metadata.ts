@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { LakeError } from "../../../schemas/errors.js";
 import { type Dataset, metadataColumns } from "../../dataset.js";
-import { allShards, shardParts } from "../../shards.js";
 import type { MetadataColumn, ParquetColumn, PlainRow, TableFiles } from "../../ports/tables.js";
+import { allShards, shardParts } from "../../shards.js";
 import { byCodePoint } from "../../text.js";
 import type { ShardMetadata } from "../check/verdict.js";
 import type { Selecting, Selection } from "./selection.js";

@@ -28,11 +28,7 @@ export interface FetchPlan {
  * take about as long as the whole zip does, whose hash can be checked then. Depends on metadata and listing only, so that
  * every worker decides alike.
  */
-export function planFetch(
-	shard: string,
-	bytes: number,
-	{ selections, remote }: FetchInput,
-): FetchPlan {
+export function planFetch(shard: string, bytes: number, { selections, remote }: FetchInput): FetchPlan {
 	const selection = selections.get(shard);
 	if (!selection) return { selection: null, fetchBytes: bytes };
 	const { images } = selection;

@@ -1,20 +1,19 @@
-
-import { remoteShards } from "./plan-fetch.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Snapshot } from "../../../schemas/records.js";
 import type { AskedSettings, Settings } from "../../../schemas/settings.js";
-import { splitsOf } from "../../splits.js";
 import { commitDatesOf } from "../../lake/commit-dates.js";
 import { receiptFile } from "../../lake/paths.js";
 import { readReceipts, unmarkedReceipts } from "../../lake/receipt.js";
 import { readLatestSnapshot } from "../../lake/snapshot.js";
-import type { Listing, } from "../../ports/source.js";
+import type { Listing } from "../../ports/source.js";
 import type { Reader } from "../../ports/store.js";
+import { splitsOf } from "../../splits.js";
 import { type LakeState, openWorks, planShards, type ShardPlan } from "./decide.js";
-import { type Asked, knownRows, requireListed, type ShardWork, shardWorks } from "./shard-work.js";
-import { type SplitMetadata } from "./metadata.js";
+import type { SplitMetadata } from "./metadata.js";
+import { remoteShards } from "./plan-fetch.js";
 import { type MetadataTools, readMetadata } from "./read-metadata.js";
 import { chooseSettings } from "./settings.js";
+import { type Asked, knownRows, requireListed, type ShardWork, shardWorks } from "./shard-work.js";
 import { unkeptShards } from "./unkept.js";
 
 /** What a mirror is asked to do. */
@@ -142,4 +141,3 @@ function requireCodec(shards: ShardPlan[], settings: Settings, codec: string): v
 		hint: "Add --new-settings to encode every shard anew.",
 	});
 }
-

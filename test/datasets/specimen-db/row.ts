@@ -1,4 +1,4 @@
-import { type SourceColumn } from "../../../pipelines/dataset.js";
+import type { SourceColumn } from "../../../pipelines/dataset.js";
 import { shardParts } from "../../../pipelines/shards.js";
 import type { Scalar } from "../../../schemas/tables.js";
 

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { metadataPath, splitNames } from "../../../pipelines/splits.js";
-import { allShards, inDatasetOrder, shardParts } from "../../../pipelines/shards.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
+import { allShards, inDatasetOrder, shardParts } from "../../../pipelines/shards.js";
+import { metadataPath, splitNames } from "../../../pipelines/splits.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { SourceRow } from "../../support/tables.js";
 import { Artist } from "./artist.js";

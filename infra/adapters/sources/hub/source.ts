@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { type Dataset } from "../../../../pipelines/dataset.js";
-import { metadataPath } from "../../../../pipelines/splits.js";
-import { allShards } from "../../../../pipelines/shards.js";
+import type { Dataset } from "../../../../pipelines/dataset.js";
 import type { Listing, ShardInput, Source, SourceFile, SourcePin } from "../../../../pipelines/ports/source.js";
+import { allShards } from "../../../../pipelines/shards.js";
+import { metadataPath } from "../../../../pipelines/splits.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { Sha256 } from "../../../../schemas/records.js";
 import { Bandwidth } from "../bandwidth.js";

@@ -1,9 +1,9 @@
 import type { ExportedFile, ExportRecord } from "../../../../schemas/export.js";
 import type { Snapshot } from "../../../../schemas/records.js";
 import type { Settings } from "../../../../schemas/settings.js";
+import type { ExportAsked } from "../../../dataset.js";
 import { shardParts } from "../../../shards.js";
 import { layout } from "../layout.js";
-import type { ExportAsked } from "../../../dataset.js";
 import type { Kind } from "./hf-columns.js";
 import { featureLines } from "./hf-features.js";
 

@@ -1,7 +1,7 @@
 import type { ExportAsked } from "../../../dataset.js";
-import type { LazyCell } from "./hf-cells.js";
 import type { ExportColumn, ImageRow } from "../../../ports/exports.js";
 import { columns as rowColumns } from "../row.js";
+import type { LazyCell } from "./hf-cells.js";
 import type { Pair, Prompt, RewardImage } from "./pairs.js";
 
 /** Columns of a Hub dataset's configurations, in the order of the dataset's former loader, and their cells. */

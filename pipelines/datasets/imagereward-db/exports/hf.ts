@@ -1,13 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import type { Snapshot } from "../../../../schemas/records.js";
-import { shardParts } from "../../../shards.js";
 import type { ExportAsked } from "../../../dataset.js";
 import { cutRows } from "../../../export/row-groups.js";
 import { writeParquet } from "../../../export/write-parquet.js";
-import type { Exported, ExportFiles, ExportJob, ImageRow, } from "../../../ports/exports.js";
+import type { Exported, ExportFiles, ExportJob, ImageRow } from "../../../ports/exports.js";
+import { shardParts } from "../../../shards.js";
 import { cardText, type HfFile } from "./hf-card.js";
-import { GROUPS, type Kind, PAIRS, type PlacedPair, ROWS } from "./hf-columns.js";
 import { loadCell } from "./hf-cells.js";
+import { GROUPS, type Kind, PAIRS, type PlacedPair, ROWS } from "./hf-columns.js";
 import { featureMetadata } from "./hf-features.js";
 import { type Prompt, pairsOf, promptsOf, type RewardImage } from "./pairs.js";
 
