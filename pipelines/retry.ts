@@ -15,7 +15,7 @@ export const RETRY_POLICY: RetryPolicy = { retries: 5, wait: 1 };
 /** Longest time in seconds that the other side's own wish to wait is obeyed without progress. */
 const MAX_WAIT = 3600;
 
-export interface RetriesOptions {
+interface RetriesOptions {
 	/** Default: RETRY_POLICY. */
 	policy?: RetryPolicy | undefined;
 	/** Of an error that a moment seldom mends, how often it is met by another attempt. */

@@ -33,7 +33,7 @@ export interface ExpectedFinding {
 }
 
 /** What entries may say of a dataset: the column of its groups, and its splits. */
-export interface ExpectedNames {
+interface ExpectedNames {
 	group: string | null;
 	splits: string[];
 }

@@ -1,4 +1,5 @@
-import { type Dataset, type Examples, splitNames } from "../pipelines/dataset.js";
+import type { Dataset, Examples } from "../pipelines/dataset.js";
+import { splitNames } from "../pipelines/splits.js";
 
 /** What the command line's help says of a dataset. */
 export interface DatasetHelp extends Examples {

@@ -7,7 +7,7 @@ import { openZip } from "../infra/adapters/archive/zip.js";
 import { arrivedImages } from "../infra/adapters/archive/zip-arrived.js";
 import { recordsStart } from "../infra/adapters/archive/zip-end.js";
 import type { RedisConnection, RedisOptions } from "../infra/adapters/redis.js";
-import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
+import type { FoundToken } from "../infra/adapters/sources/hub/token.js";
 import type { S3StoreOptions } from "../infra/adapters/store/s3/store.js";
 import type { Dataset } from "../pipelines/dataset.js";
 import { readLatestSnapshot } from "../pipelines/lake/snapshot.js";
@@ -20,9 +20,10 @@ import type { LakePlace, Store, StoreProbe } from "../pipelines/ports/store.js";
 import type { MetadataColumn, Predicate, TableFiles } from "../pipelines/ports/tables.js";
 import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import { LakeError } from "../schemas/errors.js";
+import { type LakeAddress, parseLake, parseSource } from "./addresses.js";
 import { systemClock } from "./clock.js";
 import { type LakeOptions, NETWORK, type NetworkOptions } from "./command-line/options.js";
-import { type LakeAddress, parseLake, parseSource, scratchFolder } from "./options.js";
+import { scratchFolder } from "./options.js";
 
 /** How a Hub is reached, by options that not every command has. */
 type HubOptions = Partial<Omit<NetworkOptions, "bandwidth">>;
@@ -45,6 +46,9 @@ interface HubTools {
 
 /** What a source is opened with. */
 interface SourceTools extends HubTools {
+	/** Where hashes of a folder's files are remembered. */
+	scratch: string;
+	env: NodeJS.ProcessEnv;
 	dryRun?: boolean;
 	/** Those that this program knows: a folder that holds another one is told apart. */
 	datasets?: readonly Dataset[];
@@ -100,9 +104,7 @@ export function sourceUri({ source }: { source?: string | undefined }, { repo }:
 export async function openSource(
 	options: SourceOptions,
 	dataset: Dataset,
-	scratch: string,
-	{ dryRun = false, pin = null, datasets = [], ...tools }: SourceTools,
-	env: NodeJS.ProcessEnv,
+	{ dryRun = false, pin = null, scratch, env, datasets = [], ...tools }: SourceTools,
 ): Promise<Source> {
 	const address = parseSource(options.source);
 	if (address.kind === "folder") {
@@ -112,14 +114,14 @@ export async function openSource(
 		const { folder } = address;
 		return createFolderSource({ folder, dataset, datasets, cacheFile, rehash, dryRun, note: tools.note });
 	}
-	const { createHubSource } = await import("../infra/adapters/sources/hub.js");
+	const { createHubSource } = await import("../infra/adapters/sources/hub/source.js");
 	const http = await hubHttp(options, env);
 	return createHubSource({ ...address, dataset, pin, ...http, ...tools, bandwidth: options.bandwidth });
 }
 
 async function hubHttp(options: HubOptions, env: NodeJS.ProcessEnv) {
 	const [{ hubToken }, { readProxies }] = await Promise.all([
-		import("../infra/adapters/sources/hub-token.js"),
+		import("../infra/adapters/sources/hub/token.js"),
 		import("../infra/adapters/sources/proxy.js"),
 	]);
 	return {
@@ -140,7 +142,7 @@ export function retryPolicy({ retries, retry_wait }: HubOptions): RetryPolicy {
 export async function findToken(source: string, env: NodeJS.ProcessEnv): Promise<FoundToken | null> {
 	if (parseSource(source).kind === "folder") return null;
 	hubEndpoint(env);
-	const { findHubToken } = await import("../infra/adapters/sources/hub-token.js");
+	const { findHubToken } = await import("../infra/adapters/sources/hub/token.js");
 	return findHubToken(env);
 }
 
@@ -153,7 +155,7 @@ export async function askHub(
 ): Promise<HubReply> {
 	const address = parseSource(options.source);
 	if (address.kind === "folder") throw new LakeError("INTERNAL", "A folder was asked as a Hub.");
-	const { askHub: ask } = await import("../infra/adapters/sources/hub-access.js");
+	const { askHub: ask } = await import("../infra/adapters/sources/hub/access.js");
 	return ask({ ...address, ...(await hubHttp(options, env)), ...tools }, signal);
 }
 

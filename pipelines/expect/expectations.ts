@@ -1,6 +1,7 @@
 import type { FindingCode } from "../../schemas/codes.js";
 import type { ExpectedFinding } from "../../schemas/expected.js";
-import { type Dataset, shardParts } from "../dataset.js";
+import type { Dataset } from "../dataset.js";
+import { shardParts } from "../shards.js";
 
 /** What a finding is about, as far as an expectation can name it. Unknown fields are absent. */
 export interface About {

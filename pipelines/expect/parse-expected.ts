@@ -1,7 +1,8 @@
 import { LakeError } from "../../schemas/errors.js";
 import { type ExpectedFinding, expectedFinding } from "../../schemas/expected.js";
-import { type Dataset, splitNames } from "../dataset.js";
+import type { Dataset } from "../dataset.js";
 import { elementOffsets, firstBadOffset, lineAndColumn } from "../mirror/check/json-error-place.js";
+import { splitNames } from "../splits.js";
 import { shown } from "../text.js";
 
 /**

@@ -109,7 +109,7 @@ async function copied(from: string, to: string, newName: () => string): Promise<
 	}
 }
 
-export function contentName(file: SourceFile): string {
+function contentName(file: SourceFile): string {
 	const name = file.sha256 ?? file.gitOid;
 	if (name === null) throw new LakeError("INTERNAL", `${file.path} is listed without any hash.`, { path: file.path });
 	return name;

@@ -1,8 +1,9 @@
 import { cpSync, existsSync, readFileSync, renameSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { metadataPath, shardParts } from "../../pipelines/dataset.js";
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
+import { shardParts } from "../../pipelines/shards.js";
+import { metadataPath } from "../../pipelines/splits.js";
 import type { HubHandle } from "../tools/hub/client.js";
 import { makeSample } from "../tools/sample/make.js";
 import { type CliEnd, type CliProcess, runCli, startCli } from "./cli.js";

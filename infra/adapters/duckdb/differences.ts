@@ -8,7 +8,7 @@ const SIDES = "irlake_sides";
 /** Numbers rows of one key, so that each meets at most one of the other file. */
 const NTH = "irlake_nth";
 
-export interface DifferencesQuery {
+interface DifferencesQuery {
 	/** What follows FROM. */
 	from: string;
 	/** its columns that are read as text, `b.x` and `a.x` of each. */

@@ -3,9 +3,11 @@ import { createReadStream, type Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { allShards, type Dataset, metadataPath } from "../../../pipelines/dataset.js";
+import type { Dataset } from "../../../pipelines/dataset.js";
 import type { Progress } from "../../../pipelines/ports/run.js";
 import type { Listing, LooseFile, ShardInput, Source, SourceFile } from "../../../pipelines/ports/source.js";
+import { allShards } from "../../../pipelines/shards.js";
+import { metadataPath } from "../../../pipelines/splits.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
 import { HashCache, unreadable } from "./hash-cache.js";
 

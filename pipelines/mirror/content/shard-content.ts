@@ -22,6 +22,14 @@ export interface ContentTools {
 	onArrived?: () => void;
 }
 
+/** Whose content it is, and how it is judged. */
+export interface ContentTask {
+	plan: ShardPlan;
+	settings: Settings;
+	/** Ends what is under way. */
+	signal: AbortSignal;
+}
+
 /** A shard's content, whole on this machine or brought here in parts: the stages read both alike. */
 export interface ShardContent {
 	/** The downloaded zip, whole and ours, to be kept for a person to look at if the shard fails; else null. */
@@ -42,11 +50,9 @@ export interface ShardContent {
 /** The content that lies in a local zip, or unpacked; what was judged while the zip arrived counts where it may. */
 export class WholeContent implements ShardContent {
 	constructor(
-		private readonly plan: ShardPlan,
-		private readonly settings: Settings,
+		private readonly task: ContentTask,
 		private readonly tools: ContentTools,
 		private readonly early: SpeculativeImages,
-		private readonly signal: AbortSignal,
 		private readonly fetched: { zip: string | null; downloaded: boolean; release(): Promise<void> },
 	) {}
 
@@ -55,8 +61,8 @@ export class WholeContent implements ShardContent {
 	}
 
 	open(): Promise<Archive> {
-		const { input, files } = this.plan;
-		return this.tools.archives.open(input, this.fetched.zip, files, this.signal);
+		const { input, files } = this.task.plan;
+		return this.tools.archives.open(input, this.fetched.zip, files, this.task.signal);
 	}
 
 	readJson(json: Member): Promise<Buffer> {
@@ -66,7 +72,7 @@ export class WholeContent implements ShardContent {
 	async bring(): Promise<void> {}
 
 	async judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult> {
-		return (await this.early.resultOf(task)) ?? this.tools.images.run(task, this.settings, signal);
+		return (await this.early.resultOf(task)) ?? this.tools.images.run(task, this.task.settings, signal);
 	}
 
 	release(): Promise<void> {
@@ -84,18 +90,17 @@ export class RangedContent implements ShardContent {
 	#ranged: RangedZip | null = null;
 
 	constructor(
-		private readonly plan: ShardPlan,
-		private readonly settings: Settings,
+		private readonly task: ContentTask,
 		private readonly tools: ContentTools,
-		private readonly signal: AbortSignal,
 	) {}
 
 	async open(): Promise<Archive> {
 		const { source, archives, progress, clock, scratch, retry } = this.tools;
-		const { shard, input, files } = this.plan;
+		const { plan, signal } = this.task;
+		const { shard, input, files } = plan;
 		if (input.form !== "zip") throw new LakeError("INTERNAL", `${shard} is no zip to take parts of`);
 		this.#ranged = await RangedZip.open(input, files, {
-			...{ source, archives, clock, scratch, retry, signal: this.signal },
+			...{ source, archives, clock, scratch, retry, signal },
 			onRetry: tellRetries((...told) => progress.note(...told), { shard }),
 			onBytes: (bytes) => {
 				progress.received(shard, bytes);
@@ -115,7 +120,7 @@ export class RangedContent implements ShardContent {
 	}
 
 	judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult> {
-		return this.#zip().judge(task.ref, () => this.tools.images.run(task, this.settings, signal));
+		return this.#zip().judge(task.ref, () => this.tools.images.run(task, this.task.settings, signal));
 	}
 
 	async release(): Promise<void> {}
@@ -125,7 +130,7 @@ export class RangedContent implements ShardContent {
 	}
 
 	#zip(): RangedZip {
-		if (this.#ranged === null) throw new LakeError("INTERNAL", `${this.plan.shard} was read before it was opened`);
+		if (this.#ranged === null) throw new LakeError("INTERNAL", `${this.task.plan.shard} was read before it was opened`);
 		return this.#ranged;
 	}
 }

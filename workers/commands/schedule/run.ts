@@ -5,8 +5,8 @@ import type { MirrorOptions, QueueOptions } from "../../command-line/options.js"
 import { scheduleDocument, schedulesText } from "../../fleet/fleet-status.js";
 import { FleetQueue, requireCron } from "../../fleet/queue.js";
 import { runRequest } from "../../fleet/request.js";
-import { claimLake } from "../../mirror-steps.js";
 import { requirePredicate } from "../../preflight.js";
+import { claimLake } from "../../run/mirror-steps.js";
 import { Session } from "../../session.js";
 import { openQueue } from "../../wire.js";
 

@@ -1,9 +1,10 @@
-import { allShards } from "../../../pipelines/dataset.js";
 import { tableFile } from "../../../pipelines/lake/paths.js";
 import { claimedSnapshot } from "../../../pipelines/lake/publish.js";
 import { readReceipts } from "../../../pipelines/lake/receipt.js";
 import { readLatestSnapshot } from "../../../pipelines/lake/snapshot.js";
-import { orDamage, readFirstKept } from "../../../pipelines/lake/vacuum-records.js";
+import { readFirstKept } from "../../../pipelines/lake/sweeping/first-kept.js";
+import { orDamage } from "../../../pipelines/lake/sweeping/read-record.js";
+import { allShards } from "../../../pipelines/shards.js";
 import { wholeSnapshots } from "../../../pipelines/vacuum/survey.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Receipt, Snapshot } from "../../../schemas/records.js";

@@ -1,14 +1,12 @@
 import { describe, expect, test } from "@jest/globals";
 import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/dataset.js";
+import { openWorks, type PlanInput, planShards } from "../../../../../pipelines/mirror/plan/decide.js";
 import {
 	knownRows,
-	openWorks,
-	type PlanInput,
-	planShards,
 	requireListed,
 	type ShardWork,
 	shardWorks,
-} from "../../../../../pipelines/mirror/plan/decide.js";
+} from "../../../../../pipelines/mirror/plan/shard-work.js";
 import { type Work, workId } from "../../../../../pipelines/mirror/plan/work-id.js";
 import type { Receipt } from "../../../../../schemas/records.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../../../../schemas/settings.js";

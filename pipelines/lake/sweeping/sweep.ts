@@ -1,7 +1,8 @@
-import type { Clock } from "../ports/run.js";
-import type { Reader, Records, Sweeper } from "../ports/store.js";
-import { kindOf } from "./kinds.js";
-import { decideMarks, endMarks, marksStand, readSweep, renewSweep } from "./vacuum-records.js";
+import type { Clock } from "../../ports/run.js";
+import type { Reader, Records, Sweeper } from "../../ports/store.js";
+import { kindOf } from "../kinds.js";
+import { decideMarks, endMarks, readSweep, renewSweep } from "./decisions.js";
+import { marksStand } from "./marks.js";
 
 /**
  * Deleting what was decided. Only one process may, as a file that is deleted may be made anew as soon as the marks are

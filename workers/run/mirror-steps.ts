@@ -1,14 +1,14 @@
-import type { Dataset } from "../pipelines/dataset.js";
-import { ensureLakeId } from "../pipelines/lake/lake-id.js";
-import type { MirrorPlan, MirrorRequest } from "../pipelines/mirror/plan/plan-mirror.js";
-import { requireGroups } from "../pipelines/mirror/plan/settings.js";
-import { LakeError } from "../schemas/errors.js";
-import { AskedSettings } from "../schemas/settings.js";
-import type { CommandContext } from "./command-line/command.js";
-import type { MirrorOptions } from "./command-line/options.js";
-import { wantedShards } from "./options.js";
-import { countedText, sizeText } from "./report/format.js";
-import { codecVersion, type LakeStore } from "./wire.js";
+import type { Dataset } from "../../pipelines/dataset.js";
+import { ensureLakeId } from "../../pipelines/lake/lake-id.js";
+import type { MirrorPlan, MirrorRequest } from "../../pipelines/mirror/plan/plan-mirror.js";
+import { requireGroups } from "../../pipelines/mirror/plan/settings.js";
+import { LakeError } from "../../schemas/errors.js";
+import { AskedSettings } from "../../schemas/settings.js";
+import type { CommandContext } from "../command-line/command.js";
+import type { MirrorOptions } from "../command-line/options.js";
+import { wantedShards } from "../options.js";
+import { countedText, sizeText } from "../report/format.js";
+import { codecVersion, type LakeStore } from "../wire.js";
 
 /** What a mirror begins with, in this process or on the queue. */
 

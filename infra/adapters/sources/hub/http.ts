@@ -1,15 +1,15 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
 import { type Dispatcher, request as sendRequest } from "undici";
 import type { z } from "zod";
-import type { Clock, Progress } from "../../../pipelines/ports/run.js";
-import { Retries, type RetryPolicy, tellRetries } from "../../../pipelines/retry.js";
-import { LakeError } from "../../../schemas/errors.js";
-import { type DirectAnswer, type DirectBody, getDirectly } from "./direct-get.js";
-import { connectionError, named, notTheHub, refusal, type Subject, unavailable } from "./hub-errors.js";
-import { type Headers, header, isHtml } from "./hub-headers.js";
-import { openNetwork, proxyFor } from "./network.js";
-import { AddressGuard } from "./private-address.js";
-import type { Proxies } from "./proxy.js";
+import type { Clock, Progress } from "../../../../pipelines/ports/run.js";
+import { Retries, type RetryPolicy, tellRetries } from "../../../../pipelines/retry.js";
+import { LakeError } from "../../../../schemas/errors.js";
+import { type DirectAnswer, type DirectBody, getDirectly } from "../direct-get.js";
+import { openNetwork, proxyFor } from "../network.js";
+import { AddressGuard } from "../private-address.js";
+import type { Proxies } from "../proxy.js";
+import { connectionError, named, notTheHub, refusal, type Subject, unavailable } from "./errors.js";
+import { type Headers, header, isHtml } from "./headers.js";
 
 /** Requests to the Hub: follows redirects itself, tells errors apart, waits as long as the Hub asks, retries. */
 

@@ -1,8 +1,8 @@
-import type { SourceFile, SourcePin } from "../../../pipelines/ports/source.js";
-import { checkLinked, destroyBody, exactBytes, fileSubject, refuseCompressed, refuseStandIn } from "./hub-body.js";
-import { notTheHub, type Subject, unavailable } from "./hub-errors.js";
-import { header, isHtml } from "./hub-headers.js";
-import type { HubAnswer, HubHttp, HubRequest } from "./hub-http.js";
+import type { SourceFile, SourcePin } from "../../../../pipelines/ports/source.js";
+import { checkLinked, destroyBody, exactBytes, fileSubject, refuseCompressed, refuseStandIn } from "./body.js";
+import { notTheHub, type Subject, unavailable } from "./errors.js";
+import { header, isHtml } from "./headers.js";
+import type { HubAnswer, HubHttp, HubRequest } from "./http.js";
 
 /** Reads a part of one file, from a response that says it is that part of the listed file only. */
 

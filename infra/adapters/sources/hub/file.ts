@@ -1,8 +1,8 @@
-import type { SourceFile, SourcePin } from "../../../pipelines/ports/source.js";
-import { checkLinked, destroyBody, exactBytes, fileSubject, refuseCompressed, refuseStandIn } from "./hub-body.js";
-import { notTheHub, unavailable } from "./hub-errors.js";
-import { header, isHtml } from "./hub-headers.js";
-import type { HubAnswer, HubHttp, HubRequest } from "./hub-http.js";
+import type { SourceFile, SourcePin } from "../../../../pipelines/ports/source.js";
+import { checkLinked, destroyBody, exactBytes, fileSubject, refuseCompressed, refuseStandIn } from "./body.js";
+import { notTheHub, unavailable } from "./errors.js";
+import { header, isHtml } from "./headers.js";
+import type { HubAnswer, HubHttp, HubRequest } from "./http.js";
 
 /** Reads one file, whole or from an offset on, from a response that fits the listing only. */
 
