@@ -13,6 +13,11 @@ import { LakeError } from "../../../schemas/errors.js";
 import { ROOT, tempDir } from "../../support/root.js";
 import { type HubHandle, startHub } from "../../tools/hub/client.js";
 
+/**
+ * A file is downloaded whole and right or not at all: an interrupted download continues, wrong bytes are fetched anew,
+ * and retries end.
+ */
+
 const ZIP = randomBytes(5 << 20);
 const PATH = "images/train/train_1.zip";
 const FILE: SourceFile = { path: PATH, bytes: ZIP.length, sha256: sha256(ZIP), gitOid: null };

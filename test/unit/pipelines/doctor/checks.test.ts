@@ -9,6 +9,8 @@ import { LakeError } from "../../../../schemas/errors.js";
 import { wrapText } from "../../../../workers/report/format.js";
 import { MemoryStore } from "../../../support/memory-store.js";
 
+/** Each of the doctor's checks ends with a verdict of its own, and finds the fault that it is there for. */
+
 const never = new AbortController().signal;
 const text = (bytes: number): string => `${bytes} B`;
 

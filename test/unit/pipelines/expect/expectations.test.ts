@@ -9,6 +9,11 @@ import type { FindingCode } from "../../../../schemas/codes.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { ROOT } from "../../../support/root.js";
 
+/**
+ * A file of expectations is read whole or refused with its line, and says which findings are expected and which are
+ * new.
+ */
+
 function entries(text: string) {
 	return parseExpected(Buffer.from(text), "known.jsonl", imageRewardDb);
 }

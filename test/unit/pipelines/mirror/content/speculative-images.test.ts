@@ -14,6 +14,8 @@ import { tempDir } from "../../../../support/root.js";
 import { badImage, goodImage } from "../../../../support/values.js";
 import { buildZip, type Part } from "../../../../tools/fixtures/make-zips.js";
 
+/** Images examined while their zip arrives save time, and decide nothing that the whole zip would not. */
+
 const temp = tempDir("early");
 afterAll(temp.remove);
 const { signal } = new AbortController();
