@@ -1,9 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-
 import { refusal } from "../../../../../../infra/adapters/sources/hub/errors.js";
-
 import { waitSeconds } from "../../../../../../infra/adapters/sources/hub/headers.js";
 import { nextHop, nextLink } from "../../../../../../infra/adapters/sources/hub/http.js";
 import { hubToken } from "../../../../../../infra/adapters/sources/hub/token.js";
