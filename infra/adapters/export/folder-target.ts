@@ -149,9 +149,7 @@ class FolderTarget implements ExportTarget {
 		throw new LakeError(
 			"OUT_NOT_EMPTY",
 			`The folder ${this.name} holds other files: ${names.sort().slice(0, 3).join(", ")}.`,
-			{
-				path: this.name,
-			},
+			{ path: this.name },
 		);
 	}
 
