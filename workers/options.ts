@@ -49,9 +49,7 @@ function parseShards(dataset: Dataset, text: string): Set<string> {
 			throw new LakeError(
 				"USAGE",
 				`--shards cannot be read at ${JSON.stringify(part)}: give names such as ${dataset.card.examples.someShards}.`,
-				{
-					hint: `${didYouMean(part, known)}${aboutCode("USAGE").todo}`,
-				},
+				{ hint: `${didYouMean(part, known)}${aboutCode("USAGE").todo}` },
 			);
 		}
 		for (let number = Number(first); number <= Number(last); number++) {

@@ -56,7 +56,19 @@ export async function diffSource(
 	});
 	const planned = new Map(plans.map((plan) => [plan.shard, plan]));
 	const shards = wanted.flatMap((shard) => shardChange(shard, receipts.get(shard), planned.get(shard)));
-	const diff: Diff = {
+	const diff = emptyDiff(stored, listing, shards);
+	tools.onShards(shards.length);
+	for (const { shard } of shards) {
+		signal.throwIfAborted();
+		const one = { shard, old: receipts.get(shard), plan: planned.get(shard), metadata };
+		await compareShard(diff, one, tools, signal);
+		tools.onShard();
+	}
+	return diff;
+}
+
+function emptyDiff(stored: StoredSnapshot, listing: Listing, shards: ShardChange[]): Diff {
+	return {
 		equal: shards.length === 0,
 		before: snapshotSide(stored),
 		after: sourceSide(listing),
@@ -68,14 +80,6 @@ export async function diffSource(
 		findings: [],
 		unknown: [],
 	};
-	tools.onShards(shards.length);
-	for (const { shard } of shards) {
-		signal.throwIfAborted();
-		const one = { shard, old: receipts.get(shard), plan: planned.get(shard), metadata };
-		await compareShard(diff, one, tools, signal);
-		tools.onShard();
-	}
-	return diff;
 }
 
 function sourceSide({ uri, revision, commit, committedAt }: Listing): Side {

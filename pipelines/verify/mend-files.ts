@@ -103,9 +103,7 @@ async function planAgain(
 		throw new LakeError(
 			"SOURCE_CHANGED",
 			`The ${what} of ${shard} in ${source.name} is not what the lake was made of.`,
-			{
-				hint: "Give --source with a copy of the commit that the snapshot names.",
-			},
+			{ hint: "Give --source with a copy of the commit that the snapshot names." },
 		);
 	}
 	const { work_id: workId } = receipt;

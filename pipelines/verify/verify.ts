@@ -57,12 +57,7 @@ export async function verifyLake(
 	const newest = snapshots.at(-1);
 	const firstKept = await checkVacuum(tools.store, report, newest?.number ?? 1);
 	const current = new Set(newest?.tables.images?.files.map(({ path }) => path));
-	const files = new Map<string, TableFile>();
-	for (const snapshot of snapshots) {
-		// Vacuum may have deleted files of earlier ones.
-		if (snapshot.number < firstKept) continue;
-		for (const table of Object.values(snapshot.tables)) for (const file of table.files) files.set(file.path, file);
-	}
+	const files = filesOf(snapshots, firstKept);
 	const objects = new Map<string, ObjectRow>();
 	/** The newest snapshot's row of an object counts. */
 	const addObject = (row: ObjectRow, file: TableFile): void => {
@@ -95,6 +90,13 @@ export async function verifyLake(
 		await rm(tools.work, { recursive: true, force: true });
 	}
 	return report;
+}
+
+/** Every table file from this snapshot on, by path: vacuum may have deleted those of earlier ones. */
+function filesOf(snapshots: Snapshot[], firstKept: number): Map<string, TableFile> {
+	const kept = snapshots.filter(({ number }) => number >= firstKept);
+	const files = kept.flatMap(({ tables }) => Object.values(tables).flatMap((table) => table.files));
+	return new Map(files.map((file) => [file.path, file]));
 }
 
 function unmendable({ code, path }: Problem): string {

@@ -137,9 +137,7 @@ export function requireCovered(
 	throw new LakeError(
 		"SETTINGS_DIFFER",
 		`--new-settings must cover every published shard; left out: ${left.join(", ")}`,
-		{
-			hint: "Ask for these shards too, or add --prune to drop them.",
-		},
+		{ hint: "Ask for these shards too, or add --prune to drop them." },
 	);
 }
 

@@ -195,6 +195,16 @@ export class HubHttp {
 		throw error;
 	}
 
+	/** `open` of the first of these addresses that is not refused with a 403, as one is that was signed too long ago. */
+	async openFirst(addresses: URL[], request: HubRequest): Promise<HubAnswer> {
+		for (const address of addresses) {
+			const answer = await this.open(address, request);
+			if (answer.status !== 403) return answer;
+			discard(answer.body);
+		}
+		throw unavailable(this.endpoint, request.subject, "its file store refuses the signed address");
+	}
+
 	/** A JSON response of the API, with retries; `next` is the next page's address on the endpoint, or null. */
 	async json<T>(url: URL, schema: z.ZodType<T>, request: HubRequest): Promise<{ value: T; next: URL | null }> {
 		const { value, headers } = await this.retry(() => this.#jsonOnce(url, schema, request), request.signal);
