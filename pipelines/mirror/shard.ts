@@ -57,17 +57,19 @@ export interface CheckedShard {
 
 /** A shard that failed, with what had been found by then. */
 export class ShardFailed extends LakeError {
-	constructor(
-		error: LakeError,
-		readonly shard: string,
-		readonly findings: Receipt["findings"],
-		/** Where its findings and its zip are kept; null when there is nothing to keep. */
-		readonly kept: string | null,
-	) {
+	readonly shard: string;
+	readonly findings: Receipt["findings"];
+	/** Where its findings and its zip are kept; null when there is nothing to keep. */
+	readonly kept: string | null;
+
+	constructor(error: LakeError, shard: string, findings: Receipt["findings"], kept: string | null) {
 		const { code, message, path, hint, exit, retry, cause } = error;
 		// The Hub's refusals are 2 before any side effect only; here, work has been done.
 		const ends = code.startsWith("HUB_") ? 1 : exit;
 		super(code, message, { hint, exit: ends, retry, cause, ...(path === null ? {} : { path }) });
+		this.shard = shard;
+		this.findings = findings;
+		this.kept = kept;
 	}
 }
 

@@ -62,7 +62,13 @@ async function fetchWhole(
 	const onRestart = (): void => early.restart();
 	const onRetry = tellRetries((...told) => progress.note(...told), { shard });
 	const part = await download(source, input.file, {
-		...{ scratch, clock, signal, retry, onBytes, onRestart, onRetry },
+		scratch,
+		clock,
+		signal,
+		retry,
+		onBytes,
+		onRestart,
+		onRetry,
 		mismatch: "SHARD_HASH_MISMATCH",
 	});
 	progress.fetched(part.fetched);

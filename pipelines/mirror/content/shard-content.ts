@@ -41,40 +41,54 @@ export interface ShardContent {
 
 /** The content that lies in a local zip, or unpacked; what was judged while the zip arrived counts where it may. */
 export class WholeContent implements ShardContent {
+	readonly #plan: ShardPlan;
+	readonly #settings: Settings;
+	readonly #tools: ContentTools;
+	readonly #early: SpeculativeImages;
+	readonly #signal: AbortSignal;
+	readonly #fetched: { zip: string | null; downloaded: boolean; release(): Promise<void> };
+
 	constructor(
-		private readonly plan: ShardPlan,
-		private readonly settings: Settings,
-		private readonly tools: ContentTools,
-		private readonly early: SpeculativeImages,
-		private readonly signal: AbortSignal,
-		private readonly fetched: { zip: string | null; downloaded: boolean; release(): Promise<void> },
-	) {}
+		plan: ShardPlan,
+		settings: Settings,
+		tools: ContentTools,
+		early: SpeculativeImages,
+		signal: AbortSignal,
+		fetched: { zip: string | null; downloaded: boolean; release(): Promise<void> },
+	) {
+		this.#plan = plan;
+		this.#settings = settings;
+		this.#tools = tools;
+		this.#early = early;
+		this.#signal = signal;
+		this.#fetched = fetched;
+	}
 
 	get zip(): string | null {
-		return this.fetched.downloaded ? this.fetched.zip : null;
+		return this.#fetched.downloaded ? this.#fetched.zip : null;
 	}
 
 	open(): Promise<Archive> {
-		const { input, files } = this.plan;
-		return this.tools.archives.open(input, this.fetched.zip, files, this.signal);
+		const { input, files } = this.#plan;
+		return this.#tools.archives.open(input, this.#fetched.zip, files, this.#signal);
 	}
 
 	readJson(json: Member): Promise<Buffer> {
-		return this.tools.archives.readJson(json);
+		return this.#tools.archives.readJson(json);
 	}
 
 	async bring(): Promise<void> {}
 
 	async judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult> {
-		return (await this.early.resultOf(task)) ?? this.tools.images.run(task, this.settings, signal);
+		return (await this.#early.resultOf(task)) ?? this.#tools.images.run(task, this.#settings, signal);
 	}
 
 	release(): Promise<void> {
-		return this.fetched.release();
+		return this.#fetched.release();
 	}
 
 	async close(): Promise<void> {
-		this.early.close();
+		this.#early.close();
 	}
 }
 
@@ -83,19 +97,29 @@ export class RangedContent implements ShardContent {
 	readonly zip = null;
 	#ranged: RangedZip | null = null;
 
-	constructor(
-		private readonly plan: ShardPlan,
-		private readonly settings: Settings,
-		private readonly tools: ContentTools,
-		private readonly signal: AbortSignal,
-	) {}
+	readonly #plan: ShardPlan;
+	readonly #settings: Settings;
+	readonly #tools: ContentTools;
+	readonly #signal: AbortSignal;
+
+	constructor(plan: ShardPlan, settings: Settings, tools: ContentTools, signal: AbortSignal) {
+		this.#plan = plan;
+		this.#settings = settings;
+		this.#tools = tools;
+		this.#signal = signal;
+	}
 
 	async open(): Promise<Archive> {
-		const { source, archives, progress, clock, scratch, retry } = this.tools;
-		const { shard, input, files } = this.plan;
+		const { source, archives, progress, clock, scratch, retry } = this.#tools;
+		const { shard, input, files } = this.#plan;
 		if (input.form !== "zip") throw new LakeError("INTERNAL", `${shard} is no zip to take parts of`);
 		this.#ranged = await RangedZip.open(input, files, {
-			...{ source, archives, clock, scratch, retry, signal: this.signal },
+			source,
+			archives,
+			clock,
+			scratch,
+			retry,
+			signal: this.#signal,
 			onRetry: tellRetries((...told) => progress.note(...told), { shard }),
 			onBytes: (bytes) => {
 				progress.received(shard, bytes);
@@ -111,11 +135,11 @@ export class RangedContent implements ShardContent {
 
 	async bring(members: Member[]): Promise<void> {
 		await this.#zip().bring(members);
-		this.tools.onArrived?.();
+		this.#tools.onArrived?.();
 	}
 
 	judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult> {
-		return this.#zip().judge(task.ref, () => this.tools.images.run(task, this.settings, signal));
+		return this.#zip().judge(task.ref, () => this.#tools.images.run(task, this.#settings, signal));
 	}
 
 	async release(): Promise<void> {}
@@ -125,7 +149,7 @@ export class RangedContent implements ShardContent {
 	}
 
 	#zip(): RangedZip {
-		if (this.#ranged === null) throw new LakeError("INTERNAL", `${this.plan.shard} was read before it was opened`);
+		if (this.#ranged === null) throw new LakeError("INTERNAL", `${this.#plan.shard} was read before it was opened`);
 		return this.#ranged;
 	}
 }
