@@ -13,7 +13,7 @@ export class Lab {
 	readonly hub: HubHandle;
 	readonly #sample: SampleOptions;
 
-	private constructor(root: { path: string; remove: () => void }, hub: HubHandle, sample: SampleOptions) {
+	constructor(root: { path: string; remove: () => void }, hub: HubHandle, sample: SampleOptions) {
 		this.#root = root;
 		this.hub = hub;
 		this.#sample = sample;

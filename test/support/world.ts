@@ -45,12 +45,7 @@ export class World {
 	readonly #commands: CliProcess[] = [];
 	#names = 0;
 
-	private constructor(
-		root: { path: string; remove: () => void },
-		hub: HubHandle,
-		source: string,
-		options: WorldOptions,
-	) {
+	constructor(root: { path: string; remove: () => void }, hub: HubHandle, source: string, options: WorldOptions) {
 		this.#root = root;
 		this.hub = hub;
 		this.source = source;
@@ -109,11 +104,15 @@ export class World {
 
 /** A lake's folder and its scratch folder. */
 export class Lake {
-	constructor(
-		readonly world: World,
-		readonly path: string,
-		readonly scratch: string,
-	) {}
+	readonly world: World;
+	readonly path: string;
+	readonly scratch: string;
+
+	constructor(world: World, path: string, scratch: string) {
+		this.world = world;
+		this.path = path;
+		this.scratch = scratch;
+	}
 
 	/** A copy, scratch folder included. */
 	copy(name: string): Lake {
