@@ -104,7 +104,7 @@ async function checkVacuum(store: Reader, report: Report, newest: number): Promi
 	const unknown = firstKept instanceof LakeError;
 	for (const { path, message, hint } of await damagedRecords(store)) {
 		const left = unknown && path === firstKept.path ? " Only the newest snapshot's files were looked at." : "";
-		report.add("RECORD_INVALID", path ?? "", `${message}.${left} ${hint}`);
+		report.add("RECORD_INVALID", path ?? "", `${message}${left} ${hint}`);
 	}
 	return unknown ? newest : firstKept;
 }

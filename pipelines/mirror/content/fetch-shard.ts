@@ -83,5 +83,5 @@ async function requireHash(
 	onBytes: (bytes: number) => void,
 ): Promise<void> {
 	if ((await hashFile(path, { signal, onBytes })) === sha256) return;
-	throw new LakeError("SOURCE_CHANGED", `${path} changed since it was listed`, { path });
+	throw new LakeError("SOURCE_CHANGED", `${path} has changed since it was listed.`, { path });
 }

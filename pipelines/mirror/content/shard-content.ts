@@ -95,12 +95,11 @@ export class WholeContent implements ShardContent {
 /** The content of a zip elsewhere, of which only parts are fetched. */
 export class RangedContent implements ShardContent {
 	readonly zip = null;
-	#ranged: RangedZip | null = null;
-
 	readonly #plan: ShardPlan;
 	readonly #settings: Settings;
 	readonly #tools: ContentTools;
 	readonly #signal: AbortSignal;
+	#ranged: RangedZip | null = null;
 
 	constructor(plan: ShardPlan, settings: Settings, tools: ContentTools, signal: AbortSignal) {
 		this.#plan = plan;
@@ -112,7 +111,8 @@ export class RangedContent implements ShardContent {
 	async open(): Promise<Archive> {
 		const { source, archives, progress, clock, scratch, retry } = this.#tools;
 		const { shard, input, files } = this.#plan;
-		if (input.form !== "zip") throw new LakeError("INTERNAL", `${shard} is no zip to take parts of`);
+		if (input.form !== "zip")
+			throw new LakeError("INTERNAL", `Shard ${shard} is not a zip, so no parts of it can be fetched.`);
 		this.#ranged = await RangedZip.open(input, files, {
 			source,
 			archives,
@@ -149,7 +149,8 @@ export class RangedContent implements ShardContent {
 	}
 
 	#zip(): RangedZip {
-		if (this.#ranged === null) throw new LakeError("INTERNAL", `${this.#plan.shard} was read before it was opened`);
+		if (this.#ranged === null)
+			throw new LakeError("INTERNAL", `Shard ${this.#plan.shard} was read before it was opened.`);
 		return this.#ranged;
 	}
 }

@@ -109,7 +109,7 @@ async function readLake(context: CommandContext<Options>): Promise<LakeStatus> {
 	]);
 	say(tableText([["snapshot", "commit", "committed at", "shards", "images", ""], ...rows]));
 	if (firstKept instanceof LakeError)
-		for (const line of wrapText(`${firstKept.message}. ${firstKept.hint}`, 80)) say(line);
+		for (const line of wrapText(`${firstKept.message} ${firstKept.hint}`, 80)) say(line);
 	if (missing.length > 0)
 		say(
 			`\nnot in the lake: ${countedText(missing.length, "shard")} (${missing.slice(0, 4).join(", ")}${missing.length > 4 ? ", …" : ""})`,
