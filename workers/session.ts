@@ -54,7 +54,7 @@ export class Session implements AsyncDisposable {
 	readonly #closers: (() => Promise<unknown>)[] = [];
 	#closed = false;
 
-	private constructor(context: SessionContext, store: wire.LakeStore, dataset: Dataset, rules: SessionRules) {
+	constructor(context: SessionContext, store: wire.LakeStore, dataset: Dataset, rules: SessionRules) {
 		this.#context = context;
 		this.#leavesNothing = rules.leavesNothing ?? false;
 		this.store = store;

@@ -164,7 +164,9 @@ function hubEndpoint(env: NodeJS.ProcessEnv): string {
 	const text = env.HF_ENDPOINT || "https://huggingface.co";
 	const url = URL.canParse(text) ? new URL(text) : null;
 	if (url && (url.protocol === "https:" || url.protocol === "http:") && !url.username) return text.replace(/\/+$/, "");
-	throw new LakeError("USAGE", "HF_ENDPOINT is no http or https address", { hint: "Unset it, or give https://host." });
+	throw new LakeError("USAGE", "HF_ENDPOINT is not an http or https address.", {
+		hint: "Unset it, or give https://host.",
+	});
 }
 
 /** What a store on the network needs beside the options. */

@@ -13,7 +13,7 @@ export class Lab {
 	readonly #served: ServedSample;
 	readonly #sample: SampleOptions;
 
-	private constructor(served: ServedSample, sample: SampleOptions) {
+	constructor(served: ServedSample, sample: SampleOptions) {
 		this.source = served.source;
 		this.hub = served.hub;
 		this.#served = served;

@@ -46,7 +46,7 @@ export class World {
 	readonly #commands: CliProcess[] = [];
 	#names = 0;
 
-	private constructor(served: ServedSample, options: WorldOptions) {
+	constructor(served: ServedSample, options: WorldOptions) {
 		this.hub = served.hub;
 		this.source = served.source;
 		this.#served = served;
@@ -102,11 +102,15 @@ export class World {
 
 /** A lake's folder and its scratch folder. */
 export class Lake {
-	constructor(
-		readonly world: World,
-		readonly path: string,
-		readonly scratch: string,
-	) {}
+	readonly world: World;
+	readonly path: string;
+	readonly scratch: string;
+
+	constructor(world: World, path: string, scratch: string) {
+		this.world = world;
+		this.path = path;
+		this.scratch = scratch;
+	}
 
 	/** A copy, scratch folder included. */
 	copy(name: string): Lake {

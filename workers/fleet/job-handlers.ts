@@ -154,7 +154,7 @@ export class Work {
 				return { state: joined ? "joined" : "enqueued", run: key.run };
 			} catch (error) {
 				if (!(error instanceof LakeError) || error.code !== "RUN_IN_PROGRESS") throw error;
-				note("warn", `schedule ${job.schedule} does nothing this time: ${error.message}`, { schedule: job.schedule });
+				note("warn", `Schedule ${job.schedule} does nothing this time: ${error.message}`, { schedule: job.schedule });
 				return { state: "busy", run: null };
 			}
 		});
@@ -165,7 +165,7 @@ export class Work {
 		const found = await readLakeId(store);
 		if (found === lakeId) return;
 		const what = found === null ? "is no lake" : `is another lake (${found})`;
-		throw new HandBack(`${store.name} ${what} on this worker, the job is for ${lakeId}`, true);
+		throw new HandBack(`${store.name} ${what} on this worker, but the job is for ${lakeId}`, true);
 	}
 
 	async close(): Promise<void> {

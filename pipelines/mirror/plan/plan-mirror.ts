@@ -136,7 +136,7 @@ export function requireCovered(
 	if (left.length === 0) return;
 	throw new LakeError(
 		"SETTINGS_DIFFER",
-		`--new-settings must cover every published shard; left out: ${left.join(", ")}`,
+		`--new-settings must cover every published shard; left out: ${left.join(", ")}.`,
 		{ hint: "Ask for these shards too, or add --prune to drop them." },
 	);
 }
@@ -145,7 +145,7 @@ export function requireCovered(
 function requireCodec(shards: ShardPlan[], settings: Settings, codec: string): void {
 	if (settings.codec === null || settings.codec === codec) return;
 	if (shards.every(({ action }) => action !== "process")) return;
-	throw new LakeError("SETTINGS_DIFFER", `the lake was re-encoded by ${settings.codec}; this release has ${codec}`, {
+	throw new LakeError("SETTINGS_DIFFER", `The lake was re-encoded by ${settings.codec}; this release has ${codec}.`, {
 		hint: "Add --new-settings to encode every shard anew.",
 	});
 }

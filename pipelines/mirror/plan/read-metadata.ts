@@ -84,7 +84,11 @@ async function fetchMetadata(
 	}
 	const { retry, onRetry } = tools;
 	const part = await download(source, file, {
-		...{ scratch, clock, signal, retry, mismatch: "METADATA_MISSING" },
+		scratch,
+		clock,
+		signal,
+		retry,
+		mismatch: "METADATA_MISSING",
 		onBytes: () => {},
 		...(onRetry ? { onRetry } : {}),
 	});

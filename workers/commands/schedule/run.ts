@@ -16,7 +16,7 @@ type Options = MirrorOptions & QueueOptions & { cron: string | undefined; tz: st
 export async function scheduleSet(context: CommandContext<Options>, name: string): Promise<CommandResult> {
 	const { options, datasets, say } = context;
 	const cron = options.cron?.trim().replace(/\s+/g, " ");
-	if (cron === undefined) throw new LakeError("USAGE", "schedule set needs --cron, such as '0 3 * * *'.");
+	if (cron === undefined) throw new LakeError("USAGE", "A schedule needs --cron, such as '0 3 * * *'.");
 	const tz = requireZone(options.tz ?? "UTC");
 	requireCron(cron, tz);
 	requireName(name);
