@@ -176,3 +176,40 @@ export function metadataColumns({ columns }: Dataset): MetadataColumn[] {
 		metadata === undefined ? [] : [{ name, column: metadata.column, type: metadata.type }],
 	);
 }
+
+/** A column's cell of a metadata row, in the lake's form. */
+export function lakeCell({ name, metadata }: SourceColumn, row: PlainRow): Scalar {
+	const cell = row[name] ?? null;
+	return metadata?.read ? metadata.read(cell) : cell;
+}
+
+/** Columns of `images` that a predicate can speak of: those that the metadata tells, and where the image is. */
+function toldColumns({ columns }: Dataset): (SourceColumn & { type: ColumnType })[] {
+	return columns.filter((column): column is SourceColumn & { type: ColumnType } => {
+		return column.type !== null && (column.metadata !== undefined || column.name === "image_path");
+	});
+}
+
+const PREDICATE_TYPES: Partial<Record<ColumnType & string, MetadataColumn["type"]>> = {
+	byte: "integer",
+	integer: "integer",
+	long: "integer",
+	real: "real",
+	double: "real",
+	timestamp: "timestamp",
+};
+
+/** What a predicate speaks of: the lake's columns, not those of the file that they are read from. */
+export function predicateColumns(dataset: Dataset): MetadataColumn[] {
+	return toldColumns(dataset).map(({ name, type }) => {
+		return { name, column: name, type: (typeof type === "string" ? PREDICATE_TYPES[type] : undefined) ?? "text" };
+	});
+}
+
+/** A metadata row as a predicate sees it. */
+export function predicateRow(dataset: Dataset, row: PlainRow, imagePath: string): PlainRow {
+	const cells = toldColumns(dataset).map((column) => {
+		return [column.name, column.name === "image_path" ? imagePath : lakeCell(column, row)] as const;
+	});
+	return Object.fromEntries(cells);
+}

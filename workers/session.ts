@@ -14,7 +14,12 @@ import { systemClock } from "./clock.js";
 import { requireScratch } from "./preflight.js";
 import * as wire from "./wire.js";
 
-export type SessionOptions = wire.StoreOptions & Omit<wire.SourceOptions, "source"> & { source?: string | undefined };
+export type SessionOptions = wire.StoreOptions &
+	Omit<wire.SourceOptions, "source"> & {
+		source?: string | undefined;
+		/** Its name. */
+		dataset?: string | undefined;
+	};
 
 export interface SessionContext {
 	options: SessionOptions;
@@ -49,7 +54,7 @@ export class Session implements AsyncDisposable {
 	readonly #closers: (() => Promise<unknown>)[] = [];
 	#closed = false;
 
-	private constructor(context: SessionContext, store: wire.LakeStore, dataset: Dataset, rules: SessionRules) {
+	constructor(context: SessionContext, store: wire.LakeStore, dataset: Dataset, rules: SessionRules) {
 		this.#context = context;
 		this.#leavesNothing = rules.leavesNothing ?? false;
 		this.store = store;
@@ -101,9 +106,9 @@ export class Session implements AsyncDisposable {
 	/** The source at this address, opened once for each. Throws USAGE. */
 	source(uri: string = this.sourceUri): Promise<Source> {
 		return this.#once(`source ${uri}`, async () => {
-			const { options, env, note } = this.#context;
+			const { options, env, note, datasets } = this.#context;
 			const scratch = await this.scratch();
-			const tools = { clock: this.clock, note, dryRun: this.#leavesNothing, scratch, env };
+			const tools = { clock: this.clock, note, dryRun: this.#leavesNothing, scratch, env, datasets };
 			return this.#closing(await wire.openSource({ ...options, source: uri }, this.dataset, tools));
 		});
 	}

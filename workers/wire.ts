@@ -50,27 +50,50 @@ interface SourceTools extends HubTools {
 	scratch: string;
 	env: NodeJS.ProcessEnv;
 	dryRun?: boolean;
+	/** Those that this program knows: a folder that holds another one is told apart. */
+	datasets?: readonly Dataset[];
 	/** Of the Hub: the commit to read at, as an earlier listing resolved it. */
 	pin?: SourcePin | null;
 }
 
 /** Chooses the adapters and the dataset. Each adapter is imported when it is first wanted: `--help` needs none of them. */
 
-/** The dataset that the lake holds, else that of the source's repository, else the first. */
+/**
+ * The dataset that the lake holds, else the one asked for, else that of the source's repository, else the first.
+ * @throws USAGE where the lake holds another one than was asked for, LAKE_UNSUPPORTED where it holds an unknown one
+ */
 export async function chooseDataset(
 	datasets: readonly Dataset[],
-	{ source }: { source?: string | undefined },
+	{ source, dataset }: { source?: string | undefined; dataset?: string | undefined },
 	store: LakeStore,
 ): Promise<Dataset> {
 	const [first] = datasets;
 	if (!first) throw new LakeError("INTERNAL", "This program knows no dataset.");
 	if (datasets.length === 1) return first;
-	const latest = await readLatestSnapshot(store);
 	const address = source === undefined ? null : parseSource(source);
 	const isOf = ({ repo, formerRepos }: Dataset): boolean => {
 		return address?.kind === "hub" && [repo, ...formerRepos].includes(address.repo);
 	};
-	return datasets.find(({ name }) => name === latest?.snapshot.dataset) ?? datasets.find(isOf) ?? first;
+	const asked = datasets.find(({ name }) => name === dataset);
+	const held = await datasetHeld(store);
+	if (held === null) return asked ?? datasets.find(isOf) ?? first;
+	const found = datasets.find(({ name }) => name === held);
+	if (!found) throw new LakeError("LAKE_UNSUPPORTED", `${store.name} holds ${held}, which this release does not know.`);
+	if (!asked || asked === found) return found;
+	throw new LakeError("USAGE", `${store.name} holds ${held}: --dataset cannot be ${asked.name}.`, {
+		path: "--dataset",
+		hint: "Leave --dataset out, or give --lake another folder: a lake holds one dataset.",
+	});
+}
+
+/** Null where nothing is published, or where it cannot be read: then whoever needs the snapshot says so. */
+async function datasetHeld(store: LakeStore): Promise<string | null> {
+	try {
+		return (await readLatestSnapshot(store))?.snapshot.dataset ?? null;
+	} catch (error) {
+		if (error instanceof LakeError) return null;
+		throw error;
+	}
 }
 
 /** `--source`, else where the dataset is on the Hub. */
@@ -81,14 +104,15 @@ export function sourceUri({ source }: { source?: string | undefined }, { repo }:
 export async function openSource(
 	options: SourceOptions,
 	dataset: Dataset,
-	{ dryRun = false, pin = null, scratch, env, ...tools }: SourceTools,
+	{ dryRun = false, pin = null, scratch, env, datasets = [], ...tools }: SourceTools,
 ): Promise<Source> {
 	const address = parseSource(options.source);
 	if (address.kind === "folder") {
 		const { createFolderSource } = await import("../infra/adapters/sources/folder.js");
 		const cacheFile = join(scratch, "hashes.json");
 		const { rehash = false } = options;
-		return createFolderSource({ folder: address.folder, dataset, cacheFile, rehash, dryRun, note: tools.note });
+		const { folder } = address;
+		return createFolderSource({ folder, dataset, datasets, cacheFile, rehash, dryRun, note: tools.note });
 	}
 	const { createHubSource } = await import("../infra/adapters/sources/hub/source.js");
 	const http = await hubHttp(options, env);
@@ -140,7 +164,9 @@ function hubEndpoint(env: NodeJS.ProcessEnv): string {
 	const text = env.HF_ENDPOINT || "https://huggingface.co";
 	const url = URL.canParse(text) ? new URL(text) : null;
 	if (url && (url.protocol === "https:" || url.protocol === "http:") && !url.username) return text.replace(/\/+$/, "");
-	throw new LakeError("USAGE", "HF_ENDPOINT is no http or https address", { hint: "Unset it, or give https://host." });
+	throw new LakeError("USAGE", "HF_ENDPOINT is not an http or https address.", {
+		hint: "Unset it, or give https://host.",
+	});
 }
 
 /** What a store on the network needs beside the options. */

@@ -75,9 +75,9 @@ export function nextSnapshot(
 
 /** A shard whose receipt is gone would lose its tables in silence. */
 function missing(path: string): never {
-	throw new LakeError("LAKE_DAMAGED", `${path} is missing from the lake, so its shard cannot be published again`, {
+	throw new LakeError("LAKE_DAMAGED", `${path} is missing from the lake, so its shard cannot be published again.`, {
 		path,
-		hint: "Mirror that shard too: its receipt is then written anew. irlake verify tells what else is missing.",
+		hint: "Mirror that shard too: its receipt is then written anew. irlake verify shows what else is missing.",
 	});
 }
 

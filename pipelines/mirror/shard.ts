@@ -57,17 +57,19 @@ interface CheckedShard {
 
 /** A shard that failed, with what had been found by then. */
 export class ShardFailed extends LakeError {
-	constructor(
-		error: LakeError,
-		readonly shard: string,
-		readonly findings: Receipt["findings"],
-		/** Where its findings and its zip are kept; null when there is nothing to keep. */
-		readonly kept: string | null,
-	) {
+	readonly shard: string;
+	readonly findings: Receipt["findings"];
+	/** Where its findings and its zip are kept; null when there is nothing to keep. */
+	readonly kept: string | null;
+
+	constructor(error: LakeError, shard: string, findings: Receipt["findings"], kept: string | null) {
 		const { code, message, path, hint, exit, retry, cause } = error;
 		// The Hub's refusals are 2 before any side effect only; here, work has been done.
 		const ends = code.startsWith("HUB_") ? 1 : exit;
 		super(code, message, { hint, exit: ends, retry, cause, ...(path === null ? {} : { path }) });
+		this.shard = shard;
+		this.findings = findings;
+		this.kept = kept;
 	}
 }
 
@@ -95,7 +97,7 @@ export async function withCheckedShard<T>(
 	const { shard } = task.plan;
 	const once = () => checkOnce(task, tools, signal, use);
 	const again = (error: unknown) => {
-		note("warn", "the process stood still, and the shard begins again", { shard, reason: String(error) });
+		note("warn", "The process stood still; the shard begins again.", { shard, reason: String(error) });
 	};
 	try {
 		return await despiteStandstills(once, again, signal);
@@ -104,7 +106,7 @@ export async function withCheckedShard<T>(
 		const whole = planOfWholeZip(task.plan, error);
 		if (whole === null) throw error;
 		const { code, path } = error;
-		note("warn", "parts of a zip are wrong; the whole zip is fetched to be sure", { shard, code, path });
+		note("warn", "Parts of a zip are wrong; the whole zip is fetched to be sure.", { shard, code, path });
 		return checkOnce({ ...task, plan: whole }, tools, signal, use);
 	}
 }
@@ -177,7 +179,9 @@ async function storeShard(
 
 function knownError(error: unknown, shard: string, scratch: string): LakeError {
 	const known = scratchError(error, scratch);
-	return known instanceof LakeError ? known : new LakeError("INTERNAL", `${shard}: ${String(error)}`, { cause: error });
+	return known instanceof LakeError
+		? known
+		: new LakeError("INTERNAL", `Shard ${shard} failed unexpectedly: ${String(error)}.`, { cause: error });
 }
 
 /** Keeps what a failed shard leaves. Where that cannot be written either, the shard's own error is the one to tell. */
@@ -193,7 +197,10 @@ async function keep(
 			zip: zip === null ? null : { path: zip, name: plan.files.zip },
 		});
 	} catch (cause) {
-		progress.note("warn", "what the shard left could not be kept", { shard: plan.shard, reason: systemCode(cause) });
+		progress.note("warn", "What the failed shard left could not be kept.", {
+			shard: plan.shard,
+			reason: systemCode(cause),
+		});
 		return null;
 	}
 }

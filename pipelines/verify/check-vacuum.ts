@@ -12,7 +12,7 @@ export async function checkVacuum(store: Reader, report: Report, newest: number)
 	const unknown = firstKept instanceof LakeError;
 	for (const { path, message, hint } of await damagedRecords(store)) {
 		const left = unknown && path === firstKept.path ? " Only the newest snapshot's files were looked at." : "";
-		report.add("RECORD_INVALID", path ?? "", `${message}.${left} ${hint}`);
+		report.add("RECORD_INVALID", path ?? "", `${message}${left} ${hint}`);
 	}
 	return unknown ? newest : firstKept;
 }

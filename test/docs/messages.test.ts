@@ -6,16 +6,6 @@ import { describe, expect, test } from "@jest/globals";
 import { FINDINGS } from "../../schemas/codes.js";
 import { ROOT } from "../support/root.js";
 
-/** Folders whose messages are still to be made sentences. Take one off the list when it is done. */
-const TO_DO = [
-	"infra/adapters/duckdb/",
-	"pipelines/datasets/",
-	"pipelines/lake/",
-	"pipelines/mirror/",
-	"pipelines/scratch/",
-	"workers/",
-];
-
 const SENTENCE = /^(?:[A-Z"]|\$\{|--[a-z]).*\.$/s;
 
 /** Codes of failed runs and shards. Their messages stand in published snapshots, so they stay as they are. */
@@ -100,7 +90,6 @@ function sources(): { path: string; source: string }[] {
 
 test("every error message is a sentence", () => {
 	const bad = sources()
-		.filter(({ path }) => !TO_DO.some((folder) => path.startsWith(folder)))
 		.flatMap(({ path, source }) => messagesOf(source).map(({ line, text }) => ({ where: `${path}:${line}`, text })))
 		.filter(({ text }) => !SENTENCE.test(text));
 	expect(bad).toEqual([]);

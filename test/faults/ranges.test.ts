@@ -61,13 +61,11 @@ afterEach(async () => {
 /** Time passes only while somebody waits, and at once. */
 async function source(idleSeconds = 30): Promise<Source> {
 	const made = createHubSource({
-		...{
-			repo: imageRewardDb.repo,
-			revision: "main",
-			endpoint: hub.endpoint,
-			token: "hf_token",
-			dataset: imageRewardDb,
-		},
+		repo: imageRewardDb.repo,
+		revision: "main",
+		endpoint: hub.endpoint,
+		token: "hf_token",
+		dataset: imageRewardDb,
 		clock: {
 			now: () => waits.reduce((sum, seconds) => sum + seconds, 0),
 			sleep: async (seconds) => void waits.push(seconds),
@@ -91,7 +89,10 @@ interface Brought {
 async function open(from: Source, signal = new AbortController().signal): Promise<Omit<Brought, "chosen">> {
 	let fetched = 0;
 	const ranged = await RangedZip.open(zip, shardFiles(imageRewardDb, "train_1"), {
-		...{ source: from, archives, scratch: join(root.path, "scratch"), signal },
+		source: from,
+		archives,
+		scratch: join(root.path, "scratch"),
+		signal,
 		clock: { now: () => 0, sleep: async (seconds) => void waits.push(seconds) },
 		onBytes: (bytes) => {
 			fetched += bytes;

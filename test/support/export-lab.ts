@@ -20,7 +20,7 @@ export class ExportLab {
 	readonly lake: string;
 	readonly #root: { path: string; remove: () => void };
 
-	private constructor(root: { path: string; remove: () => void }) {
+	constructor(root: { path: string; remove: () => void }) {
 		this.#root = root;
 		this.source = join(root.path, "source");
 		this.lake = join(root.path, "lake");

@@ -41,7 +41,7 @@ export class Variants {
 	#images: { folder: string; pool: ImagePool } | null = null;
 	#runs = 0;
 
-	private constructor(tables: TableFiles) {
+	constructor(tables: TableFiles) {
 		this.#tables = tables;
 	}
 

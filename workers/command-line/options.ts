@@ -44,6 +44,12 @@ export const sourceOptions = (about: DatasetHelp) => ({
 		path: "folder",
 		defaultText: `${about.source}@main`,
 	}),
+	dataset: optional(choice(about.datasets), {
+		group: "Source",
+		value: "<name>",
+		help: orList(about.datasets),
+		defaultText: "the lake's, else the source's",
+	}),
 	...wantedOptions(about),
 	rehash: flag({ group: "Source", help: "hash a local source again, whatever is remembered" }),
 });

@@ -178,11 +178,15 @@ export class Consumer {
 	async #queueError(worker: Worker, job: Job, token: string, error: unknown): Promise<Error> {
 		const about = { job: job.id, name: job.name };
 		if (error instanceof LockLost) {
-			this.#options.note("warn", `${job.name}: ${error.message}; nothing of it was made visible`, about);
+			this.#options.note(
+				"warn",
+				`${job.name} was given up, as ${error.message}. Nothing of it was made visible.`,
+				about,
+			);
 			return new WaitingError();
 		}
 		if (error instanceof HandBack) {
-			this.#options.note("warn", `${job.name} is handed back: ${error.message}`, about);
+			this.#options.note("warn", `${job.name} is handed back: ${error.message}.`, about);
 			if (error.unfit) await this.#coolDown(worker, error.message);
 			// Where it cannot be given back, it is not this worker's any more.
 			await job.moveToWait(token).catch(() => {});
@@ -219,7 +223,7 @@ export class Consumer {
 	/** A lost connection is told elsewhere, once; what is left concerns single jobs. */
 	#noteError(queue: string, error: Error): void {
 		if ("code" in error && typeof error.code === "string") return;
-		this.#options.note("warn", `the queue said: ${error.message}`, { queue });
+		this.#options.note("warn", `The queue said: ${error.message}.`, { queue });
 	}
 }
 
@@ -249,7 +253,7 @@ async function ignoredFailures(job: Job): Promise<Map<string, JobFailure>> {
 function holdLock(job: Job, token: string, abort: AbortController): JobLock & { release(): void } {
 	let seen = performance.now();
 	const lose = (): LockLost => {
-		const lost = new LockLost("its lock ran out and the job is another worker's now");
+		const lost = new LockLost("its lock ran out and it is another worker's now");
 		abort.abort(lost);
 		return lost;
 	};

@@ -154,7 +154,7 @@ export class Work {
 				return { state: joined ? "joined" : "enqueued", run: key.run };
 			} catch (error) {
 				if (!(error instanceof LakeError) || error.code !== "RUN_IN_PROGRESS") throw error;
-				note("warn", `schedule ${job.schedule} does nothing this time: ${error.message}`, { schedule: job.schedule });
+				note("warn", `Schedule ${job.schedule} does nothing this time: ${error.message}`, { schedule: job.schedule });
 				return { state: "busy", run: null };
 			}
 		});
@@ -165,7 +165,7 @@ export class Work {
 		const found = await readLakeId(store);
 		if (found === lakeId) return;
 		const what = found === null ? "is no lake" : `is another lake (${found})`;
-		throw new HandBack(`${store.name} ${what} on this worker, the job is for ${lakeId}`, true);
+		throw new HandBack(`${store.name} ${what} on this worker, but the job is for ${lakeId}`, true);
 	}
 
 	async close(): Promise<void> {
@@ -194,14 +194,18 @@ export class Work {
 
 	async #withLake<R>(request: RunRequest, lakeId: string, work: (lake: Session) => Promise<R>): Promise<R> {
 		const { scratch, datasets, env, note, network, signal } = this.#options;
+		const dataset = request.dataset ?? datasets[0]?.name;
+		if (!datasets.some(({ name }) => name === dataset)) {
+			throw new HandBack(`the run is for the dataset ${dataset}, which this worker does not know`, true);
+		}
 		const open = async (): Promise<Session> => {
-			const options = { ...network, ...request, scratch };
+			const options = { ...network, ...request, dataset, scratch };
 			const lake = await Session.open({ options, datasets, env, note, signal });
 			lake.atEnd(() => lake.store.dropStaged());
 			return lake;
 		};
 		try {
-			return await this.#lakes.use(request.lake, open, async (lake) => {
+			return await this.#lakes.use(`${dataset} ${request.lake}`, open, async (lake) => {
 				await this.#requireLake(lake.store, lakeId);
 				return work(lake);
 			});

@@ -86,7 +86,7 @@ export async function whileSwept<T>(
 			return await attempt();
 		} catch (error) {
 			if (!(error instanceof LakeError) || error.code !== "LAKE_SWEPT" || swept === SWEPT_TRIES) throw error;
-			note("warn", `${error.message}: they are made anew`, { path: error.path });
+			note("warn", `${error.message} They are made anew.`, { path: error.path });
 			// What the lake has is listed anew; and what is marked must be older than what is written next.
 			await store.dropStaged();
 			await clock.sleep(1, signal);

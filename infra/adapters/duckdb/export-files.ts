@@ -134,6 +134,6 @@ async function guard(file: string, work: () => Promise<void>): Promise<void> {
 	} catch (cause) {
 		if (cause instanceof LakeError) throw cause;
 		const full = /No space left|Disk quota/i.test(String(cause));
-		throw new LakeError(full ? "NO_SPACE" : "INTERNAL", `${file} could not be written`, { path: file, cause });
+		throw new LakeError(full ? "NO_SPACE" : "INTERNAL", `${file} could not be written.`, { path: file, cause });
 	}
 }

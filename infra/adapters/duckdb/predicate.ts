@@ -142,7 +142,7 @@ class DuckDBPredicate implements Predicate {
 		const from = at === null ? -1 : at - BEFORE.length;
 		const rest = from < 0 ? "" : this.#text.slice(from, from + 20).trimEnd();
 		const place = rest === "" ? "" : `, at character ${from + 1} (${rest})`;
-		return new LakeError("USAGE", `--where cannot be used${place}: ${what}`, {
+		return new LakeError("USAGE", `--where cannot be used${place}: ${what.replace(/[.!]$/, "")}.`, {
 			path: "--where",
 			hint: `It is one yes-or-no expression over ${this.#names.join(", ")}; texts stand in single quotes.`,
 		});

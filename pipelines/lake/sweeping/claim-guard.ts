@@ -69,7 +69,7 @@ export async function guardClaim(
 	);
 	const [path = ""] = missing;
 	const names = broken.map(({ shard }) => shard).join(", ");
-	throw new LakeError("LAKE_SWEPT", `files of ${names} in ${store.name} are gone, though its receipt names them`, {
+	throw new LakeError("LAKE_SWEPT", `Files of ${names} in ${store.name} are gone, though receipts name them.`, {
 		path,
 	});
 }

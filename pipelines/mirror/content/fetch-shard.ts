@@ -63,7 +63,13 @@ async function fetchWhole(
 	const onRestart = (): void => early.restart();
 	const onRetry = tellRetries((...told) => progress.note(...told), { shard });
 	const part = await download(source, input.file, {
-		...{ scratch, clock, signal, retry, onBytes, onRestart, onRetry },
+		scratch,
+		clock,
+		signal,
+		retry,
+		onBytes,
+		onRestart,
+		onRetry,
 		mismatch: "SHARD_HASH_MISMATCH",
 	});
 	progress.fetched(part.fetched);
@@ -78,5 +84,5 @@ async function requireHash(
 	onBytes: (bytes: number) => void,
 ): Promise<void> {
 	if ((await hashFile(path, { signal, onBytes })) === sha256) return;
-	throw new LakeError("SOURCE_CHANGED", `${path} changed since it was listed`, { path });
+	throw new LakeError("SOURCE_CHANGED", `${path} has changed since it was listed.`, { path });
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { LakeError } from "../../../schemas/errors.js";
-import { type Dataset, metadataColumns } from "../../dataset.js";
+import { type Dataset, metadataColumns, predicateRow } from "../../dataset.js";
 import type { MetadataColumn, ParquetColumn, PlainRow, TableFiles } from "../../ports/tables.js";
 import { allShards, shardParts } from "../../shards.js";
 import { byCodePoint } from "../../text.js";
@@ -70,7 +70,9 @@ export async function readSplitMetadata(
 			}
 			const { shard, imagePath: path } = place;
 			lines.get(shard)?.push(rowLine(row, columns));
-			placed.push({ row, path, split: file.split, shard: shardParts(shard).number });
+			if (!selecting) continue;
+			const seen = predicateRow(dataset, row, path);
+			placed.push({ row: seen, path, split: file.split, shard: shardParts(shard).number });
 		}
 		await selecting?.add(placed);
 	}

@@ -1,6 +1,7 @@
 import { LakeError } from "../../../schemas/errors.js";
 import type { Snapshot } from "../../../schemas/records.js";
 import type { AskedSettings, Settings } from "../../../schemas/settings.js";
+import type { Dataset } from "../../dataset.js";
 import { commitDatesOf } from "../../lake/commit-dates.js";
 import { receiptFile } from "../../lake/paths.js";
 import { readReceipts, unmarkedReceipts } from "../../lake/receipt.js";
@@ -51,6 +52,7 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	const { dataset, store } = tools;
 	const { wanted } = request;
 	const base = (await readLatestSnapshot(store))?.snapshot ?? null;
+	requireSameDataset(dataset, base);
 	const image = request.settings.image ?? base?.settings.image ?? "passthrough";
 	const codec = image === "passthrough" ? "" : await request.codec();
 	const settings = chooseSettings(request.settings, base?.settings ?? null, codec, request.newSettings);
@@ -113,6 +115,14 @@ function isUpToDate(shards: ShardPlan[], request: MirrorRequest, base: Snapshot 
 	);
 }
 
+/** One lake, one dataset: tables of two would not fit together. */
+function requireSameDataset({ name }: Dataset, base: Snapshot | null): void {
+	if (base === null || base.dataset === name) return;
+	throw new LakeError("LAKE_UNSUPPORTED", `The lake holds the dataset ${base.dataset}, not ${name}.`, {
+		hint: "Give --lake a folder of its own for each dataset.",
+	});
+}
+
 /** New settings must hold for the whole lake: one lake, one set of settings. */
 export function requireCovered(
 	{ wanted, prune }: Pick<MirrorRequest, "wanted" | "prune">,
@@ -126,7 +136,7 @@ export function requireCovered(
 	if (left.length === 0) return;
 	throw new LakeError(
 		"SETTINGS_DIFFER",
-		`--new-settings must cover every published shard; left out: ${left.join(", ")}`,
+		`--new-settings must cover every published shard; left out: ${left.join(", ")}.`,
 		{ hint: "Ask for these shards too, or add --prune to drop them." },
 	);
 }
@@ -135,7 +145,7 @@ export function requireCovered(
 function requireCodec(shards: ShardPlan[], settings: Settings, codec: string): void {
 	if (settings.codec === null || settings.codec === codec) return;
 	if (shards.every(({ action }) => action !== "process")) return;
-	throw new LakeError("SETTINGS_DIFFER", `the lake was re-encoded by ${settings.codec}; this release has ${codec}`, {
+	throw new LakeError("SETTINGS_DIFFER", `The lake was re-encoded by ${settings.codec}; this release has ${codec}.`, {
 		hint: "Add --new-settings to encode every shard anew.",
 	});
 }

@@ -2,7 +2,7 @@ import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { LakeError } from "../../../schemas/errors.js";
 import type { Settings } from "../../../schemas/settings.js";
-import { type Dataset, metadataColumns } from "../../dataset.js";
+import { type Dataset, predicateColumns } from "../../dataset.js";
 import { download } from "../../fetch/download.js";
 import type { Clock } from "../../ports/run.js";
 import type { Listing, Source, SourceFile } from "../../ports/source.js";
@@ -45,7 +45,7 @@ export async function readMetadata(
 	signal: AbortSignal,
 ): Promise<Map<string, SplitMetadata>> {
 	const { where, where_mode } = settings;
-	const predicate = where === null ? null : await tools.openPredicate(where, metadataColumns(tools.dataset));
+	const predicate = where === null ? null : await tools.openPredicate(where, predicateColumns(tools.dataset));
 	const found = new Map<string, SplitMetadata>();
 	try {
 		for (const split of splits) {
@@ -84,7 +84,11 @@ async function fetchMetadata(
 	}
 	const { retry, onRetry } = tools;
 	const part = await download(source, file, {
-		...{ scratch, clock, signal, retry, mismatch: "METADATA_MISSING" },
+		scratch,
+		clock,
+		signal,
+		retry,
+		mismatch: "METADATA_MISSING",
 		onBytes: () => {},
 		...(onRetry ? { onRetry } : {}),
 	});

@@ -1,5 +1,6 @@
 import { LakeError } from "../../../schemas/errors.js";
 import { type AskedSettings, DEFAULT_SETTINGS, type Settings } from "../../../schemas/settings.js";
+import type { Dataset } from "../../dataset.js";
 
 const LOSSY = new Set(["webp", "jpeg", "avif"]);
 const DEFAULT_QUALITY = 90;
@@ -20,12 +21,12 @@ export function chooseSettings(
 	const sameImage = image === own.image;
 	const lossy = LOSSY.has(image);
 	if (asked.quality !== undefined && !lossy) {
-		throw new LakeError("USAGE", `--quality means nothing with --image ${image}`, {
+		throw new LakeError("USAGE", `--quality means nothing with --image ${image}.`, {
 			hint: "Give --quality with --image webp, jpeg or avif only.",
 		});
 	}
 	if (asked.max_side !== undefined && image === "passthrough") {
-		throw new LakeError("USAGE", "--max-side needs --image: original bytes cannot be made smaller", {
+		throw new LakeError("USAGE", "--max-side needs --image, as original bytes cannot be made smaller.", {
 			hint: "Add --image webp-lossless, webp, jpeg, png or avif.",
 		});
 	}
@@ -42,9 +43,21 @@ export function chooseSettings(
 	};
 	const differ = lake ? settingsThatDiffer(settings, lake) : [];
 	if (differ.length > 0 && !newSettings) {
-		throw new LakeError("SETTINGS_DIFFER", `the settings asked for are not the lake's: ${differ.join("; ")}`);
+		throw new LakeError("SETTINGS_DIFFER", `The settings asked for are not the lake's: ${differ.join("; ")}.`);
 	}
 	return settings;
+}
+
+/** Throws USAGE for a setting that means groups, of a dataset that has none. */
+export function requireGroups(asked: AskedSettings, { title, group }: Pick<Dataset, "title" | "group">): void {
+	if (group !== null) return;
+	const meant = asked.on_bad_image === "drop-group" ? "--on-bad-image drop-group" : null;
+	const option = asked.where_mode === "prompt" ? "--where-mode prompt" : meant;
+	if (option === null) return;
+	throw new LakeError("USAGE", `${option} means nothing here: the images of ${title} stand in no groups.`, {
+		path: option,
+		hint: "Leave it out.",
+	});
 }
 
 /** A mode belongs to its predicate: with another one it is the default again. */
@@ -55,7 +68,7 @@ function chooseWhere(asked: AskedSettings, own: Settings): Pick<Settings, "where
 		return { where, where_mode: asked.where_mode ?? ownMode ?? "image" };
 	}
 	if (asked.where_mode === undefined) return { where };
-	throw new LakeError("USAGE", "--where-mode means nothing without --where");
+	throw new LakeError("USAGE", "--where-mode means nothing without --where.");
 }
 
 function settingsThatDiffer(asked: Settings, lake: Settings): string[] {

@@ -31,7 +31,7 @@ export async function keepRejected(
 			const local = join(folder, "rejected");
 			const found = await archives.extract(member.ref, local);
 			if (found !== sha256) {
-				throw new LakeError("SOURCE_CHANGED", `${name} changed while it was read`, { path: name ?? "" });
+				throw new LakeError("SOURCE_CHANGED", `${name} changed while it was being read.`, { path: name ?? "" });
 			}
 			await store.putFile(path, local);
 			await rm(local, { force: true });

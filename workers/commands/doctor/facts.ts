@@ -54,7 +54,7 @@ export class DoctorFacts {
 
 	readonly #context: CommandContext<DoctorOptions>;
 
-	private constructor(context: CommandContext<DoctorOptions>, { store, dataset, sourceUri }: Session) {
+	constructor(context: CommandContext<DoctorOptions>, { store, dataset, sourceUri }: Session) {
 		const { options, env, signal } = context;
 		this.#context = context;
 		const within = <T>(work: (stop: AbortSignal) => Promise<T>): (() => Promise<T>) =>

@@ -31,9 +31,9 @@ type Options = MirrorOptions & NetworkOptions & QueueOptions & { wait: boolean; 
 
 /** `irlake enqueue`: the same mirror, as jobs on the queue. */
 export async function enqueue(context: CommandContext<Options>): Promise<CommandResult> {
-	const { options, env, log } = context;
+	const { options, env, log, datasets } = context;
 	await using session = await Session.open(context);
-	const request = runRequest(options, session.dataset);
+	const request = runRequest(options, session.dataset, datasets);
 	await requirePredicate(options, session.dataset);
 	if (options.expect !== undefined && !options.wait) throw nobodyJudges();
 	const expectations = await readExpected(options, session.dataset);

@@ -117,7 +117,7 @@ function requireFormat(text: string, context: CommandContext<Options>, session: 
 	const known = CORE_FORMATS.find((one) => one === text);
 	if (known) return core[known];
 	const names = exportNames(dataset);
-	throw new LakeError("USAGE", `export knows no format ${JSON.stringify(text)}: give ${orList(names)}.`, {
+	throw new LakeError("USAGE", `${dataset.title} has no export ${JSON.stringify(text)}: give ${orList(names)}.`, {
 		hint: `${didYouMean(text, names)}${aboutCode("USAGE").todo}`,
 	});
 }

@@ -14,15 +14,15 @@ type Options = MirrorOptions & QueueOptions & { cron: string | undefined; tz: st
 
 /** `irlake schedule set NAME`: a mirror at recurring times. Set twice, it stays as it is. */
 export async function scheduleSet(context: CommandContext<Options>, name: string): Promise<CommandResult> {
-	const { options, say } = context;
+	const { options, datasets, say } = context;
 	const cron = options.cron?.trim().replace(/\s+/g, " ");
-	if (cron === undefined) throw new LakeError("USAGE", "schedule set needs --cron, such as '0 3 * * *'.");
+	if (cron === undefined) throw new LakeError("USAGE", "A schedule needs --cron, such as '0 3 * * *'.");
 	const tz = requireZone(options.tz ?? "UTC");
 	requireCron(cron, tz);
 	requireName(name);
 	await using session = await Session.open(context);
 	const { store } = session;
-	const request = runRequest(options, session.dataset);
+	const request = runRequest(options, session.dataset, datasets);
 	await requirePredicate(options, session.dataset);
 	await store.requireLake();
 	return await withQueue(context, async (queue) => {

@@ -80,7 +80,7 @@ export function lakeLines(lake: string, facts: LakeFacts): string[] {
 		`${countedText(counts.rows_rejected, "row")} rejected${where}\n`,
 		snapshotTable(facts),
 	];
-	if (firstKept instanceof LakeError) lines.push(...wrapText(`${firstKept.message}. ${firstKept.hint}`, 80));
+	if (firstKept instanceof LakeError) lines.push(...wrapText(`${firstKept.message} ${firstKept.hint}`, 80));
 	if (missing.length > 0) {
 		const some = `${missing.slice(0, 4).join(", ")}${missing.length > 4 ? ", …" : ""}`;
 		lines.push(`\nnot in the lake: ${countedText(missing.length, "shard")} (${some})`);

@@ -145,32 +145,35 @@ async function tree(
 
 class HubSource implements Source {
 	readonly name: string;
-	private readonly http: HubHttp;
-	private readonly bandwidth: Bandwidth | null;
-	private readonly explicitCommit: boolean;
-	private pin: SourcePin | null;
-	private files: Map<string, SourceFile> | null = null;
+	readonly #http: HubHttp;
+	readonly #bandwidth: Bandwidth | null;
+	readonly #explicitCommit: boolean;
+	#pin: SourcePin | null;
+	#files: Map<string, SourceFile> | null = null;
 	/** Where the store of large files gives each file that ranges were read of; in memory only, as they are signed. */
-	private readonly addresses = new Map<string, URL>();
+	readonly #addresses = new Map<string, URL>();
+	readonly #options: HubSourceOptions;
 
-	constructor(private readonly options: HubSourceOptions) {
+	constructor(options: HubSourceOptions) {
+		this.#options = options;
 		const { repo, revision } = options;
 		const commit = Commit.safeParse(revision.toLowerCase());
-		this.http = new HubHttp(options);
-		this.bandwidth = options.bandwidth === undefined ? null : new Bandwidth(options.bandwidth, options.clock);
+		this.#http = new HubHttp(options);
+		this.#bandwidth = options.bandwidth === undefined ? null : new Bandwidth(options.bandwidth, options.clock);
 		this.name = `hf://${repo}@${revision}`;
-		this.explicitCommit = commit.success;
-		this.pin = commit.success ? { repo, commit: commit.data, committedAt: null } : null;
+		this.#explicitCommit = commit.success;
+		this.#pin = commit.success ? { repo, commit: commit.data, committedAt: null } : null;
 	}
 
 	async list(wanted: { shards: string[]; splits: string[] }, signal: AbortSignal): Promise<Listing> {
-		const { dataset, revision } = this.options;
-		if (this.pin === null || this.files === null) {
-			const pin = this.options.pin ?? (await resolve(this.http, this.options, signal));
-			this.files = await tree(this.http, pin, revision, signal);
-			this.pin = pin;
+		const { dataset, revision } = this.#options;
+		if (this.#pin === null || this.#files === null) {
+			const pin = this.#options.pin ?? (await resolve(this.#http, this.#options, signal));
+			this.#files = await tree(this.#http, pin, revision, signal);
+			this.#pin = pin;
 		}
-		const { pin, files } = this;
+		const pin = this.#pin;
+		const files = this.#files;
 		const known = new Set(allShards(dataset).map((shard) => dataset.layout.zipPath(shard)));
 		const metadata = wanted.splits.flatMap((split) => {
 			const file = files.get(metadataPath(dataset, split));
@@ -181,7 +184,7 @@ class HubSource implements Source {
 			revision,
 			commit: pin.commit,
 			committedAt: pin.committedAt,
-			explicitCommit: this.explicitCommit,
+			explicitCommit: this.#explicitCommit,
 			shards: wantedShards(files, dataset, wanted.shards),
 			metadata: new Map(metadata),
 			unknownZips: [...files.keys()].filter((path) => isZip(dataset, path) && !known.has(path)).sort(),
@@ -193,30 +196,29 @@ class HubSource implements Source {
 	}
 
 	read(file: SourceFile, offset: number, signal: AbortSignal, restart: () => void): AsyncGenerator<Buffer> {
-		const at = this.place(file);
-		return this.limited(readHubFile(this.http, { ...at, file, offset, signal, restart }), signal);
+		const at = this.#place(file);
+		return this.#limited(readHubFile(this.#http, { ...at, file, offset, signal, restart }), signal);
 	}
 
 	readRange(file: SourceFile, from: number, to: number, signal: AbortSignal): AsyncGenerator<Buffer> {
-		const at = this.place(file);
-		return this.limited(readHubRange(this.http, { ...at, file, from, to, signal }, this.addresses), signal);
+		const at = this.#place(file);
+		return this.#limited(readHubRange(this.#http, { ...at, file, from, to, signal }, this.#addresses), signal);
 	}
 
-	private place(file: SourceFile): { url: URL; pin: SourcePin } {
-		const { http, pin } = this;
-		if (pin === null) throw new LakeError("INTERNAL", "The Hub was read before it was listed.");
-		return { url: fileUrl(http, pin, file.path), pin };
+	#place(file: SourceFile): { url: URL; pin: SourcePin } {
+		if (this.#pin === null) throw new LakeError("INTERNAL", "The Hub was read before it was listed.");
+		return { url: fileUrl(this.#http, this.#pin, file.path), pin: this.#pin };
 	}
 
-	private async *limited(chunks: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
+	async *#limited(chunks: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
 		for await (const chunk of chunks) {
-			await this.bandwidth?.take(chunk.length, signal);
+			await this.#bandwidth?.take(chunk.length, signal);
 			yield chunk;
 		}
 	}
 
 	close(): Promise<void> {
-		return this.http.close();
+		return this.#http.close();
 	}
 }
 

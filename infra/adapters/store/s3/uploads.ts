@@ -136,7 +136,7 @@ export class Uploads {
 			}
 		} catch (error) {
 			// The right to list uploads is not required: a lifecycle rule of the bucket does this, too.
-			this.#note("warn", "open uploads of earlier runs could not be listed", { reason: String(error) });
+			this.#note("warn", "Open uploads of earlier runs could not be listed.", { reason: String(error) });
 		}
 	}
 
@@ -146,7 +146,7 @@ export class Uploads {
 		try {
 			await requests.send(path, () => requests.client.send(command), { finish: true });
 		} catch (error) {
-			if (!isAbsent(error)) this.#note("warn", `an open upload of ${path} could not be removed`, { upload: id });
+			if (!isAbsent(error)) this.#note("warn", `An open upload of ${path} could not be removed.`, { upload: id });
 		}
 	}
 }

@@ -89,7 +89,10 @@ function ranged(bytes: Buffer, asked: [number, number][] = []): Promise<Verdict>
 		const file = { path: "images/train/train_1.zip", bytes: bytes.length, sha256: "0".repeat(64), gitOid: null };
 		const input = { form: "zip", file, sha256: file.sha256, bytes: file.bytes } as const;
 		const zip = await RangedZip.open(input, files, {
-			...{ source: sourceOf(bytes, asked), archives, scratch: join(temp.path, "scratch"), signal },
+			source: sourceOf(bytes, asked),
+			archives,
+			scratch: join(temp.path, "scratch"),
+			signal,
 			clock: { now: () => 0, sleep: async () => undefined },
 			onBytes: () => undefined,
 		});
