@@ -109,8 +109,10 @@ function cellValue(cell: unknown, { name, type }: Column): DuckDBValue {
 	} else if (type === "texts") {
 		if (Array.isArray(cell)) return new DuckDBListValue(cell.map((item) => cellValue(item, { name, type: "text" })));
 	} else if (typeof cell === "number") {
-		if (type === "double" || (type === "real" && fitsReal(cell))) return cell;
-		if (Number.isSafeInteger(cell) && fits(cell, LIMITS[type])) {
+		if (type === "double") return cell;
+		if (type === "real") {
+			if (fitsReal(cell)) return cell;
+		} else if (Number.isSafeInteger(cell) && fits(cell, LIMITS[type])) {
 			if (type === "timestamp") return new DuckDBTimestampTZValue(BigInt(cell));
 			return type === "long" ? BigInt(cell) : cell;
 		}
