@@ -161,6 +161,8 @@ describe("two files of one table", () => {
 describe("a value that its column cannot hold is refused, and no file stays", () => {
 	test.each<[string, Record<string, unknown>, string]>([
 		["a text for a number", { score: "0.5" }, "no real in the column score"],
+		["a number beyond 32 bits", { score: 1e300 }, "no real in the column score"],
+		["a null among structs", { parts: [null] }, "no list in the column parts"],
 		["a truth for a number", { exact: true }, "no double in the column exact"],
 		["a moment between two microseconds", { seen: 0.5 }, "no timestamp in the column seen"],
 		["a moment as text", { seen: "2022-08-01" }, "no timestamp in the column seen"],
