@@ -3,7 +3,7 @@ import type { SourceSurvey, Wanted } from "./source.js";
 
 /** What a full run takes of disk and memory, against what there is. Sizes in bytes. */
 
-/** A zip of ImageRewardDB, where the source does not tell: 23 GB in 36. */
+/** A shard's zip, where the source does not tell. */
 const TYPICAL_ZIP = 640e6;
 /** Tables and records beside the objects. */
 const TABLES_SHARE = 0.02;
