@@ -53,7 +53,7 @@ $(DECODER_MODULE): $(DECODER_SOURCES) $(DECODER_SCRIPT) | node_modules/.ready
 	@touch $@
 
 demo: setup ## make samples, serve them like the Hub, mirror and query them
-	@infra/scripts/demo.sh
+	@test/tools/demo/demo.sh
 
 # Testing
 
@@ -72,7 +72,7 @@ test-minio: setup ## the S3 tests against MinIO
 	@IRLAKE_TEST_S3=minio infra/scripts/test.sh /s3- conformance/store.test
 
 test-spark: setup ## Spark reads the lake; needs Java, downloads its jars
-	@infra/scripts/test-spark.sh
+	@test/tools/demo/test-spark.sh
 
 chaos: setup ## kill workers and crash Redis during a mirror: SEED=1
 	node dist/test/fleet/main.js --seed $(SEED)

@@ -13,7 +13,7 @@ export function literal(text: string): string {
 /**
  * One file as a table. DuckDB takes `*`, `?` and `[` in a path for a pattern, so each is put in a class of its own; not
  * beside a backslash, which such a pattern cannot express, and which stops DuckDB from seeing one. Folders named
- * `rank=3` give no columns.
+ * `shard=3` give no columns.
  */
 export function parquet(file: string): string {
 	const path = resolve(file);
