@@ -60,7 +60,8 @@ test.each(IMPORTS.map((one, at) => [...one, at] as const))("%s imports %s: %s", 
 });
 
 test("words of a dataset are found outside its folder, in comments too", () => {
-	for (const folder of ["schemas", "pipelines", "workers", "infra", "bin"]) mkdirSync(join(temp.path, folder), { recursive: true });
+	for (const folder of ["schemas", "pipelines", "workers", "infra", "bin"])
+		mkdirSync(join(temp.path, folder), { recursive: true });
 	cpSync(join(ROOT, "test/tools/lint/check-words.js"), join(temp.path, "check.js"));
 	const check = () => spawnSync(process.execPath, [join(temp.path, "check.js"), temp.path], { encoding: "utf8" });
 	write("pipelines/datasets/imagereward-db/row.ts", "// prompt_id\n");
