@@ -10,19 +10,19 @@ import { LakeError, systemCode } from "../../../schemas/errors.js";
 import { HashCache, unreadable } from "./hash-cache.js";
 
 export interface FolderSourceOptions {
-	/** The downloaded copy, with zips or unpacked folders where the dataset has them, and the metadata. */
+	/** The downloaded copy: zips or unpacked folders at the dataset's own paths, and the metadata. */
 	folder: string;
 	dataset: Dataset;
 	/** Where hashes are remembered between runs; null remembers nothing. */
 	cacheFile: string | null;
 	/** Hash every file again. */
 	rehash: boolean;
-	/** Hashes that were remembered are used, new ones are not written down. */
+	/** Remembered hashes are used, but new ones are not saved. */
 	dryRun?: boolean;
 	note: Progress["note"];
 }
 
-/** What the path leads to, links followed; null when there is nothing. */
+/** Stats of what the path leads to, links followed; null when there is nothing. */
 async function look(path: string): Promise<Stats | null> {
 	try {
 		return await stat(path);
@@ -67,7 +67,7 @@ function filesHash(files: LooseFile[]): string {
 	return hash.digest("hex");
 }
 
-/** All results, or the first error after every task has ended: no read goes on behind the caller's back. */
+/** All results, or the first error once every task has ended, so that no read goes on after the return. */
 async function allOf<T>(tasks: Promise<T>[]): Promise<T[]> {
 	await Promise.allSettled(tasks);
 	return Promise.all(tasks);
@@ -105,7 +105,7 @@ class FolderSource implements Source {
 				unknownZips: unknownZips as string[],
 			};
 		} finally {
-			// After an interruption too: what was hashed once need not be hashed again.
+			// After an interruption too, so that nothing is hashed twice.
 			if (!this.#options.dryRun && !(await this.#hashes.save())) {
 				this.#options.note("warn", `Hashes cannot be remembered in ${this.#options.cacheFile}.`);
 			}
@@ -120,7 +120,7 @@ class FolderSource implements Source {
 		return this.readRange(file, offset, file.bytes, signal);
 	}
 
-	/** To the file's end where that is asked for: a file that grew is noticed. */
+	/** Reads past a `to` at the listed end, so that a file that has grown is noticed. */
 	async *readRange(file: SourceFile, from: number, to: number, signal: AbortSignal): AsyncGenerator<Buffer> {
 		const path = this.localPath(file);
 		const end = to < file.bytes ? to - 1 : Number.POSITIVE_INFINITY;
@@ -167,7 +167,7 @@ class FolderSource implements Source {
 		return { path, bytes, sha256, gitOid: null };
 	}
 
-	/** The zip, where there is one; else the unpacked folder. */
+	/** The zip if there is one, else the unpacked folder. */
 	async #shard(shard: string, signal: AbortSignal): Promise<ShardInput | null> {
 		const zip = await this.#file(this.#options.dataset.layout.zipPath(shard), signal);
 		if (zip !== null && zip.sha256 !== null) return { form: "zip", file: zip, sha256: zip.sha256, bytes: zip.bytes };
@@ -193,7 +193,7 @@ class FolderSource implements Source {
 		return { form: "unpacked", files, json, sha256: filesHash(all), bytes };
 	}
 
-	/** Zips in the dataset's folders of zips, at most two folders deeper, that are no known shard. */
+	/** Zips in the dataset's zip folders, or up to two folders deeper, that are not known shards. */
 	async #unknownZips(): Promise<string[]> {
 		const { dataset } = this.#options;
 		const known = new Set(allShards(dataset).map((shard) => dataset.layout.zipPath(shard)));
@@ -221,7 +221,7 @@ function pick({ bytes, sha256 }: { bytes: number; sha256: string }): { bytes: nu
 }
 
 /**
- * A downloaded copy of the dataset in a folder, `file:///dir`; links are followed, as the Hub's own cache needs it.
+ * A downloaded copy of the dataset in a folder, `file:///dir`. Links are followed, as the Hub client's cache needs.
  * `list` hashes the shards asked for. Throws SOURCE_NOT_FOUND, SOURCE_UNREADABLE, SOURCE_CHANGED.
  */
 export function createFolderSource(options: FolderSourceOptions): Source {
