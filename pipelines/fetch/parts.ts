@@ -7,9 +7,12 @@ import { isDiskFull } from "../scratch/disk.js";
 import { holdMark, ownerLives, sweepMarks } from "../scratch/marks.js";
 import { OWNER_ID, ownerId, ownerState } from "../scratch/owner.js";
 
-/** Whose the files of downloads are: each belongs to one live process. A part that a dead one left is adopted, a sparse file deleted. */
+/**
+ * Owners of download files: each file belongs to one live process. Parts of dead processes are adopted, their sparse
+ * files deleted.
+ */
 
-/** Age in seconds after which nobody will come back for a part. */
+/** Age in seconds after which an abandoned part is deleted. */
 const PART_AGE = 14 * 24 * 3600;
 const PART = new RegExp(`^([0-9a-f]{40}|[0-9a-f]{64})\\.(${OWNER_ID})(?:-\\d+)?\\.part$`);
 const SPARSE = new RegExp(`^[0-9a-f]+\\.(${OWNER_ID})-\\d+\\.sparse$`);
@@ -20,7 +23,7 @@ interface PartName {
 	path: string;
 }
 
-/** Parts of this process that a download holds now: two shards may have the same content. */
+/** Parts that downloads of this process hold now: two shards may have the same content. */
 const held = new Set<string>();
 
 function partsFolder(scratch: string): string {
@@ -40,8 +43,8 @@ async function listParts(scratch: string): Promise<PartName[]> {
 let names = 0;
 
 /**
- * A name of this process for the file's content, held from now on. It is new: an image thread may still have the file
- * open that had an earlier one, and would read on in that.
+ * A new part name of this process for the file's content, held from now on. Names are never reused: an image thread may
+ * still have the file of an earlier one open, and would go on reading it.
  */
 export function hold(scratch: string, file: SourceFile): string {
 	holdMark(scratch);
@@ -56,7 +59,7 @@ export function letGo(path: string): void {
 	held.delete(path);
 }
 
-/** Moves the largest part that nobody holds to `own`, and deletes the smaller ones. False when there is none. */
+/** Moves the largest unheld part of this content to `own`, and deletes the smaller ones. False when there is none. */
 export async function adopt(scratch: string, file: SourceFile, own: string): Promise<boolean> {
 	const candidates: (PartName & { bytes: number })[] = [];
 	for (const part of await listParts(scratch)) {
@@ -90,8 +93,8 @@ async function moved(from: string, to: string): Promise<boolean> {
 }
 
 /**
- * Takes a part whose owner is elsewhere, and perhaps only stood still: it still has the file open, and when it goes on
- * may write to it, or cut it to nothing. So its bytes are copied, and its file is left without a name.
+ * Takes a part whose owner runs elsewhere. That owner may only be paused, with the file still open, and may write to it
+ * or truncate it later. So the bytes are copied, and the owner's file loses its name.
  */
 async function copied(from: string, to: string, newName: () => string): Promise<boolean> {
 	const taken = newName();
@@ -115,7 +118,7 @@ export function contentName(file: SourceFile): string {
 	return name;
 }
 
-/** A new name for a file that is here in parts only. No download ever looks for one: none may be taken for a whole file. */
+/** A new name for a sparse file. Downloads never look for these, so none can be mistaken for a whole file. */
 export function sparseName(scratch: string, file: SourceFile): string {
 	holdMark(scratch);
 	names += 1;

@@ -7,33 +7,33 @@ import { vacuumFile } from "./paths.js";
 import { parseRecord, type RecordSchema, recordBytes } from "./snapshot.js";
 
 /**
- * What vacuums and publishers tell each other, in `.irlake/vacuum/`:
+ * The records by which vacuums and publishers coordinate, in `.irlake/vacuum/`:
  *
- *     <id>.marks.json   files that nothing needed; deleted by a later vacuum, unless somebody needs them by then
+ *     <id>.marks.json   files that nothing needed; a later vacuum deletes them, unless something needs them by then
  *     <id>.sweep.json   put once: these of them are deleted; or none, as a publisher was first
  *     first-kept.json   the oldest snapshot whose files are still all there
  *
- * docs/decisions/0009-vacuum.md says why that is enough.
+ * docs/decisions/0009-vacuum.md explains why that is enough.
  */
 const { folder: FOLDER, firstKept: FIRST_KEPT, clock: CLOCK } = vacuumFile;
 
-/** Marks that were put, without their paths. */
+/** A marks file, without its paths. */
 export interface Mark {
 	id: string;
-	/** When, by the storage's clock. */
+	/** When it was written, by the storage's clock. */
 	modified: number;
 }
 
-/** Which records there are. */
+/** The records that exist. */
 export interface VacuumRecords {
 	marks: Mark[];
-	/** Ids that were decided upon; their marks may be gone. */
+	/** Ids with a decision; their marks may be gone. */
 	decided: Set<string>;
 	/** Whether anything was ever deleted. */
 	swept: boolean;
 }
 
-/** One listing. */
+/** Costs one listing. */
 export async function listRecords(store: Reader): Promise<VacuumRecords> {
 	const records: VacuumRecords = { marks: [], decided: new Set(), swept: false };
 	for await (const { path, modified } of store.list(FOLDER)) {
@@ -51,7 +51,7 @@ async function read<T>(store: Reader, path: string, schema: RecordSchema<T>): Pr
 	return content && parse(schema, content, path, store);
 }
 
-/** A damaged record holds no data: deleting it is the cure, and the hint says what that does. */
+/** A damaged record holds no data, so the hint says to delete it and what that does. */
 function parse<T>(schema: RecordSchema<T>, content: Buffer, path: string, store: Reader): T {
 	try {
 		return parseRecord(schema, content, path, store);
@@ -74,7 +74,7 @@ function cureOf(path: string): string {
 	return `${what}; the next irlake vacuum --yes looks anew. Let nothing else write to the lake meanwhile.`;
 }
 
-/** What was read; where the record is damaged, the error that says so. */
+/** The value read, or the LAKE_DAMAGED error if the record is damaged. */
 export async function orDamage<T>(reading: Promise<T>): Promise<T | LakeError> {
 	try {
 		return await reading;
@@ -84,7 +84,7 @@ export async function orDamage<T>(reading: Promise<T>): Promise<T | LakeError> {
 	}
 }
 
-/** Reads every record, and tells of each that is damaged. */
+/** Reads every record, and returns an error for each damaged one. */
 export async function damagedRecords(store: Reader): Promise<LakeError[]> {
 	const { marks, decided, swept } = await listRecords(store);
 	const reads: (() => Promise<unknown>)[] = [
@@ -104,19 +104,19 @@ export async function damagedRecords(store: Reader): Promise<LakeError[]> {
 	return damaged;
 }
 
-/** The marked paths; none where the marks are gone meanwhile. */
+/** The marked paths; none if the marks have gone in the meantime. */
 export async function readMarks(store: Reader, id: string): Promise<string[]> {
 	return (await read(store, vacuumFile.marks(id), Marks))?.paths ?? [];
 }
 
-/** What was decided to delete, receipts first; no paths where a publisher was first. */
+/** The decision of what to delete, receipts first; no paths if a publisher came first. */
 export interface DecidedSweep {
 	paths: string[];
 	/** When its owner last wrote it. */
 	modified: number;
 }
 
-/** Null while nothing is decided, or all is over. */
+/** Null before a decision, and after everything is done. */
 export async function readSweep(store: Reader, id: string): Promise<DecidedSweep | null> {
 	const file = await store.stat(vacuumFile.sweep(id));
 	const sweep = file && (await read(store, vacuumFile.sweep(id), Sweep));
@@ -127,7 +127,7 @@ function sweepBytes(paths: string[]): Buffer {
 	return recordBytes({ format: LAKE_FORMAT, owner: randomUUID(), paths });
 }
 
-/** Writes a sweep's record again, so that it is this process's from now on. False where it has changed, or is gone. */
+/** Rewrites a sweep's record to make it this process's. False if it has changed or is gone. */
 export async function renewSweep(store: Reader & Records, id: string): Promise<boolean> {
 	const seen = await store.get(vacuumFile.sweep(id));
 	if (!seen) return false;
@@ -135,33 +135,33 @@ export async function renewSweep(store: Reader & Records, id: string): Promise<b
 	return store.replace(vacuumFile.sweep(id), sweepBytes(paths), seen);
 }
 
-/** Marks files. */
+/** Marks files for deletion by a later vacuum. */
 export async function putMarks(store: Records, paths: string[]): Promise<void> {
 	await store.putIfAbsent(vacuumFile.marks(randomUUID()), recordBytes({ format: LAKE_FORMAT, paths }));
 }
 
-/** Decides upon marks that stand, once and for all: true for the first who does. No paths: nothing is deleted. */
+/** Decides, once and for all, which marked files are deleted; true for the first caller. No paths: nothing is deleted. */
 export function decideMarks(store: Records, id: string, paths: string[]): Promise<boolean> {
 	return store.putIfAbsent(vacuumFile.sweep(id), sweepBytes(paths));
 }
 
-/** Whether marks stand. What was decided upon others is void: its vacuum came late, when another had ended them. */
+/** Whether marks still exist. A decision without marks is void: another vacuum had already finished with them. */
 export async function marksStand(store: Reader, id: string): Promise<boolean> {
 	return (await store.stat(vacuumFile.marks(id))) !== null;
 }
 
-/** Removes marks and what was decided, in this order: see marksStand(). */
+/** Removes marks, then their decision. The order matters: see marksStand(). */
 export async function endMarks(store: Sweeper, id: string): Promise<void> {
 	await store.delete([vacuumFile.marks(id)]);
 	await store.delete([vacuumFile.sweep(id)]);
 }
 
-/** The oldest snapshot whose files are all there: 1 of a lake that was never swept. */
+/** The oldest snapshot whose files all exist; 1 if the lake was never swept. */
 export async function readFirstKept(store: Reader): Promise<number> {
 	return (await read(store, FIRST_KEPT, FirstKept))?.first_kept ?? 1;
 }
 
-/** Says, before anything is deleted, that files of older snapshots may be missing. Never lowers it. */
+/** Records, before anything is deleted, that files of older snapshots may be missing. Never lowers the number. */
 export async function raiseFirstKept(store: Reader & Records, number: number): Promise<void> {
 	for (;;) {
 		const seen = await store.get(FIRST_KEPT);
@@ -171,7 +171,7 @@ export async function raiseFirstKept(store: Reader & Records, number: number): P
 	}
 }
 
-/** What the storage's clock says, by a record that is written now. */
+/** The time by the storage's clock, read from a record that is written now. */
 export async function storeTime(store: Reader & Records): Promise<number> {
 	for (;;) {
 		const seen = await store.get(CLOCK);
@@ -180,7 +180,7 @@ export async function storeTime(store: Reader & Records): Promise<number> {
 	return (await store.stat(CLOCK))?.modified ?? 0;
 }
 
-/** Those of the receipts that are marked, and not written again since. A marked receipt counts as absent. */
+/** The receipts that are marked and were not written again since. A marked receipt counts as absent. */
 export async function markedReceipts(store: Reader, receipts: string[]): Promise<Set<string>> {
 	const marked = new Set<string>();
 	if (receipts.length === 0) return marked;

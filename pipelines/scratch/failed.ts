@@ -2,17 +2,17 @@ import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "../../schemas/errors.js";
 
-/** What failed work leaves in `<scratch>/failed/<name>` for a person to look at. */
+/** What failed work leaves in `<scratch>/failed/<name>` for a person to examine. */
 export interface Leftovers {
 	/** The error's message. */
 	error: string;
 	/** Findings, one JSON a line. */
 	findings: string[];
-	/** A downloaded zip, and the name that it is kept under. */
+	/** A downloaded zip, and the name to keep it under. */
 	zip: { path: string; name: string } | null;
 }
 
-/** The folder in which they are kept. */
+/** The folder that holds them. */
 function failedFolder(scratch: string, name: string): string {
 	return join(scratch, "failed", name);
 }

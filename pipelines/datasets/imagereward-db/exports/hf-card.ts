@@ -5,7 +5,7 @@ import { shardParts } from "../../../dataset.js";
 import { layout } from "../layout.js";
 import { featureLines, type Kind, type PairMode } from "./hf-columns.js";
 
-/** The card of a dataset on the Hub: YAML that tells its readers what each configuration consists of, and a page. */
+/** A Hub dataset's card: YAML that lists the files of each configuration, then a page for people. */
 
 const REPO = "zai-org/ImageRewardDB";
 const SPLITS = layout.splits.map(({ name }) => name);
@@ -18,7 +18,7 @@ export interface HfFile {
 	file: ExportedFile;
 }
 
-/** The parts of a kind that a card tells; whatever its rows are. */
+/** What a card says of one kind of configuration, whatever its rows are. */
 type ToldKind = Pick<Kind<never>, "folder" | "suffix" | "columns">;
 
 export interface CardContent {
@@ -52,7 +52,10 @@ export function cardText(content: CardContent): string {
 	].join("\n");
 }
 
-/** Every size plain, `_group` and `_pair`: the size's train shards, and the other splits whole. Splits and configurations without rows are left out. */
+/**
+ * Each size three times, plain, `_group` and `_pair`: the size's train shards, and the other splits whole. Splits and
+ * configurations without rows are left out.
+ */
 function configsOf({ sizes, kinds, files }: CardContent): Config[] {
 	const all = sizes.flatMap((size) =>
 		kinds.map((kind) => {
@@ -124,7 +127,7 @@ function infoLines({ name, kind, splits }: Config): string[] {
 
 function pageText({ snapshot, pairs, counts }: CardContent, configs: Config[], fallback: string): string {
 	const { uri, commit } = snapshot.source;
-	// Where a downloaded copy lay on somebody's disk is nobody's business.
+	// A downloaded copy's path on somebody's disk is private.
 	const from = uri.startsWith("file:") ? `a downloaded copy of \`${REPO}\`` : `\`${uri}\``;
 	const rows = configs.map(({ name, splits }) => {
 		const count = (split: string): string => String(splits.find((one) => one.split === split)?.rows ?? 0);
@@ -163,7 +166,7 @@ Apache License 2.0. The prompts and images come from DiffusionDB.
 `;
 }
 
-/** A lake with a predicate holds a part of the dataset. */
+/** Says that a lake with a predicate holds only a part of the dataset. */
 function selectionText({ where, where_mode }: Settings): string {
 	if (where === null) return "";
 	const what =
@@ -171,7 +174,7 @@ function selectionText({ where, where_mode }: Settings): string {
 	return `\nThis is a part of the dataset, chosen by a predicate over its metadata (${what}):\n\n\`\`\`\`sql\n${where}\n\`\`\`\`\n`;
 }
 
-/** The two lines stand in a block of their own, so that they can be copied as they are. `repo` is this folder or repository. */
+/** The two lines in a code block of their own, ready to be copied. `repo` is this folder or repository. */
 function usageText(pairs: PairMode, fallback: string, split: string): string {
 	const load = `\`\`\`python
 from datasets import load_dataset

@@ -19,7 +19,7 @@ export type LazyCell = string | number | null | number[] | ImageCell | ImageCell
 export interface Kind<Row> {
 	/** Folder of its files. */
 	folder: "rows" | "groups" | "pairs";
-	/** What follows the size in its configurations' names. */
+	/** Suffix after the size in the configurations' names. */
 	suffix: "" | "_group" | "_pair";
 	columns: ExportColumn[];
 	cells(row: Row): LazyCell[];
@@ -60,7 +60,7 @@ export const GROUPS: Kind<Prompt> = {
 	images: (prompt) => prompt.images,
 };
 
-/** A pair, with where its two images stand in the row configuration of the same split and size. */
+/** A pair, with the positions of its two images in the row configuration of the same split and size. */
 export interface PlacedPair extends Pair {
 	betterRow: number;
 	worseRow: number;
@@ -100,13 +100,13 @@ export const EMBEDDED_PAIRS: Kind<PlacedPair> = {
 	images: ({ better, worse }) => [better, worse],
 };
 
-/** The cell with its images read. */
+/** The cell with its images' bytes loaded. */
 export async function loadCell(cell: LazyCell, bytesOf: (image: ImageRow) => Promise<Buffer>): Promise<ExportCell> {
 	const load = async ({ image }: ImageCell) => ({ bytes: await bytesOf(image), path: fileNameOf(image) });
 	if (cell === null || typeof cell === "string" || typeof cell === "number") return cell;
 	if (!Array.isArray(cell)) return load(cell);
 	if (cell.every((item) => typeof item === "number")) return cell;
-	return Promise.all((cell as ImageCell[]).map(load)); // an array is all of one kind
+	return Promise.all((cell as ImageCell[]).map(load)); // an array holds one kind only
 }
 
 type Feature = { dtype: string } | { list: string };
@@ -136,7 +136,7 @@ function typed(name: string): Record<string, unknown> {
 	return name === "image" ? { _type: "Image" } : { dtype: name, _type: "Value" };
 }
 
-/** The same as `datasets` writes them into a parquet file's own metadata, under the key `huggingface`. */
+/** The features as `datasets` writes them into a parquet file's own metadata, under the key `huggingface`. */
 export function featureMetadata(columns: ExportColumn[]): string {
 	const features = columns.map(({ name, type }) => {
 		const feature = FEATURES[type];
