@@ -10,8 +10,8 @@ import { parseRecord, type RecordSchema, recordBytes } from "./snapshot.js";
  * The records by which vacuums and publishers coordinate, in `.irlake/vacuum/`:
  *
  *     <id>.marks.json   files that nothing needed; a later vacuum deletes them, unless something needs them by then
- *     <id>.sweep.json   put once: these of them are deleted; or none, as a publisher was first
- *     first-kept.json   the oldest snapshot whose files are still all there
+ *     <id>.sweep.json   written once: which of them are deleted; none if a publisher came first
+ *     first-kept.json   the oldest snapshot whose files all still exist
  *
  * docs/decisions/0009-vacuum.md explains why that is enough.
  */

@@ -15,17 +15,17 @@ import { isLater } from "./plan/decide.js";
 import { type MirrorPlan, type MirrorRequest, requireCovered } from "./plan/plan-mirror.js";
 import type { ShardTools } from "./shard.js";
 
-/** What the shards of a run came to. */
+/** Results of a run's shards. */
 export interface ShardResults {
-	/** Of shards made in this run and of those found done. */
+	/** Receipts of shards made in this run and of those found done. */
 	receipts: Receipt[];
 	skipped: Snapshot["skipped"];
 }
 
 /**
- * Publishes what a run made, on top of whatever snapshot is the newest by then.
+ * Publishes a run's results on top of the newest snapshot.
  * @returns the snapshot, or null when no work id changed
- * @throws LAKE_SWEPT where vacuum took what the run was to publish: plan again
+ * @throws LAKE_SWEPT if vacuum took files that the run was to publish: plan again
  */
 export async function publishRun(
 	store: SweepStore,
@@ -66,7 +66,7 @@ async function laterShards(store: Reader, base: Snapshot | null, listing: Listin
 	return new Set(later.map(({ shard }) => shard));
 }
 
-/** A planned run whose shards are over. */
+/** A planned run whose shards have all ended. */
 export interface EndedRun {
 	plan: MirrorPlan;
 	request: Pick<MirrorRequest, "wanted" | "prune">;
@@ -75,7 +75,7 @@ export interface EndedRun {
 
 type PublishTools = Pick<ShardTools, "dataset" | "tables" | "scratch" | "clock"> & { store: SweepStore };
 
-/** The run's last step: publishes what its shards made, or says why not. */
+/** The run's last step: publishes the results, or returns why not. */
 export async function publishOutcomes(
 	{ plan, request, onShardFailure }: EndedRun,
 	{ outcomes, receipts }: ShardOutcomes,
@@ -100,7 +100,7 @@ export async function publishOutcomes(
 	return { published, shards, receipts, failure: null };
 }
 
-/** What a publish looks at its files with, before its claim. */
+/** Dependencies of the check before a publisher's claim. */
 export async function claimTools(
 	{ tables, scratch, clock }: Pick<PublishTools, "tables" | "scratch" | "clock">,
 	signal: AbortSignal,

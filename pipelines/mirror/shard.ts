@@ -25,7 +25,7 @@ import { countFindings, makeReceipt } from "./write/make-receipt.js";
 import { findingRow, tableRows } from "./write/table-rows.js";
 import { writeTables } from "./write/write-tables.js";
 
-/** Dependencies of reading and judging a shard. `scratch` holds downloads and temporary files; it lies outside the lake. */
+/** Dependencies of reading and judging a shard. `scratch`, outside the lake, holds downloads and temporary files. */
 export interface CheckTools extends ContentTools {
 	dataset: Dataset;
 	tables: TableFiles;
@@ -35,36 +35,36 @@ export interface CheckTools extends ContentTools {
 /** Dependencies of `processShard`. */
 export interface ShardTools extends CheckTools {
 	store: Reader & Records & Content;
-	/** Whether the bytes of what goes to quarantine are kept in the lake, beside their rows. */
+	/** Whether the lake keeps the bytes of quarantined members, besides their rows. */
 	keepRejected: boolean;
 }
 
-/** One shard, as it was planned. */
+/** One planned shard. */
 export interface ShardTask {
 	plan: ShardPlan;
 	metadata: SplitMetadata;
 	settings: Settings;
 }
 
-/** A shard that was read and judged. Its good objects are staged; nothing of it is in the lake. */
+/** A shard that was read and judged. Its good objects are staged; nothing is in the lake yet. */
 export interface CheckedShard {
-	/** As it was read at last: its whole zip, where parts of it were wrong. */
+	/** The plan that was carried out: with the whole zip, if parts of it were wrong. */
 	plan: ShardPlan;
 	verdict: Verdict;
 	tables: ShardTables;
 	members: Member[];
 }
 
-/** A shard that failed, with what had been found by then. */
+/** A shard that failed, with its findings so far. */
 export class ShardFailed extends LakeError {
 	readonly shard: string;
 	readonly findings: Receipt["findings"];
-	/** Where its findings and its zip are kept; null when there is nothing to keep. */
+	/** Where its findings and its zip are kept; null if there is nothing to keep. */
 	readonly kept: string | null;
 
 	constructor(error: LakeError, shard: string, findings: Receipt["findings"], kept: string | null) {
 		const { code, message, path, hint, exit, retry, cause } = error;
-		// The Hub's refusals are 2 before any side effect only; here, work has been done.
+		// A refusal by the Hub exits with 2 only before any side effect; here, work has been done.
 		const ends = code.startsWith("HUB_") ? 1 : exit;
 		super(code, message, { hint, exit: ends, retry, cause, ...(path === null ? {} : { path }) });
 		this.shard = shard;
@@ -74,8 +74,8 @@ export class ShardFailed extends LakeError {
 }
 
 /**
- * One shard, from source to receipt: download → unpack → validate → images → tables → receipt. Nothing of it is visible
- * to a reader before a publish names the receipt.
+ * One shard, from source to receipt: download → unpack → validate → images → tables → receipt. Readers see nothing of it
+ * before a publish names the receipt.
  * @throws ShardFailed, or the abort signal's reason
  */
 export function processShard(task: ShardTask, tools: ShardTools, signal: AbortSignal): Promise<Receipt> {
@@ -83,9 +83,9 @@ export function processShard(task: ShardTask, tools: ShardTools, signal: AbortSi
 }
 
 /**
- * Reads and judges a shard, and hands it to `use` while its content is here. Where parts of its zip are fetched and are
- * wrong, once more, of the whole zip.
- * @throws ShardFailed, also of what `use` throws, or the abort signal's reason
+ * Reads and judges a shard, and passes it to `use` while its content is on this machine. If only parts of its zip were
+ * fetched and they are wrong, does it once more with the whole zip.
+ * @throws ShardFailed, also for errors of `use`, or the abort signal's reason
  */
 export async function withCheckedShard<T>(
 	task: ShardTask,
@@ -156,7 +156,7 @@ async function checkOnce<T>(
 	}
 }
 
-/** Objects, rejected bytes, tables; the receipt last. */
+/** Stores objects, rejected bytes and tables, and the receipt last. */
 async function storeShard(
 	{ plan, verdict, tables, members }: CheckedShard,
 	settings: Settings,
@@ -180,7 +180,7 @@ function knownError(error: unknown, shard: string, scratch: string): LakeError {
 		: new LakeError("INTERNAL", `Shard ${shard} failed unexpectedly: ${String(error)}.`, { cause: error });
 }
 
-/** Keeps what a failed shard leaves. Where that cannot be written either, the shard's own error is the one to tell. */
+/** Keeps a failed shard's findings and zip. If that fails too, the shard's own error is still the one reported. */
 async function keep(
 	plan: ShardPlan,
 	{ dataset, scratch, progress }: CheckTools,
@@ -203,7 +203,7 @@ async function keep(
 	}
 }
 
-/** `<shard>-<start of the work id>`: what fails anew takes the place of what the same work left. */
+/** `<shard>-<start of the work id>`: a repeated failure replaces what the same work left before. */
 function failedName({ shard, workId }: ShardPlan): string {
 	return `${shard}-${workId.slice(0, 12)}`;
 }

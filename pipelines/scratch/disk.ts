@@ -32,7 +32,11 @@ export function diskOf(path: string): Promise<{ device: number; free: number }> 
 }
 
 /** Tries the path, then the folders above it, as long as `goOn` accepts the error thrown. */
-async function climb<T>(path: string, attempt: (at: string) => Promise<T>, goOn: (error: unknown) => boolean): Promise<T> {
+async function climb<T>(
+	path: string,
+	attempt: (at: string) => Promise<T>,
+	goOn: (error: unknown) => boolean,
+): Promise<T> {
 	for (let at = path; ; at = dirname(at)) {
 		try {
 			return await attempt(at);

@@ -120,7 +120,7 @@ class FolderSource implements Source {
 		return this.readRange(file, offset, file.bytes, signal);
 	}
 
-	/** Reads past a `to` at the listed end, so that a file that has grown is noticed. */
+	/** If `to` is the listed end, reads to the real one, so that a file that has grown is noticed. */
 	async *readRange(file: SourceFile, from: number, to: number, signal: AbortSignal): AsyncGenerator<Buffer> {
 		const path = this.localPath(file);
 		const end = to < file.bytes ? to - 1 : Number.POSITIVE_INFINITY;

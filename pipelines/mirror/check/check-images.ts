@@ -3,21 +3,21 @@ import type { Member } from "../../ports/archive.js";
 import type { ImageResult, ImageTask } from "../../ports/images.js";
 import type { CheckedImages, CheckedRow } from "./verdict.js";
 
-/** A member that is to be read, and how. */
+/** A member to read, and how. */
 export interface MemberTask {
 	member: Member;
 	task: ImageTask;
 }
 
-/** Where the verdict on an image comes from. */
+/** Judges one image. */
 interface ImageJudge {
 	judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult>;
 }
 
 /**
- * What is to be read of a shard's members. Images that a well-placed row names are checked whole, and staged where the row
- * is good so far; all others are only hashed, for the quarantine. With a predicate, those that an unselected row names,
- * and those that no row names, are not read at all.
+ * The members of a shard to read. Images named by a row with a valid path are checked fully, and staged if the row is
+ * good so far; all others are only hashed, for the quarantine. With a predicate, members that an unselected row names
+ * or no row names are not read at all.
  */
 export function memberTasks(
 	members: Member[],
@@ -25,7 +25,7 @@ export function memberTasks(
 	format: SourceFormat,
 	selective: boolean,
 ): MemberTask[] {
-	/** File names of well-placed rows, and whether one of them is good so far. */
+	/** File names in rows with a valid path, and whether one of these rows is good so far. */
 	const wanted = new Map<string, boolean>();
 	for (const row of rows) {
 		if (!row.row || !row.placed || row.fileName === null) continue;
@@ -46,7 +46,7 @@ function isRead(rows: CheckedRow[]): (member: Member) => boolean {
 	return ({ name }) => named.has(name.slice(name.lastIndexOf("/") + 1));
 }
 
-/** Reads the members once, on all cores. */
+/** Reads each member once, on all cores. */
 export async function checkImages(
 	members: Member[],
 	tasks: MemberTask[],
@@ -57,7 +57,7 @@ export async function checkImages(
 	const results = new Map<string, ImageResult>();
 	const failed = new AbortController();
 	const stop = AbortSignal.any([signal, failed.signal]);
-	// All at once: the pool takes them in turn, so that one shard's come before the next one's, which downloads meanwhile.
+	// Submitted all at once: the pool works in call order, so this shard comes before the next, which is still downloading.
 	const runs = tasks.map(async ({ member, task }) => {
 		results.set(member.name, await judge.judge(task, stop));
 		onImage();

@@ -10,20 +10,19 @@ import type { CheckedRow, CheckedRows, Finding, ShardMetadata } from "./verdict.
 type JsonColumn = SourceColumn & Required<Pick<SourceColumn, "json">>;
 type MetadataColumn = SourceColumn & Required<Pick<SourceColumn, "metadata">>;
 
-/** What the rows of one shard are held against. */
+/** What the rows of one shard are checked against. */
 interface Rules {
 	dataset: Dataset;
-	/** What each image path must start with. */
+	/** Prefix that each image path must have. */
 	prefix: string;
-	/** Columns that the JSON tells, that the metadata tells, and that both do. */
+	/** Columns in the JSON, in the metadata, and in both. */
 	json: JsonColumn[];
 	metadata: MetadataColumn[];
 	both: (JsonColumn & MetadataColumn)[];
 }
 
 /**
- * Holds a shard's rows against their schema, against each other and against the metadata.
- * Reads nothing: the images come later.
+ * Checks a shard's rows against their schema, against each other and against the metadata. Reads no images.
  */
 export function checkRows(values: JsonRow[], dataset: Dataset, shard: string, metadata: ShardMetadata): CheckedRows {
 	const json = dataset.columns.filter((column): column is JsonColumn => column.json !== undefined);
@@ -41,7 +40,7 @@ export function checkRows(values: JsonRow[], dataset: Dataset, shard: string, me
 	return { rows, findings: about };
 }
 
-/** ROW_SCHEMA, ROW_PATH and what the dataset remarks: what a row says by itself. */
+/** Checks a row by itself: ROW_SCHEMA, ROW_PATH and the dataset's own checks. */
 function checkRow({ key, value }: JsonRow, place: number, rules: Rules): CheckedRow {
 	const { dataset, prefix, json } = rules;
 	const fields = isObject(value) ? fieldsOf(key, value, rules) : {};
@@ -85,7 +84,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 	return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A row that stands by its file name is told its path so. */
+/** In an object of rows by file name, a row's path follows from its key. */
 function fieldsOf(key: string | null, value: Record<string, unknown>, { prefix }: Rules): Record<string, unknown> {
 	return key === null ? value : { ...value, image_path: `${prefix}${key}` };
 }
@@ -134,9 +133,9 @@ function cellOf({ name, metadata }: MetadataColumn, row: PlainRow): Scalar {
 }
 
 /**
- * ROW_NOT_IN_METADATA and ROW_DIFFERS_FROM_METADATA, of rows whose own text is good and that no other
- * row contradicts: of two that do, one differs from the metadata by necessity. The predicate was asked of the
- * metadata's row: what it does not choose is compared no further.
+ * ROW_NOT_IN_METADATA and ROW_DIFFERS_FROM_METADATA. Only for rows that are good by themselves and that no other row
+ * contradicts: of two contradictory rows, one must differ from the metadata. The predicate judges the metadata's row; an
+ * unselected row is not compared.
  */
 function compareWithMetadata(row: CheckedRow, metadata: ShardMetadata, { metadata: told, both }: Rules): void {
 	const { row: good, imagePath, placed, findings } = row;
@@ -169,7 +168,7 @@ function compareWithMetadata(row: CheckedRow, metadata: ShardMetadata, { metadat
 	if (more.length > 0) row.row = { ...good, ...Object.fromEntries(more) };
 }
 
-/** UNKNOWN_COLUMN: one for each column that the rows or the metadata have beyond the dataset's. */
+/** UNKNOWN_COLUMN: one for each column of the rows or the metadata that the dataset does not define. */
 function unknownColumns(rows: CheckedRow[], metadata: ShardMetadata, { json }: Rules): Finding[] {
 	const known = new Set<string>(json.map(({ json: { field } }) => field));
 	const inRows = new Map<string, number>();
@@ -186,7 +185,7 @@ function unknownColumns(rows: CheckedRow[], metadata: ShardMetadata, { json }: R
 	});
 }
 
-/** METADATA_EXTRA_ROW: images of this shard that only the metadata knows. */
+/** METADATA_EXTRA_ROW: images of this shard that only the metadata lists. */
 function extraRows(rows: CheckedRow[], metadata: ShardMetadata, { dataset }: Rules): Finding[] {
 	const named = new Set(rows.map((row) => row.imagePath));
 	const extra: Finding[] = [];
@@ -205,8 +204,8 @@ function extraRows(rows: CheckedRow[], metadata: ShardMetadata, { dataset }: Rul
 }
 
 /**
- * What the dataset remarks about each group. Rows that repeat an equal one count once. A group of which nothing is
- * chosen has none; of the others all rows count, chosen or not.
+ * The dataset's findings about each group. Repeated equal rows count once. A group without a selected image is not
+ * checked; in the others every row counts, selected or not.
  */
 function groupFindings(rows: CheckedRow[], { chosen }: ShardMetadata, { dataset }: Rules): Finding[] {
 	const groups = new Map<string, CheckedRow[]>();

@@ -9,15 +9,15 @@ import { SpeculativeImages } from "./speculative-images.js";
 
 /** A shard's zip on this machine, with the hash that the plan names. */
 interface Fetched {
-	/** Null of an unpacked shard. */
+	/** Null for an unpacked shard. */
 	zip: string | null;
-	/** Whether the zip is ours, in scratch. */
+	/** Whether the zip was downloaded to scratch and may be removed. */
 	downloaded: boolean;
-	/** Gives up what was downloaded. */
+	/** Removes a downloaded zip. */
 	release(): Promise<void>;
 }
 
-/** Has the shard's content here, but for a shard that is read by ranges: that is fetched as it is asked for. */
+/** Brings the shard's content to this machine; a shard read by ranges is fetched later, as it is needed. */
 export async function fetchShard(
 	plan: ShardPlan,
 	settings: Settings,
@@ -37,7 +37,7 @@ export async function fetchShard(
 	}
 }
 
-/** Downloads the shard's zip, or holds a local one against its hash; an unpacked shard was hashed while it was listed. */
+/** Downloads the shard's zip, or checks a local one against its hash. An unpacked shard was hashed when it was listed. */
 async function fetchWhole(
 	{ shard, input }: ShardPlan,
 	tools: ContentTools,
@@ -75,7 +75,7 @@ async function fetchWhole(
 	return { zip: part.path, downloaded: true, release: part.release };
 }
 
-/** A local copy may have changed since its hash was taken, in an earlier run perhaps. */
+/** A local copy may have changed since it was hashed, perhaps in an earlier run. */
 async function requireHash(
 	path: string,
 	sha256: string,

@@ -9,7 +9,7 @@ import type { Listing, ShardInput } from "../../ports/source.js";
 import type { Selection } from "./selection.js";
 import { workId } from "./work-id.js";
 
-/** Deciding what a run has to do. Plain data in, plain data out; no I/O. */
+/** Decides what a run has to do. Plain data in, plain data out; no I/O. */
 
 export type Reason =
 	| "new"
@@ -22,15 +22,15 @@ export type Reason =
 	| "the lake has it from a later commit"
 	| typeof UNKEPT;
 
-/** Done earlier, when the bytes of rejected images were not asked for. */
+/** Done earlier without `--keep-rejected`, which is now asked for. */
 export const UNKEPT = "rejected images not kept yet";
 
-/** Largest share of a shard's images that is fetched image by image. */
+/** Largest selected share of a shard's images for which images are fetched one by one. */
 const RANGED_SHARE = 0.2;
-/** About what an image takes beside its bytes, whether it is chosen or not: a row of the JSON. */
+/** Estimated bytes of each image's row in the JSON, selected or not. */
 const RECORD_BYTES = 400;
 
-/** What is asked for, and what the source has of it. */
+/** What is wanted, and what the source has. */
 export interface Asked {
 	dataset: Dataset;
 	wanted: string[];
@@ -38,7 +38,7 @@ export interface Asked {
 	settings: Settings;
 }
 
-/** What is to be done of one shard, whoever does it. */
+/** The work on one shard, independent of who does it. */
 export interface ShardWork {
 	shard: string;
 	input: ShardInput;
@@ -50,36 +50,36 @@ export interface ShardWork {
 export interface ShardPlan extends ShardWork {
 	action: "reuse" | "process" | "keep";
 	reason: Reason;
-	/** Of `reuse` and `keep`. */
+	/** The receipt that `reuse` and `keep` rely on. */
 	receipt: Receipt | null;
-	/** With a predicate, where the metadata was read: how many of the shard's images it chooses, and how they are had. */
+	/** With a predicate, if the metadata was read: how many of the shard's images it selects, and how they are fetched. */
 	selection: { images: number; chosen: number; ranged: boolean } | null;
-	/** What comes over the network, or is read of a local copy, if the shard is processed; by ranges about. */
+	/** Bytes to download, or to read from a local copy, if the shard is processed; an estimate for ranges. */
 	fetchBytes: number;
 }
 
-/** What the lake has. */
+/** The state of the lake. */
 export interface LakeState {
 	listing: Pick<Listing, "commit" | "committedAt" | "explicitCommit">;
 	base: Snapshot | null;
-	/** Receipts that the lake has, by work id: of the base's shards, and of any that was done before. */
+	/** Receipts in the lake, by work id: those of the base's shards, and of other work done before. */
 	receipts: Map<string, Receipt>;
-	/** `committed_at` of the commits that the base's shards were read at. */
+	/** `committed_at` of the commits at which the base's shards were read. */
 	commitDates: Map<string, string>;
 }
 
 export interface PlanInput extends LakeState {
 	works: ShardWork[];
 	settings: Settings;
-	/** What the predicate chooses of each shard; empty without one. */
+	/** The predicate's selection in each shard; empty without a predicate. */
 	selections: Map<string, Selection>;
 	/** Shards whose zip is not on this machine. */
 	remote: Set<string>;
-	/** Shards whose rejected images are asked for and not in the lake. */
+	/** Shards whose rejected images should be kept and are not in the lake. */
 	unkept: Set<string>;
 }
 
-/** Throws SHARD_MISSING and METADATA_MISSING, naming all of them, before any work. */
+/** Throws SHARD_MISSING or METADATA_MISSING, naming everything that is missing, before any work. */
 export function requireListed(listing: Listing, wanted: string[], splits: string[], dataset: Dataset): void {
 	const shards = wanted.filter((shard) => !listing.shards.has(shard));
 	const where = `${listing.uri}${listing.commit ? ` at ${listing.commit.slice(0, 12)}` : ""}`;
@@ -100,8 +100,8 @@ function count(items: unknown[], noun: string): string {
 }
 
 /**
- * The work on each wanted shard that the source has, in the order asked.
- * @param rowsSha256 of each shard's metadata rows
+ * The work on each wanted shard that the source has, in the order of `wanted`.
+ * @param rowsSha256 hash of each shard's metadata rows
  */
 export function shardWorks(
 	{ dataset, wanted, listing, settings }: Asked,
@@ -116,12 +116,12 @@ export function shardWorks(
 	});
 }
 
-/** Work that is not known to be done: the lake may have a receipt of it that no snapshot names. */
+/** Work that is not known to be done; the lake may still have a receipt of it that no snapshot names. */
 export function openWorks(works: ShardWork[], lake: LakeState): ShardWork[] {
 	return works.filter(({ shard, workId: id }) => !lake.receipts.has(id) && laterReceipt(shard, lake) === null);
 }
 
-/** What to do about each shard, in the order of the works. */
+/** The plan for each shard, in the order of the works. */
 export function planShards(given: PlanInput): ShardPlan[] {
 	return given.works.map((work) => ({
 		...work,
@@ -152,7 +152,7 @@ function publishedAs(shard: string, { base }: LakeState): Snapshot["shards"][num
 	return base?.shards.find((entry) => entry.shard === shard);
 }
 
-/** The receipt of a shard that the lake has from a later commit than the one that is listed; else null. */
+/** The receipt of a shard that the lake has from a later commit than the listed one; else null. */
 function laterReceipt(shard: string, lake: LakeState): Receipt | null {
 	const published = publishedAs(shard, lake);
 	if (!published || !isLater(published.commit, lake.listing, lake.commitDates)) return null;
@@ -160,9 +160,9 @@ function laterReceipt(shard: string, lake: LakeState): Receipt | null {
 }
 
 /**
- * How a shard's content is had. Parts of it, where few images are wanted: at a fifth some 400 requests of one image each
- * take about as long as the whole zip does, whose hash can be checked then. Depends on metadata and listing only, so that
- * every worker decides alike.
+ * Chooses between byte ranges and the whole zip. Above one image in five, some 400 ranged requests take about as long as
+ * the whole zip, which can also be checked against its hash. Depends only on metadata and listing, so that every worker
+ * decides alike.
  */
 export function planFetch(
 	shard: string,
@@ -178,7 +178,7 @@ export function planFetch(
 	return { selection: { images, chosen, ranged }, fetchBytes: ranged ? parts : bytes };
 }
 
-/** A run on a branch must not go back behind what the lake has; one on an explicit commit may. */
+/** Whether the lake's commit is later than the listed one. A run on a branch must not go back; one on an explicit commit may. */
 export function isLater(
 	commit: string | null,
 	listing: Pick<Listing, "commit" | "committedAt" | "explicitCommit">,
@@ -190,7 +190,7 @@ export function isLater(
 	return date !== undefined && date > listing.committedAt;
 }
 
-/** Everything in which a shard's work differs from what a receipt records; of equal work ids nothing does. */
+/** All differences between a shard's work and an old receipt, given that their work ids differ. */
 export function changesOf(
 	old: Receipt,
 	now: { inputSha256: string; metadataRowsSha256: string },
@@ -205,9 +205,9 @@ export function changesOf(
 }
 
 /**
- * Hashes of the shards' metadata rows as the lake's own records tell them, without reading the metadata: where
- * the source lists the very file that the snapshot recorded, and the shard was last seen at the snapshot's commit.
- * Null when one of the wanted shards cannot be told so.
+ * Hashes of the shards' metadata rows from the lake's own records, without reading the metadata. They are valid if the
+ * source lists the same file that the snapshot recorded, and the shard was last seen at the snapshot's commit. Null when
+ * this does not hold for one of the wanted shards.
  */
 export function knownRows(
 	base: Snapshot | null,

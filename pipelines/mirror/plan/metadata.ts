@@ -6,25 +6,25 @@ import { byCodePoint } from "../../text.js";
 import type { ShardMetadata } from "../check/verdict.js";
 import type { Selecting, Selection } from "./selection.js";
 
-/** A split's metadata parquet, read and found to have the columns it must have. */
+/** A split's metadata parquet, read and checked to have the required columns. */
 export interface SplitMetadata {
 	split: string;
 	/** Path in the source. */
 	path: string;
-	/** Where it lies on this machine. */
+	/** Path on this machine. */
 	file: string;
 	sha256: string;
 	bytes: number;
 	unknownColumns: string[];
-	/** SHA-256 of each shard's own rows, by shard; every shard of the split has one. */
+	/** SHA-256 of each shard's own rows, for every shard of the split. */
 	rowsSha256: Map<string, string>;
-	/** Rows whose path lies in no shard of the split. */
+	/** Number of rows whose path is in no shard of the split. */
 	strayRows: number;
-	/** What the predicate chooses of each shard, by its name; null without a predicate. */
+	/** The predicate's selection in each shard, by name; null without a predicate. */
 	selections: Map<string, Selection> | null;
 }
 
-/** How each type of column is told, and what the parquet reader may call it. */
+/** Text for each type of column, and the names that the parquet reader may give it. */
 const TYPES: Record<MetadataColumn["type"], { told: string; is: RegExp }> = {
 	text: { told: "text (VARCHAR)", is: /^VARCHAR$/ },
 	integer: { told: "an integer", is: /^U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$/ },
@@ -32,7 +32,7 @@ const TYPES: Record<MetadataColumn["type"], { told: string; is: RegExp }> = {
 	timestamp: { told: "a moment (TIMESTAMP)", is: /^TIMESTAMP/ },
 };
 
-/** Throws METADATA_SCHEMA_DRIFT, naming file, column and both types; returns the columns that are too many. */
+/** Throws METADATA_SCHEMA_DRIFT, naming file, column and both types; returns the names of unknown columns. */
 export function checkColumns(found: ParquetColumn[], wanted: readonly MetadataColumn[], path: string): string[] {
 	const types = new Map(found.map(({ name, type }) => [name, type]));
 	for (const { column, type } of wanted) {
@@ -47,7 +47,7 @@ export function checkColumns(found: ParquetColumn[], wanted: readonly MetadataCo
 	return [...types.keys()].filter((name) => !known.has(name)).sort(byCodePoint);
 }
 
-/** Reads a split's metadata once, to tell what each shard's rows are and how many lie in none. */
+/** Reads a split's metadata once: the hash of each shard's rows, and the number of rows in no shard. */
 export async function readSplitMetadata(
 	tables: TableFiles,
 	dataset: Dataset,
@@ -106,7 +106,7 @@ export async function readShardMetadata(
 	};
 }
 
-/** One row in a form that knows no column order and no integer width. */
+/** One row in a form that is independent of column order and integer width. */
 function rowLine(row: PlainRow, columns: readonly MetadataColumn[]): string {
 	return JSON.stringify(columns.map(({ name }) => row[name]));
 }

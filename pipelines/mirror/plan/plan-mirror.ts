@@ -31,7 +31,7 @@ import { Selecting } from "./selection.js";
 import { chooseSettings } from "./settings.js";
 import { unkeptShards } from "./unkept.js";
 
-/** What a mirror is asked to do. */
+/** What a mirror has to do. */
 export interface MirrorRequest {
 	/** Shards in the dataset's order. */
 	wanted: string[];
@@ -39,7 +39,7 @@ export interface MirrorRequest {
 	newSettings: boolean;
 	prune: boolean;
 	keepRejected: boolean;
-	/** Name and version of what re-encodes in this release; asked for where images are not kept as they are. */
+	/** Name and version of this release's encoder; called only if images are re-encoded. */
 	codec(): Promise<string>;
 }
 
@@ -50,29 +50,29 @@ export interface PlanTools {
 	tables: TableFiles;
 	clock: Clock;
 	scratch: string;
-	/** Of downloads; default RETRY_POLICY. */
+	/** Policy for downloads; default RETRY_POLICY. */
 	retry?: RetryPolicy;
-	/** A download of metadata failed; the next attempt comes after so many seconds. */
+	/** A download of metadata failed; the next attempt begins after this many seconds. */
 	onRetry?: (error: LakeError, seconds: number) => void;
-	/** Told how many bytes of metadata came over the network. */
+	/** Bytes of metadata fetched over the network. */
 	onFetched(bytes: number): void;
-	/** Reads a predicate. Throws USAGE for one that is refused. */
+	/** Parses a predicate. Throws USAGE if it is refused. */
 	openPredicate(where: string, columns: readonly MetadataColumn[]): Promise<Predicate>;
 }
 
-/** What the source's metadata is read with. */
+/** Dependencies of reading the source's metadata. */
 export type MetadataTools = Omit<PlanTools, "store">;
 
-/** A plan with everything it was made from. */
+/** A plan, with everything it was made from. */
 export interface MirrorPlan {
 	listing: Listing;
 	settings: Settings;
-	/** The snapshot it was planned on, as `latest.json` names it. */
+	/** The newest snapshot at the time of planning. */
 	base: Snapshot | null;
 	shards: ShardPlan[];
-	/** Empty when nothing is to be done and the lake's own records told so. */
+	/** Empty when the lake's own records show that there is nothing to do. */
 	metadata: Map<string, SplitMetadata>;
-	/** Whether a run would change nothing. */
+	/** Whether a run would change nothing in the lake. */
 	upToDate: boolean;
 }
 
@@ -108,7 +108,7 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	return { listing, settings, base, shards, metadata, upToDate: isUpToDate(shards, request, base) };
 }
 
-/** The work where the lake's own records tell that all of it is done, and the metadata need not be read; else null. */
+/** The work if the lake's own records show that it is all done, so that metadata need not be read; else null. */
 async function worksIfDone(
 	request: MirrorRequest,
 	asked: Asked,
@@ -149,7 +149,7 @@ function isUpToDate(shards: ShardPlan[], request: MirrorRequest, base: Snapshot 
 	);
 }
 
-/** New settings must hold for the whole lake: one lake, one set of settings. */
+/** A lake has one set of settings, so new ones must apply to all of its shards. */
 export function requireCovered(
 	{ wanted, prune }: Pick<MirrorRequest, "wanted" | "prune">,
 	settings: Settings,
@@ -169,7 +169,7 @@ export function requireCovered(
 	);
 }
 
-/** Work left to do cannot be done with a codec that is not here any more. */
+/** Throws SETTINGS_DIFFER if there is work left that needs another encoder than this release's. */
 function requireCodec(shards: ShardPlan[], settings: Settings, codec: string): void {
 	if (settings.codec === null || settings.codec === codec) return;
 	if (shards.every(({ action }) => action !== "process")) return;
@@ -178,7 +178,7 @@ function requireCodec(shards: ShardPlan[], settings: Settings, codec: string): v
 	});
 }
 
-/** The metadata of each split, and what the predicate chooses of it. One that was not asked for and cannot be had is left out. */
+/** The metadata of each split, with the predicate's selection. A split that was not asked for is left out if it cannot be read. */
 export async function readMetadata(
 	splits: string[],
 	listing: Listing,
@@ -208,7 +208,7 @@ export async function readMetadata(
 	return found;
 }
 
-/** The metadata file on this machine: in place, or kept in scratch under its hash. */
+/** The metadata file on this machine: in the local source, or kept in scratch under its hash. */
 async function fetchMetadata(
 	file: SourceFile,
 	tools: MetadataTools,

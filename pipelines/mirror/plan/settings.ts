@@ -5,9 +5,9 @@ const LOSSY = new Set(["webp", "jpeg", "avif"]);
 const DEFAULT_QUALITY = 90;
 
 /**
- * The settings of a run: those asked for, else the lake's own, else the defaults.
- * Throws USAGE for a combination that means nothing, and SETTINGS_DIFFER where they are not the lake's.
- * @param codec name and version of what re-encodes in this release
+ * The settings of a run: those asked for, else the lake's own, else the defaults. Throws USAGE for a meaningless
+ * combination, and SETTINGS_DIFFER if they are not the lake's.
+ * @param codec name and version of this release's encoder
  */
 export function chooseSettings(
 	asked: AskedSettings,
@@ -47,7 +47,7 @@ export function chooseSettings(
 	return settings;
 }
 
-/** A mode belongs to its predicate: with another one it is the default again. */
+/** A mode belongs to its predicate: a new predicate starts with the default mode. */
 function chooseWhere(asked: AskedSettings, own: Settings): Pick<Settings, "where" | "where_mode"> {
 	const where = asked.where === undefined ? own.where : asked.where || null;
 	if (where !== null) {
@@ -61,7 +61,7 @@ function chooseWhere(asked: AskedSettings, own: Settings): Pick<Settings, "where
 function settingsThatDiffer(asked: Settings, lake: Settings): string[] {
 	const keys = Object.keys(asked) as (keyof Settings)[];
 	const differ = keys.filter((key) => asked[key] !== lake[key]);
-	// The codec follows from the image mode: it is worth naming only where nothing else differs.
+	// The codec follows from the image mode, so it is named only if nothing else differs.
 	return differ
 		.filter((key) => key !== "codec" || differ.length === 1)
 		.map((key) => `${key} ${asked[key] ?? "none"}, the lake has ${lake[key] ?? "none"}`);

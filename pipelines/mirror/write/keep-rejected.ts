@@ -6,7 +6,7 @@ import type { ArchiveReader, Member } from "../../ports/archive.js";
 import type { Content } from "../../ports/store.js";
 import type { Finding } from "../check/verdict.js";
 
-/** Puts the bytes of a shard's rejected members into the lake, one after another. `folder` is scratch, made and removed here. */
+/** Puts the bytes of a shard's rejected members into the lake, one by one. `folder` is in scratch, created and removed here. */
 export async function keepRejected(
 	findings: Finding[],
 	members: Member[],
