@@ -2,7 +2,7 @@ import { z } from "zod";
 import { REJECT_RATIO, S3_ENCRYPTIONS, SHARD_FAILURE_MODES } from "./bounds.js";
 import { ERRORS, type ErrorCode, FINDINGS, type FindingCode } from "./codes.js";
 import { Sha256, ShardName } from "./records.js";
-import { AskedSettings, Settings } from "./settings.js";
+import { RequestedSettings, Settings } from "./settings.js";
 
 /**
  * What goes through the queue, checked when it is put in and when it is taken out. References only: no data, no token,
@@ -22,7 +22,7 @@ export const RunRequest = z.strictObject({
 	/** An absolute path, or the address of a store. */
 	lake: reference,
 	wanted: z.array(ShardName).min(1).max(1000),
-	settings: AskedSettings,
+	settings: RequestedSettings,
 	new_settings: z.boolean(),
 	prune: z.boolean(),
 	single_writer: z.boolean(),

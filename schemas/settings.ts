@@ -24,7 +24,7 @@ export const Settings = z.strictObject({
 export type Settings = z.infer<typeof Settings>;
 
 /** Settings as requested: an absent one keeps the lake's value. */
-export const AskedSettings = Settings.omit({ codec: true })
+export const RequestedSettings = Settings.omit({ codec: true })
 	.extend({
 		quality,
 		max_side: maxSide,
@@ -32,7 +32,7 @@ export const AskedSettings = Settings.omit({ codec: true })
 		where: z.string().max(LONGEST_WHERE),
 	})
 	.partial();
-export type AskedSettings = z.infer<typeof AskedSettings>;
+export type RequestedSettings = z.infer<typeof RequestedSettings>;
 
 export const DEFAULT_SETTINGS: Settings = {
 	image: "passthrough",

@@ -42,8 +42,8 @@ export interface Downloaded {
 }
 
 function noSpace(scratch: string, file: SourceFile, needed: number, free: number | null, cause?: unknown): LakeError {
-	const room = free === null ? "it is full" : `${free} bytes are free`;
-	return new LakeError("NO_SPACE", `${file.path} needs ${needed} more bytes in ${scratch}, but ${room}.`, {
+	const space = free === null ? "it is full" : `${free} bytes are free`;
+	return new LakeError("NO_SPACE", `${file.path} needs ${needed} more bytes in ${scratch}, but ${space}.`, {
 		path: scratch,
 		...(cause === undefined ? {} : { cause }),
 	});
@@ -115,7 +115,7 @@ async function fetchRest(job: Job): Promise<void> {
 }
 
 /** The content's SHA-256 if its hash is the listed one; else the hash listed and the hash found. */
-function judge(file: SourceFile, part: Part): { found: string; listed: string } | { sha256: string } {
+function checkHash(file: SourceFile, part: Part): { found: string; listed: string } | { sha256: string } {
 	const { sha256, git } = part.digests();
 	if (file.sha256 !== null) return sha256 === file.sha256 ? { sha256 } : { listed: file.sha256, found: sha256 };
 	return git === file.gitOid ? { sha256 } : { listed: String(file.gitOid), found: String(git) };
@@ -127,7 +127,7 @@ async function complete(job: Job): Promise<string> {
 	for (let round = 1; ; round++) {
 		await fetchRest(job);
 		await part.requireMine();
-		const verdict = judge(file, part);
+		const verdict = checkHash(file, part);
 		if ("sha256" in verdict) return verdict.sha256;
 		// Wrong bytes are of no use, so they are not kept for a resume.
 		await part.restart();

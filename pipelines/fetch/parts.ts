@@ -40,7 +40,7 @@ async function listParts(scratch: string): Promise<PartName[]> {
 }
 
 /** Numbers the parts and sparse files of this process. */
-let names = 0;
+let nameCount = 0;
 
 /**
  * A new part name of this process for the file's content, held from now on. Names are never reused: an image thread may
@@ -48,8 +48,8 @@ let names = 0;
  */
 export function hold(scratch: string, file: SourceFile): string {
 	holdMark(scratch);
-	names += 1;
-	const path = join(partsFolder(scratch), `${contentName(file)}.${ownerId()}-${names}.part`);
+	nameCount += 1;
+	const path = join(partsFolder(scratch), `${contentName(file)}.${ownerId()}-${nameCount}.part`);
 	held.add(path);
 	return path;
 }
@@ -121,8 +121,8 @@ export function contentName(file: SourceFile): string {
 /** A new name for a sparse file. Downloads never look for these, so none can be mistaken for a whole file. */
 export function sparseName(scratch: string, file: SourceFile): string {
 	holdMark(scratch);
-	names += 1;
-	return join(scratch, "ranges", `${contentName(file)}.${ownerId()}-${names}.sparse`);
+	nameCount += 1;
+	return join(scratch, "ranges", `${contentName(file)}.${ownerId()}-${nameCount}.sparse`);
 }
 
 /** Deletes the sparse files that dead processes left: what they hold is fetched again. */

@@ -100,9 +100,9 @@ function newShards(base: Snapshot | null, next: Snapshot): NewShard[] {
 
 /** Receipts and table files that are absent. */
 async function missingFiles(store: Reader, shards: NewShard[]): Promise<Set<string>> {
-	const asked = shards.flatMap(({ receipt, files }) => [receipt, ...paths(files)]);
+	const files = shards.flatMap(({ receipt, files }) => [receipt, ...paths(files)]);
 	const missing = new Set<string>();
-	await each(asked, AT_ONCE, async (path) => {
+	await each(files, AT_ONCE, async (path) => {
 		if ((await store.stat(path)) === null) missing.add(path);
 	});
 	return missing;

@@ -2,17 +2,17 @@ import { objectFile, receiptFile, rejectedFile, tableFile } from "./paths.js";
 
 /** The kinds of file that vacuum may delete, in the order of deletion: a receipt goes before the files it names. */
 
-export const KINDS = ["receipts", "table_files", "objects", "rejected"] as const;
-export type Kind = (typeof KINDS)[number];
+export const FILE_KINDS = ["receipts", "table_files", "objects", "rejected"] as const;
+export type FileKind = (typeof FILE_KINDS)[number];
 
 const FILES = { receipts: receiptFile, table_files: tableFile, objects: objectFile, rejected: rejectedFile };
 
 /** The folder with all files of a kind. */
-export function folderOf(kind: Kind): string {
+export function kindFolder(kind: FileKind): string {
 	return FILES[kind].folder;
 }
 
 /** Null for a file that vacuum must leave alone. */
-export function kindOf(path: string): Kind | null {
-	return KINDS.find((kind) => FILES[kind].parse(path) !== null) ?? null;
+export function fileKind(path: string): FileKind | null {
+	return FILE_KINDS.find((kind) => FILES[kind].parse(path) !== null) ?? null;
 }

@@ -69,8 +69,8 @@ export async function storeReceipt(store: Reader & Records, receipt: Receipt): P
 		if (await store.putIfAbsent(path, recordBytes(receipt))) return receipt;
 		const first = await readReceipt(store, path);
 		if (!first) continue;
-		const there = await Promise.all(first.files.map((file) => store.stat(file.path)));
-		const stays = there.every(Boolean) ? first : receipt;
+		const filesPresent = await Promise.all(first.files.map((file) => store.stat(file.path)));
+		const stays = filesPresent.every(Boolean) ? first : receipt;
 		if (await store.replace(path, recordBytes(stays), recordBytes(first))) return stays;
 	}
 }

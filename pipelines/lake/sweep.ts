@@ -1,6 +1,6 @@
 import type { Clock } from "../ports/run.js";
 import type { Reader, Records, Sweeper } from "../ports/store.js";
-import { kindOf } from "./kinds.js";
+import { fileKind } from "./kinds.js";
 import { decideMarks, endMarks, marksStand, readSweep, renewSweep } from "./vacuum-records.js";
 
 /**
@@ -86,7 +86,7 @@ function* batches(paths: string[]): Iterable<string[]> {
 	let batch: string[] = [];
 	for (const path of paths) {
 		const [first] = batch;
-		if (batch.length === BATCH || (first !== undefined && kindOf(first) !== kindOf(path))) {
+		if (batch.length === BATCH || (first !== undefined && fileKind(first) !== fileKind(path))) {
 			yield batch;
 			batch = [];
 		}

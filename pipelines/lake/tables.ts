@@ -11,8 +11,8 @@ export const QUARANTINE = "quarantine";
 /** All tables, in the order in which a publish commits them. */
 export function tablesOf(dataset: Dataset): Table[] {
 	const group = dataset.group === null ? [] : [dataset.group];
-	const told = columns("text", "code", "severity", "image_path", ...group, "member", "detail", "row");
-	const quarantine = [...told, ...columns("long", "bytes"), ...columns("text", "sha256")];
+	const texts = columns("text", "code", "severity", "image_path", ...group, "member", "detail", "row");
+	const quarantine = [...texts, ...columns("long", "bytes"), ...columns("text", "sha256")];
 	const images = [...columns("text", "image_id"), ...publishedColumns(dataset), ...OBJECT_COLUMNS];
 	return [
 		{ name: IMAGES, columns: images, key: ["image_path"] },

@@ -41,19 +41,19 @@ export interface MirrorOutcome {
 export type OnShardFailure = "fail" | "skip";
 
 /** The limits by which a run's shards are judged. */
-export interface Judging {
+export interface JudgeLimits {
 	maxRejectRatio: number;
 	onShardFailure: OnShardFailure;
 }
 
 /** Re-judges receipts of earlier runs by this run's limits. */
-export function earlierOutcomes(plan: Pick<MirrorPlan, "shards">, judging: Judging): ShardOutcomes {
+export function earlierOutcomes(plan: Pick<MirrorPlan, "shards">, limits: JudgeLimits): ShardOutcomes {
 	const outcomes = new Map<string, ShardOutcome>();
 	const receipts: Receipt[] = [];
 	for (const { shard, action, receipt } of plan.shards) {
 		if (action === "process" || !receipt) continue;
-		const error = judgeReceipt(receipt, judging.maxRejectRatio);
-		outcomes.set(shard, error ? judgedOutcome(receipt, error, judging) : goodOutcome(shard, "reused"));
+		const error = judgeReceipt(receipt, limits.maxRejectRatio);
+		outcomes.set(shard, error ? judgedOutcome(receipt, error, limits) : goodOutcome(shard, "reused"));
 		if (!error && action === "reuse") receipts.push(receipt);
 	}
 	return { outcomes, receipts };
@@ -64,7 +64,7 @@ function judgeReceipt({ shard, counts, findings }: Receipt, maximum: number): La
 }
 
 /** A shard that was made earlier and is now judged bad. With `skip` it stays in the lake, which counts its findings. */
-function judgedOutcome(receipt: Receipt, error: LakeError, { onShardFailure }: Judging): ShardOutcome {
+function judgedOutcome(receipt: Receipt, error: LakeError, { onShardFailure }: JudgeLimits): ShardOutcome {
 	const findings = onShardFailure === "fail" ? receipt.findings : {};
 	return { ...failedOutcome(receipt.shard, error, onShardFailure), findings, receipt };
 }

@@ -67,7 +67,7 @@ async function laterShards(store: Reader, base: Snapshot | null, listing: Listin
 }
 
 /** A planned run whose shards have all ended. */
-export interface EndedRun {
+export interface FinishedRun {
 	plan: MirrorPlan;
 	request: Pick<MirrorRequest, "wanted" | "prune">;
 	onShardFailure: OnShardFailure;
@@ -77,7 +77,7 @@ type PublishTools = Pick<ShardTools, "dataset" | "tables" | "scratch" | "clock">
 
 /** The run's last step: publishes the results, or returns why not. */
 export async function publishOutcomes(
-	{ plan, request, onShardFailure }: EndedRun,
+	{ plan, request, onShardFailure }: FinishedRun,
 	{ outcomes, receipts }: ShardOutcomes,
 	tools: PublishTools,
 	signal: AbortSignal,

@@ -65,8 +65,8 @@ export class ShardFailed extends LakeError {
 	constructor(error: LakeError, shard: string, findings: Receipt["findings"], kept: string | null) {
 		const { code, message, path, hint, exit, retry, cause } = error;
 		// A refusal by the Hub exits with 2 only before any side effect; here, work has been done.
-		const ends = code.startsWith("HUB_") ? 1 : exit;
-		super(code, message, { hint, exit: ends, retry, cause, ...(path === null ? {} : { path }) });
+		const exitCode = code.startsWith("HUB_") ? 1 : exit;
+		super(code, message, { hint, exit: exitCode, retry, cause, ...(path === null ? {} : { path }) });
 		this.shard = shard;
 		this.findings = findings;
 		this.kept = kept;

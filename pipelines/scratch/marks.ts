@@ -25,7 +25,7 @@ let timer: NodeJS.Timeout | null = null;
 let removesAtExit = false;
 let standstills = 0;
 /** Numbers the files that are written to read the file system's time. */
-let asked = 0;
+let timeFiles = 0;
 
 function markOf(root: string, id: string): string {
 	return join(root, FOLDER, id);
@@ -187,8 +187,8 @@ export async function ownerLives(root: string, id: string, thing: string): Promi
 
 /** The present time by the folder's file system. */
 async function timeIn(root: string): Promise<number> {
-	asked += 1;
-	const file = join(root, FOLDER, `.now-${ownerId()}-${asked}`);
+	timeFiles += 1;
+	const file = join(root, FOLDER, `.now-${ownerId()}-${timeFiles}`);
 	await mkdir(dirname(file), { recursive: true });
 	try {
 		return await written(file);

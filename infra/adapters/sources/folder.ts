@@ -23,7 +23,7 @@ export interface FolderSourceOptions {
 }
 
 /** Stats of what the path leads to, links followed; null when there is nothing. */
-async function look(path: string): Promise<Stats | null> {
+async function statIfPresent(path: string): Promise<Stats | null> {
 	try {
 		return await stat(path);
 	} catch (error) {
@@ -34,11 +34,11 @@ async function look(path: string): Promise<Stats | null> {
 }
 
 async function isFile(path: string): Promise<boolean> {
-	return (await look(path))?.isFile() ?? false;
+	return (await statIfPresent(path))?.isFile() ?? false;
 }
 
 async function isFolder(path: string): Promise<boolean> {
-	return (await look(path))?.isDirectory() ?? false;
+	return (await statIfPresent(path))?.isDirectory() ?? false;
 }
 
 /** Names of the regular files below a folder, with `/`. A link counts as the file it leads to; links to folders are not followed. */
@@ -144,7 +144,7 @@ class FolderSource implements Source {
 	async #check(): Promise<void> {
 		const { dataset } = this.#options;
 		const fail = (why: string) => new LakeError("SOURCE_NOT_FOUND", why, { path: this.#folder });
-		const found = await look(this.#folder);
+		const found = await statIfPresent(this.#folder);
 		if (found === null) throw fail(`The source folder ${this.#folder} does not exist.`);
 		if (!found.isDirectory()) throw fail(`The source ${this.#folder} is not a folder.`);
 		for (const shard of allShards(dataset)) {

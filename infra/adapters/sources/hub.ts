@@ -123,14 +123,14 @@ async function tree(
 ): Promise<Map<string, SourceFile>> {
 	const subject = { repo: pin.repo, revision, file: null };
 	const files = new Map<string, SourceFile>();
-	const asked = new Set<string>();
+	const visited = new Set<string>();
 	let url: URL | null = http.url(
 		`/api/datasets/${encodePath(pin.repo)}/tree/${pin.commit}?recursive=true&expand=false`,
 	);
 	while (url !== null) {
-		if (asked.has(url.href) || asked.size === MAX_PAGES)
+		if (visited.has(url.href) || visited.size === MAX_PAGES)
 			throw notTheHub(http.endpoint, subject, "its listing never ends");
-		asked.add(url.href);
+		visited.add(url.href);
 		const page: { value: z.infer<typeof TreePage>; next: URL | null } = await http.json(url, TreePage, {
 			subject,
 			signal,

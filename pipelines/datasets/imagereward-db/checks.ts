@@ -6,8 +6,8 @@ import { RATING_COLUMNS, type RewardRow } from "./row.js";
 function aboutRow(row: RewardRow): Remark[] {
 	const outside = RATING_COLUMNS.filter((column) => row[column] < 1 || row[column] > 7);
 	if (outside.length === 0) return [];
-	const told = outside.map((column) => `${column} ${row[column]}`).join(", ");
-	return [{ code: "RATING_RANGE", detail: `outside 1–7: ${told}` }];
+	const values = outside.map((column) => `${column} ${row[column]}`).join(", ");
+	return [{ code: "RATING_RANGE", detail: `outside 1–7: ${values}` }];
 }
 
 /** At most one finding: where a prompt's rows contradict each other, no count of them can be called wrong. */

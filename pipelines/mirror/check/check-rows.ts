@@ -26,9 +26,9 @@ interface Rules {
  */
 export function checkRows(values: JsonRow[], dataset: Dataset, shard: string, metadata: ShardMetadata): CheckedRows {
 	const json = dataset.columns.filter((column): column is JsonColumn => column.json !== undefined);
-	const told = dataset.columns.filter((column): column is MetadataColumn => column.metadata !== undefined);
+	const metadataColumns = dataset.columns.filter((column): column is MetadataColumn => column.metadata !== undefined);
 	const both = json.filter((column): column is JsonColumn & MetadataColumn => column.metadata !== undefined);
-	const rules: Rules = { dataset, prefix: dataset.layout.rowPrefix(shard), json, metadata: told, both };
+	const rules: Rules = { dataset, prefix: dataset.layout.rowPrefix(shard), json, metadata: metadataColumns, both };
 	const rows = values.map((value, place) => checkRow(value, place, rules));
 	markDuplicates(rows, rules);
 	for (const row of rows) compareWithMetadata(row, metadata, rules);
@@ -91,11 +91,11 @@ function fieldsOf(key: string | null, value: Record<string, unknown>, { prefix }
 
 function schemaDetail(value: unknown, fields: Record<string, unknown>, wrong: JsonColumn[]): string {
 	if (!isObject(value)) return `the row is no object but ${shown(value)}`;
-	const told = wrong.map(({ json: { field } }) => {
+	const problems = wrong.map(({ json: { field } }) => {
 		if (!Object.hasOwn(fields, field)) return `${field} is missing`;
 		return `${field} cannot be ${shown(fields[field])}`;
 	});
-	return told.join("; ");
+	return problems.join("; ");
 }
 
 /** ROW_DUPLICATE: equal rows after the first, and all rows that contradict each other about one image. */
@@ -137,7 +137,11 @@ function cellOf({ name, metadata }: MetadataColumn, row: PlainRow): Scalar {
  * contradicts: of two contradictory rows, one must differ from the metadata. The predicate judges the metadata's row; an
  * unselected row is not compared.
  */
-function compareWithMetadata(row: CheckedRow, metadata: ShardMetadata, { metadata: told, both }: Rules): void {
+function compareWithMetadata(
+	row: CheckedRow,
+	metadata: ShardMetadata,
+	{ metadata: metadataColumns, both }: Rules,
+): void {
 	const { row: good, imagePath, placed, findings } = row;
 	if (!good || !placed || imagePath === null || findings.some(({ code }) => code === "ROW_DUPLICATE")) return;
 	const known = metadata.rows.get(imagePath);
@@ -152,7 +156,7 @@ function compareWithMetadata(row: CheckedRow, metadata: ShardMetadata, { metadat
 		return;
 	}
 	if (known.length > 1) {
-		const columns = told.filter(({ name }) => new Set(known.map((one) => one[name])).size > 1);
+		const columns = metadataColumns.filter(({ name }) => new Set(known.map((one) => one[name])).size > 1);
 		const detail = `the metadata has ${known.length} rows that contradict each other: ${namesOf(columns)}`;
 		findings.push(rowFinding("ROW_DIFFERS_FROM_METADATA", detail, row));
 		return;
@@ -164,7 +168,9 @@ function compareWithMetadata(row: CheckedRow, metadata: ShardMetadata, { metadat
 		});
 		findings.push(rowFinding("ROW_DIFFERS_FROM_METADATA", texts.join("; "), row));
 	}
-	const more = told.filter(({ json }) => json === undefined).map((column) => [column.name, cellOf(column, other)]);
+	const more = metadataColumns
+		.filter(({ json }) => json === undefined)
+		.map((column) => [column.name, cellOf(column, other)]);
 	if (more.length > 0) row.row = { ...good, ...Object.fromEntries(more) };
 }
 

@@ -44,9 +44,9 @@ function rowsOf(value: unknown, text: string, form: "array" | "object"): JsonRow
 	if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
 	const entries = Object.entries(value);
 	// JSON.parse keeps one of several equal keys, and moves numeric keys to the front: then the text itself is read.
-	const told = entriesOf(text);
-	if (told.length === entries.length && told.every(({ key }, at) => key === entries[at]?.[0])) {
+	const entriesInText = entriesOf(text);
+	if (entriesInText.length === entries.length && entriesInText.every(({ key }, at) => key === entries[at]?.[0])) {
 		return entries.map(([key, row]) => ({ key, value: row }));
 	}
-	return told.map(({ key, from, to }) => ({ key, value: JSON.parse(text.slice(from, to)) as unknown }));
+	return entriesInText.map(({ key, from, to }) => ({ key, value: JSON.parse(text.slice(from, to)) as unknown }));
 }

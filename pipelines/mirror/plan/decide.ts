@@ -31,7 +31,7 @@ const RANGED_SHARE = 0.2;
 const RECORD_BYTES = 400;
 
 /** What is wanted, and what the source has. */
-export interface Asked {
+export interface WantedWork {
 	dataset: Dataset;
 	wanted: string[];
 	listing: Listing;
@@ -104,7 +104,7 @@ function count(items: unknown[], noun: string): string {
  * @param rowsSha256 hash of each shard's metadata rows
  */
 export function shardWorks(
-	{ dataset, wanted, listing, settings }: Asked,
+	{ dataset, wanted, listing, settings }: WantedWork,
 	rowsSha256: Map<string, string>,
 ): ShardWork[] {
 	return wanted.flatMap((shard) => {

@@ -4,7 +4,7 @@ import { allShards, type Dataset, metadataColumns, shardParts } from "../../data
 import type { MetadataColumn, ParquetColumn, PlainRow, TableFiles } from "../../ports/tables.js";
 import { byCodePoint } from "../../text.js";
 import type { ShardMetadata } from "../check/verdict.js";
-import type { Selecting, Selection } from "./selection.js";
+import type { Selection, SelectionBuilder } from "./selection.js";
 
 /** A split's metadata parquet, read and checked to have the required columns. */
 export interface SplitMetadata {
@@ -52,7 +52,7 @@ export async function readSplitMetadata(
 	tables: TableFiles,
 	dataset: Dataset,
 	file: Pick<SplitMetadata, "split" | "path" | "file" | "sha256" | "bytes">,
-	selecting: Selecting | null,
+	builder: SelectionBuilder | null,
 ): Promise<SplitMetadata> {
 	const columns = metadataColumns(dataset);
 	const unknownColumns = checkColumns(await tables.columns(file.file), columns, file.path);
@@ -60,7 +60,7 @@ export async function readSplitMetadata(
 	const lines = new Map<string, string[]>(shards.map((shard) => [shard, []]));
 	let strayRows = 0;
 	for await (const batch of tables.metadataRows(file.file, columns, null)) {
-		const placed: Parameters<Selecting["add"]>[0] = [];
+		const placed: Parameters<SelectionBuilder["add"]>[0] = [];
 		for (const row of batch) {
 			const place = dataset.layout.metadata.place(row, file.split);
 			if (place === null) {
@@ -71,10 +71,10 @@ export async function readSplitMetadata(
 			lines.get(shard)?.push(rowLine(row, columns));
 			placed.push({ row, path, split: file.split, shard: shardParts(shard).number });
 		}
-		await selecting?.add(placed);
+		await builder?.add(placed);
 	}
 	const rowsSha256 = new Map([...lines].map(([shard, own]) => [shard, rowsHash(own, unknownColumns)]));
-	const selections = selecting && new Map(shards.map((shard) => [shard, selecting.of(shard)]));
+	const selections = builder && new Map(shards.map((shard) => [shard, builder.of(shard)]));
 	return { ...file, unknownColumns, rowsSha256, strayRows, selections };
 }
 

@@ -2,7 +2,7 @@ import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Snapshot } from "../../../schemas/records.js";
-import type { AskedSettings, Settings } from "../../../schemas/settings.js";
+import type { RequestedSettings, Settings } from "../../../schemas/settings.js";
 import { type Dataset, metadataColumns, splitsOf } from "../../dataset.js";
 import { download } from "../../fetch/download.js";
 import { commitDatesOf } from "../../lake/commit-dates.js";
@@ -16,7 +16,6 @@ import type { MetadataColumn, Predicate, TableFiles } from "../../ports/tables.j
 import type { RetryPolicy } from "../../retry.js";
 import { hashFile } from "../../scratch/hash-file.js";
 import {
-	type Asked,
 	knownRows,
 	type LakeState,
 	openWorks,
@@ -25,9 +24,10 @@ import {
 	type ShardPlan,
 	type ShardWork,
 	shardWorks,
+	type WantedWork,
 } from "./decide.js";
 import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
-import { Selecting } from "./selection.js";
+import { SelectionBuilder } from "./selection.js";
 import { chooseSettings } from "./settings.js";
 import { unkeptShards } from "./unkept.js";
 
@@ -35,7 +35,7 @@ import { unkeptShards } from "./unkept.js";
 export interface MirrorRequest {
 	/** Shards in the dataset's order. */
 	wanted: string[];
-	settings: AskedSettings;
+	settings: RequestedSettings;
 	newSettings: boolean;
 	prune: boolean;
 	keepRejected: boolean;
@@ -92,12 +92,13 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 
 	const receipts = await readReceipts(store, base?.shards.map(({ receipt }) => receipt) ?? []);
 	const lake = { listing, base, receipts, commitDates: await commitDatesOf(store, base, listing) };
-	const asked = { dataset, wanted, listing, settings };
-	const done = await worksIfDone(request, asked, lake, tools);
+	const wantedWork = { dataset, wanted, listing, settings };
+	const done = await worksIfDone(request, wantedWork, lake, tools);
 	const metadata: MirrorPlan["metadata"] = done
 		? new Map()
 		: await readMetadata(present, listing, settings, tools, signal, new Set(splits));
-	const works = done ?? shardWorks(asked, new Map([...metadata.values()].flatMap((split) => [...split.rowsSha256])));
+	const works =
+		done ?? shardWorks(wantedWork, new Map([...metadata.values()].flatMap((split) => [...split.rowsSha256])));
 	const paths = openWorks(works, lake).map(({ shard, workId }) => receiptFile.path(shard, workId));
 	for (const [id, receipt] of await unmarkedReceipts(store, paths)) receipts.set(id, receipt);
 	const unkept = done ? new Set<string>() : await findUnkept(request, works, lake, tools);
@@ -111,13 +112,13 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 /** The work if the lake's own records show that it is all done, so that metadata need not be read; else null. */
 async function worksIfDone(
 	request: MirrorRequest,
-	asked: Asked,
+	wantedWork: WantedWork,
 	lake: LakeState,
 	tools: PlanTools,
 ): Promise<ShardWork[] | null> {
-	const rowsSha256 = knownRows(lake.base, lake.receipts, asked.listing, asked.wanted);
+	const rowsSha256 = knownRows(lake.base, lake.receipts, wantedWork.listing, wantedWork.wanted);
 	if (rowsSha256 === null || dropsShards(request, lake.base)) return null;
-	const works = shardWorks(asked, rowsSha256);
+	const works = shardWorks(wantedWork, rowsSha256);
 	if (openWorks(works, lake).length > 0) return null;
 	return (await findUnkept(request, works, lake, tools)).size === 0 ? works : null;
 }
@@ -196,8 +197,8 @@ export async function readMetadata(
 			if (!file) continue;
 			try {
 				const described = { split, path: file.path, ...(await fetchMetadata(file, tools, signal)) };
-				const selecting = predicate && new Selecting(predicate, where_mode, tools.dataset.group);
-				found.set(split, await readSplitMetadata(tools.tables, tools.dataset, described, selecting));
+				const builder = predicate && new SelectionBuilder(predicate, where_mode, tools.dataset.group);
+				found.set(split, await readSplitMetadata(tools.tables, tools.dataset, described, builder));
 			} catch (error) {
 				if (asked.has(split) || signal.aborted) throw error;
 			}

@@ -20,7 +20,7 @@ interface SeenRow {
 }
 
 /** Collects a split's metadata rows as they are read, in any order. */
-export class Selecting {
+export class SelectionBuilder {
 	readonly #rows = new Map<string, SeenRow[]>();
 
 	readonly #predicate: Predicate;

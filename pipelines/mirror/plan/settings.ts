@@ -1,5 +1,5 @@
 import { LakeError } from "../../../schemas/errors.js";
-import { type AskedSettings, DEFAULT_SETTINGS, type Settings } from "../../../schemas/settings.js";
+import { DEFAULT_SETTINGS, type RequestedSettings, type Settings } from "../../../schemas/settings.js";
 
 const LOSSY = new Set(["webp", "jpeg", "avif"]);
 const DEFAULT_QUALITY = 90;
@@ -10,7 +10,7 @@ const DEFAULT_QUALITY = 90;
  * @param codec name and version of this release's encoder
  */
 export function chooseSettings(
-	asked: AskedSettings,
+	asked: RequestedSettings,
 	lake: Settings | null,
 	codec: string,
 	newSettings: boolean,
@@ -48,7 +48,7 @@ export function chooseSettings(
 }
 
 /** A mode belongs to its predicate: a new predicate starts with the default mode. */
-function chooseWhere(asked: AskedSettings, own: Settings): Pick<Settings, "where" | "where_mode"> {
+function chooseWhere(asked: RequestedSettings, own: Settings): Pick<Settings, "where" | "where_mode"> {
 	const where = asked.where === undefined ? own.where : asked.where || null;
 	if (where !== null) {
 		const ownMode = where === own.where ? own.where_mode : undefined;

@@ -27,14 +27,14 @@ export async function unkeptShards(receipts: Receipt[], tools: UnkeptTools): Pro
 	const unkept = new Set<string>();
 	const work = await workFolder(tools.scratch, "unkept");
 	try {
-		for (const receipt of receipts) if (await lacks(receipt, kept, tools, work)) unkept.add(receipt.shard);
+		for (const receipt of receipts) if (await lacksKeptBytes(receipt, kept, tools, work)) unkept.add(receipt.shard);
 		return unkept;
 	} finally {
 		await rm(work, { recursive: true, force: true });
 	}
 }
 
-async function lacks(
+async function lacksKeptBytes(
 	{ findings, files }: Receipt,
 	kept: Map<string, number>,
 	{ store, tables }: UnkeptTools,

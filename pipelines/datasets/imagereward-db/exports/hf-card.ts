@@ -3,7 +3,7 @@ import type { Snapshot } from "../../../../schemas/records.js";
 import type { Settings } from "../../../../schemas/settings.js";
 import { shardParts } from "../../../dataset.js";
 import { layout } from "../layout.js";
-import { featureLines, type Kind, type PairMode } from "./hf-columns.js";
+import { type ConfigurationKind, featureLines, type PairMode } from "./hf-columns.js";
 
 /** A Hub dataset's card: YAML that lists the files of each configuration, then a page for people. */
 
@@ -12,27 +12,27 @@ const SPLITS = layout.splits.map(({ name }) => name);
 
 /** A parquet file of the export. */
 export interface HfFile {
-	folder: Kind<never>["folder"];
+	folder: ConfigurationKind<never>["folder"];
 	shard: string;
 	rows: number;
 	file: ExportedFile;
 }
 
 /** What a card says of one kind of configuration, whatever its rows are. */
-type ToldKind = Pick<Kind<never>, "folder" | "suffix" | "columns">;
+type CardKind = Pick<ConfigurationKind<never>, "folder" | "suffix" | "columns">;
 
 export interface CardContent {
 	snapshot: Snapshot;
 	pairs: PairMode;
 	sizes: string[];
-	kinds: ToldKind[];
+	kinds: CardKind[];
 	files: HfFile[];
 	counts: ExportRecord["counts"];
 }
 
 interface Config {
 	name: string;
-	kind: ToldKind;
+	kind: CardKind;
 	splits: { split: string; files: HfFile[]; rows: number }[];
 }
 

@@ -16,7 +16,7 @@ export interface ImageCell {
 export type LazyCell = string | number | null | number[] | ImageCell | ImageCell[];
 
 /** One kind of configuration: what its rows are. */
-export interface Kind<Row> {
+export interface ConfigurationKind<Row> {
 	/** Folder of its files. */
 	folder: "rows" | "groups" | "pairs";
 	/** Suffix after the size in the configurations' names. */
@@ -36,7 +36,7 @@ const ROW_FIELDS = rowColumns.map(({ name }) => name).filter((name) => name !== 
 const RANK_FIELDS = ["rank", "overall_rating", "image_text_alignment_rating", "fidelity_rating"] as const;
 const PROMPT_FIELDS = ["prompt_id", "prompt", "classification"] as const;
 
-export const ROWS: Kind<RewardImage> = {
+export const ROWS: ConfigurationKind<RewardImage> = {
 	folder: "rows",
 	suffix: "",
 	columns: [{ name: "image", type: "image" }, ...ROW_FIELDS.map(columnOf)],
@@ -44,7 +44,7 @@ export const ROWS: Kind<RewardImage> = {
 	images: (row) => [row],
 };
 
-export const GROUPS: Kind<Prompt> = {
+export const GROUPS: ConfigurationKind<Prompt> = {
 	folder: "groups",
 	suffix: "_group",
 	columns: [
@@ -68,7 +68,7 @@ export interface PlacedPair extends Pair {
 
 const SIDES = ["better", "worse"] as const;
 
-export const NAMED_PAIRS: Kind<PlacedPair> = {
+export const NAMED_PAIRS: ConfigurationKind<PlacedPair> = {
 	folder: "pairs",
 	suffix: "_pair",
 	columns: [
@@ -88,7 +88,7 @@ export const NAMED_PAIRS: Kind<PlacedPair> = {
 	images: () => [],
 };
 
-export const EMBEDDED_PAIRS: Kind<PlacedPair> = {
+export const EMBEDDED_PAIRS: ConfigurationKind<PlacedPair> = {
 	folder: "pairs",
 	suffix: "_pair",
 	columns: [

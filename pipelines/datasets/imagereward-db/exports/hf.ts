@@ -6,10 +6,10 @@ import { writeParquet } from "../../../export/write-parquet.js";
 import type { Exported, ExportFiles, ExportJob, ImageRow, ShardRows } from "../../../ports/exports.js";
 import { cardText, type HfFile } from "./hf-card.js";
 import {
+	type ConfigurationKind,
 	EMBEDDED_PAIRS,
 	featureMetadata,
 	GROUPS,
-	type Kind,
 	loadCell,
 	NAMED_PAIRS,
 	type PairMode,
@@ -26,29 +26,29 @@ export interface HfWanted {
 }
 
 /**
- * A dataset repository as the Hub has them, without any script: `data/<rows|groups|pairs>/<shard>-<n>.parquet`, which the
- * sizes share since each is the first so many train shards, and the card that names them.
+ * A dataset repository for the Hub, without a loading script: `data/<rows|groups|pairs>/<shard>-<n>.parquet`, which the
+ * sizes share, since each consists of the first train shards up to some number, and the card that lists them.
  */
 export async function exportHf(job: ExportJob, files: ExportFiles, wanted: HfWanted): Promise<Exported> {
 	const pairs = wanted.pairs === "embed" ? EMBEDDED_PAIRS : NAMED_PAIRS;
-	const made: HfFile[] = [];
+	const written: HfFile[] = [];
 	const before = new Map<string, number>();
 	for await (const shard of job.shards()) {
 		const { split } = shardParts(shard.shard);
 		const first = before.get(split) ?? 0;
 		before.set(split, first + shard.rows.length);
 		const prompts = promptsOf(shard.rows);
-		made.push(...(await writeKind(job, files, shard.shard, ROWS, shard.rows as RewardImage[])));
+		written.push(...(await writeKind(job, files, shard.shard, ROWS, shard.rows as RewardImage[])));
 		job.onImages(shard.rows.length);
-		made.push(...(await writeKind(job, files, shard.shard, GROUPS, prompts)));
-		made.push(...(await writeKind(job, files, shard.shard, pairs, placedPairs(shard, prompts, first))));
+		written.push(...(await writeKind(job, files, shard.shard, GROUPS, prompts)));
+		written.push(...(await writeKind(job, files, shard.shard, pairs, placedPairs(shard, prompts, first))));
 	}
-	const card = cardText({ ...wanted, kinds: [ROWS, GROUPS, pairs], files: made, counts: job.counts });
+	const card = cardText({ ...wanted, kinds: [ROWS, GROUPS, pairs], files: written, counts: job.counts });
 	const last = await job.file("README.md", (local) => writeFile(local, card));
-	return { files: [...made.map(({ file }) => file), last], last };
+	return { files: [...written.map(({ file }) => file), last], last };
 }
 
-/** @param first how many rows of the split stand before this shard's */
+/** @param first number of the split's rows in earlier shards */
 function placedPairs({ rows }: ShardRows, prompts: Prompt[], first: number): PlacedPair[] {
 	const places = new Map<ImageRow, number>(rows.map((row, at) => [row, first + at]));
 	const place = (image: ImageRow): number => places.get(image) ?? 0;
@@ -63,10 +63,10 @@ async function writeKind<Row>(
 	job: ExportJob,
 	files: ExportFiles,
 	shard: string,
-	kind: Kind<Row>,
+	kind: ConfigurationKind<Row>,
 	rows: Row[],
 ): Promise<HfFile[]> {
-	const made: HfFile[] = [];
+	const written: HfFile[] = [];
 	const bytesOf = (row: Row): number => kind.images(row).reduce((sum, { bytes }) => sum + bytes, 0);
 	const metadata = featureMetadata(kind.columns);
 	const cells = (row: Row) => Promise.all(kind.cells(row).map((cell) => loadCell(cell, (image) => job.bytesOf(image))));
@@ -75,7 +75,7 @@ async function writeKind<Row>(
 		const file = await job.file(path, (local) => {
 			return writeParquet(files, { columns: kind.columns, groups, cells, metadata }, local, job.signal);
 		});
-		made.push({ folder: kind.folder, shard, rows: groups.reduce((sum, group) => sum + group.length, 0), file });
+		written.push({ folder: kind.folder, shard, rows: groups.reduce((sum, group) => sum + group.length, 0), file });
 	}
-	return made;
+	return written;
 }
