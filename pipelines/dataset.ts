@@ -2,7 +2,6 @@ import type { FindingCode } from "../schemas/codes.js";
 import type { Snapshot } from "../schemas/records.js";
 import type { SourceFormat } from "../schemas/stored-format.js";
 import type { Column, ColumnType, Row, Scalar, Table, TableRow } from "../schemas/tables.js";
-import type { ShardFiles } from "./ports/archive.js";
 import type { Exported, ExportFiles, ExportJob, ImageRow } from "./ports/exports.js";
 import type { StoredImage } from "./ports/images.js";
 import type { MetadataColumn, PlainRow, RowsWhere } from "./ports/tables.js";
@@ -58,9 +57,9 @@ export interface Layout {
 	metadata: MetadataPlaces;
 }
 
-/** How to find the shard of a metadata row. */
-export interface MetadataPlaces {
-	/** A filter on one column that keeps all rows of a shard and few others, so that less is read. */
+/** How a row of the metadata tells its place. */
+interface MetadataPlaces {
+	/** What all rows of a shard have in one column, and few others: less is read so. */
 	of(shard: string): RowsWhere;
 	/** Shard and image path of a row; null if it is in no shard of the split. */
 	place(row: PlainRow, split: string): { shard: string; imagePath: string } | null;
@@ -165,68 +164,7 @@ export interface Card {
 	examples: Examples;
 }
 
-/** `split_7` → `split`, 7. */
-export function shardParts(shard: string): { split: string; number: number } {
-	const at = shard.lastIndexOf("_");
-	return { split: shard.slice(0, at), number: Number(shard.slice(at + 1)) };
-}
-
-/** The names of a dataset's splits, in their order. */
-export function splitNames({ layout }: Dataset): string[] {
-	return layout.splits.map(({ name }) => name);
-}
-
-/** Names of a shard's own files. */
-export function shardFiles({ layout }: Dataset, shard: string): ShardFiles {
-	const [zip, folder] = [layout.zipPath(shard), layout.folderPath(shard)].map((path) =>
-		path.slice(path.lastIndexOf("/") + 1),
-	);
-	return { zip: zip ?? "", folder: folder ?? "", json: layout.jsonName(shard), format: layout.format(shard) };
-}
-
-/** Path of a split's metadata in the source. */
-export function metadataPath({ layout }: Dataset, split: string): string {
-	return layout.splits.find(({ name }) => name === split)?.metadata ?? "";
-}
-
-/** Every shard, in the dataset's order: by split, then by number. */
-export function allShards({ layout }: Dataset): string[] {
-	return layout.splits.flatMap(({ name, shards }) => Array.from({ length: shards }, (_, at) => `${name}_${at + 1}`));
-}
-
-/** The shards of a subset. */
-export function subsetShards(dataset: Dataset, subset: string): string[] {
-	const first = dataset.layout.subsets[subset] ?? {};
-	return allShards(dataset).filter((shard) => {
-		const { split, number } = shardParts(shard);
-		return number <= (first[split] ?? 0);
-	});
-}
-
-/** The subset with exactly these shards, else `custom`. */
-export function subsetOf(dataset: Dataset, shards: string[]): string {
-	const present = new Set(shards);
-	for (const subset of Object.keys(dataset.layout.subsets)) {
-		const wanted = subsetShards(dataset, subset);
-		if (wanted.length === present.size && wanted.every((shard) => present.has(shard))) return subset;
-	}
-	return "custom";
-}
-
-/** Sorts shards into the dataset's order. */
-export function inDatasetOrder({ layout }: Dataset, shards: Iterable<string>): string[] {
-	const order = new Map(layout.splits.map(({ name }, at) => [name, at]));
-	const place = (shard: string): number => order.get(shardParts(shard).split) ?? order.size;
-	return [...shards].sort((a, b) => place(a) - place(b) || shardParts(a).number - shardParts(b).number);
-}
-
-/** The splits of these shards, in the dataset's order. */
-export function splitsOf(dataset: Dataset, shards: string[]): string[] {
-	const present = new Set(shards.map((shard) => shardParts(shard).split));
-	return splitNames(dataset).filter((split) => present.has(split));
-}
-
-/** The dataset's columns of `images`. */
+/** Columns of `images` that the dataset tells. */
 export function publishedColumns({ columns }: Dataset): Column[] {
 	return columns.flatMap(({ name, type }) => (type === null ? [] : [{ name, type }]));
 }
@@ -236,4 +174,41 @@ export function metadataColumns({ columns }: Dataset): MetadataColumn[] {
 	return columns.flatMap(({ name, metadata }) =>
 		metadata === undefined ? [] : [{ name, column: metadata.column, type: metadata.type }],
 	);
+}
+
+/** A column's cell of a metadata row, in the lake's form. */
+export function lakeCell({ name, metadata }: SourceColumn, row: PlainRow): Scalar {
+	const cell = row[name] ?? null;
+	return metadata?.read ? metadata.read(cell) : cell;
+}
+
+/** Columns of `images` that a predicate can speak of: those that the metadata tells, and where the image is. */
+function toldColumns({ columns }: Dataset): (SourceColumn & { type: ColumnType })[] {
+	return columns.filter((column): column is SourceColumn & { type: ColumnType } => {
+		return column.type !== null && (column.metadata !== undefined || column.name === "image_path");
+	});
+}
+
+const PREDICATE_TYPES: Partial<Record<ColumnType & string, MetadataColumn["type"]>> = {
+	byte: "integer",
+	integer: "integer",
+	long: "integer",
+	real: "real",
+	double: "real",
+	timestamp: "timestamp",
+};
+
+/** What a predicate speaks of: the lake's columns, not those of the file that they are read from. */
+export function predicateColumns(dataset: Dataset): MetadataColumn[] {
+	return toldColumns(dataset).map(({ name, type }) => {
+		return { name, column: name, type: (typeof type === "string" ? PREDICATE_TYPES[type] : undefined) ?? "text" };
+	});
+}
+
+/** A metadata row as a predicate sees it. */
+export function predicateRow(dataset: Dataset, row: PlainRow, imagePath: string): PlainRow {
+	const cells = toldColumns(dataset).map((column) => {
+		return [column.name, column.name === "image_path" ? imagePath : lakeCell(column, row)] as const;
+	});
+	return Object.fromEntries(cells);
 }

@@ -15,7 +15,7 @@ export const RETRY_POLICY: RetryPolicy = { retries: 5, wait: 1 };
 /** Longest time in seconds that the server's own requests to wait are obeyed without progress. */
 const MAX_WAIT = 3600;
 
-export interface RetriesOptions {
+interface RetriesOptions {
 	/** Default: RETRY_POLICY. */
 	policy?: RetryPolicy | undefined;
 	/** How often an error that a short wait seldom cures is retried. */

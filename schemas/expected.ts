@@ -32,8 +32,8 @@ export interface ExpectedFinding {
 	member: string | null | undefined;
 }
 
-/** The parts of a dataset that entries can name: its group column and its splits. */
-export interface ExpectedNames {
+/** What entries may say of a dataset: the column of its groups, and its splits. */
+interface ExpectedNames {
 	group: string | null;
 	splits: string[];
 }

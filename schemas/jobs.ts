@@ -21,6 +21,8 @@ export const RunRequest = z.strictObject({
 	source: reference,
 	/** An absolute path, or the address of a store. */
 	lake: reference,
+	/** Its name; absent of the first of those that a program knows, which was the only one. */
+	dataset: z.string().min(1).max(64).optional(),
 	wanted: z.array(ShardName).min(1).max(1000),
 	settings: RequestedSettings,
 	new_settings: z.boolean(),

@@ -18,7 +18,7 @@ export async function main(datasets: readonly [Dataset, ...Dataset[]]): Promise<
 			if (error.code !== "EPIPE") throw error;
 		});
 	}
-	const about = datasetHelp(datasets[0]);
+	const about = datasetHelp(datasets);
 	const commands = allCommands(about);
 	const texts = {
 		description: `Mirrors ${about.title} from the Hugging Face Hub into a checked, queryable lake.`,

@@ -1,4 +1,5 @@
-import { type Dataset, type Examples, splitNames } from "../pipelines/dataset.js";
+import type { Dataset, Examples } from "../pipelines/dataset.js";
+import { splitNames } from "../pipelines/splits.js";
 
 /** What the command line's help says of a dataset. */
 export interface DatasetHelp extends Examples {
@@ -14,9 +15,13 @@ export interface DatasetHelp extends Examples {
 	splits: readonly string[];
 	/** What it can be exported as. */
 	exports: readonly string[];
+	/** Names of the datasets that this program knows. */
+	datasets: readonly string[];
 }
 
-export function datasetHelp(dataset: Dataset): DatasetHelp {
+/** @param datasets those that this program knows; most is said of the first */
+export function datasetHelp(datasets: readonly [Dataset, ...Dataset[]]): DatasetHelp {
+	const [dataset] = datasets;
 	const { layout, title, card, repo } = dataset;
 	const subsets = Object.keys(layout.subsets);
 	return {
@@ -28,6 +33,7 @@ export function datasetHelp(dataset: Dataset): DatasetHelp {
 		defaultSubset: layout.defaultSubset,
 		splits: splitNames(dataset),
 		exports: exportNames(dataset),
+		datasets: datasets.map(({ name }) => name),
 		...card.examples,
 	};
 }

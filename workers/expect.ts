@@ -93,9 +93,17 @@ function keptFile({ kept }: ShardOutcome): string {
 	return join(kept?.startsWith(own) ? kept.slice(own.length) : (kept ?? ""), "findings.jsonl");
 }
 
-/** What the judgement adds to the document. */
-export function judgedDocument({ expected, first, notFound, ...judged }: JudgedFindings): Record<string, unknown> {
-	return { findings_expected: expected, findings_new: judged.new, new: first, expected_not_found: notFound };
+/** What the judgement adds to the document; a finding's group stands under the dataset's name for it. */
+export function judgedDocument(judged: JudgedFindings, { group: column }: Dataset): Record<string, unknown> {
+	const first = judged.first.map(({ code, image_path, group, ...rest }) => {
+		return { code, image_path, ...(column === null ? {} : { [column]: group }), ...rest };
+	});
+	return {
+		findings_expected: judged.expected,
+		findings_new: judged.new,
+		new: first,
+		expected_not_found: judged.notFound,
+	};
 }
 
 /** The findings by code, how many of them are new, and the first of these. */

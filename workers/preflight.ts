@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
-import { type Dataset, metadataColumns } from "../pipelines/dataset.js";
+import { type Dataset, predicateColumns } from "../pipelines/dataset.js";
 import type { MirrorPlan } from "../pipelines/mirror/plan/plan-mirror.js";
 import type { Progress } from "../pipelines/ports/run.js";
 import { nearestFolder } from "../pipelines/scratch/disk.js";
@@ -13,7 +13,7 @@ import { type LakeStore, openPredicate } from "./wire.js";
 
 /** Reads the predicate asked for, so that a wrong one is refused before anything is begun. Throws USAGE. */
 export async function requirePredicate({ where }: { where: string | undefined }, dataset: Dataset): Promise<void> {
-	if (where) await (await openPredicate(where, metadataColumns(dataset))).close();
+	if (where) await (await openPredicate(where, predicateColumns(dataset))).close();
 }
 
 /** The scratch folder, which may not exist yet. Throws USAGE where it could not be made or written to. */

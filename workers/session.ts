@@ -14,7 +14,12 @@ import { systemClock } from "./clock.js";
 import { requireScratch } from "./preflight.js";
 import * as wire from "./wire.js";
 
-export type SessionOptions = wire.StoreOptions & Omit<wire.SourceOptions, "source"> & { source?: string | undefined };
+export type SessionOptions = wire.StoreOptions &
+	Omit<wire.SourceOptions, "source"> & {
+		source?: string | undefined;
+		/** Its name. */
+		dataset?: string | undefined;
+	};
 
 export interface SessionContext {
 	options: SessionOptions;
@@ -101,10 +106,10 @@ export class Session implements AsyncDisposable {
 	/** The source at this address, opened once for each. Throws USAGE. */
 	source(uri: string = this.sourceUri): Promise<Source> {
 		return this.#once(`source ${uri}`, async () => {
-			const { options, env, note } = this.#context;
-			const tools = { clock: this.clock, note, dryRun: this.#leavesNothing };
+			const { options, env, note, datasets } = this.#context;
 			const scratch = await this.scratch();
-			return this.#closing(await wire.openSource({ ...options, source: uri }, this.dataset, scratch, tools, env));
+			const tools = { clock: this.clock, note, dryRun: this.#leavesNothing, scratch, env, datasets };
+			return this.#closing(await wire.openSource({ ...options, source: uri }, this.dataset, tools));
 		});
 	}
 

@@ -7,7 +7,7 @@ import { openZip } from "../infra/adapters/archive/zip.js";
 import { arrivedImages } from "../infra/adapters/archive/zip-arrived.js";
 import { recordsStart } from "../infra/adapters/archive/zip-end.js";
 import type { RedisConnection, RedisOptions } from "../infra/adapters/redis.js";
-import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
+import type { FoundToken } from "../infra/adapters/sources/hub/token.js";
 import type { S3StoreOptions } from "../infra/adapters/store/s3/store.js";
 import type { Dataset } from "../pipelines/dataset.js";
 import { readLatestSnapshot } from "../pipelines/lake/snapshot.js";
@@ -20,9 +20,10 @@ import type { LakePlace, Store, StoreProbe } from "../pipelines/ports/store.js";
 import type { MetadataColumn, Predicate, TableFiles } from "../pipelines/ports/tables.js";
 import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import { LakeError } from "../schemas/errors.js";
+import { type LakeAddress, parseLake, parseSource } from "./addresses.js";
 import { systemClock } from "./clock.js";
 import { type LakeOptions, NETWORK, type NetworkOptions } from "./command-line/options.js";
-import { type LakeAddress, parseLake, parseSource, scratchFolder } from "./options.js";
+import { scratchFolder } from "./options.js";
 
 /** How a Hub is reached, by options that not every command has. */
 type HubOptions = Partial<Omit<NetworkOptions, "bandwidth">>;
@@ -45,28 +46,54 @@ interface HubTools {
 
 /** What a source is opened with. */
 interface SourceTools extends HubTools {
+	/** Where hashes of a folder's files are remembered. */
+	scratch: string;
+	env: NodeJS.ProcessEnv;
 	dryRun?: boolean;
+	/** Those that this program knows: a folder that holds another one is told apart. */
+	datasets?: readonly Dataset[];
 	/** Of the Hub: the commit to read at, as an earlier listing resolved it. */
 	pin?: SourcePin | null;
 }
 
 /** Chooses the adapters and the dataset. Each adapter is imported when it is first wanted: `--help` needs none of them. */
 
-/** The dataset that the lake holds, else that of the source's repository, else the first. */
+/**
+ * The dataset that the lake holds, else the one asked for, else that of the source's repository, else the first.
+ * @throws USAGE where the lake holds another one than was asked for, LAKE_UNSUPPORTED where it holds an unknown one
+ */
 export async function chooseDataset(
 	datasets: readonly Dataset[],
-	{ source }: { source?: string | undefined },
+	{ source, dataset }: { source?: string | undefined; dataset?: string | undefined },
 	store: LakeStore,
 ): Promise<Dataset> {
 	const [first] = datasets;
 	if (!first) throw new LakeError("INTERNAL", "This program knows no dataset.");
 	if (datasets.length === 1) return first;
-	const latest = await readLatestSnapshot(store);
 	const address = source === undefined ? null : parseSource(source);
 	const isOf = ({ repo, formerRepos }: Dataset): boolean => {
 		return address?.kind === "hub" && [repo, ...formerRepos].includes(address.repo);
 	};
-	return datasets.find(({ name }) => name === latest?.snapshot.dataset) ?? datasets.find(isOf) ?? first;
+	const asked = datasets.find(({ name }) => name === dataset);
+	const held = await datasetHeld(store);
+	if (held === null) return asked ?? datasets.find(isOf) ?? first;
+	const found = datasets.find(({ name }) => name === held);
+	if (!found) throw new LakeError("LAKE_UNSUPPORTED", `${store.name} holds ${held}, which this release does not know.`);
+	if (!asked || asked === found) return found;
+	throw new LakeError("USAGE", `${store.name} holds ${held}: --dataset cannot be ${asked.name}.`, {
+		path: "--dataset",
+		hint: "Leave --dataset out, or give --lake another folder: a lake holds one dataset.",
+	});
+}
+
+/** Null where nothing is published, or where it cannot be read: then whoever needs the snapshot says so. */
+async function datasetHeld(store: LakeStore): Promise<string | null> {
+	try {
+		return (await readLatestSnapshot(store))?.snapshot.dataset ?? null;
+	} catch (error) {
+		if (error instanceof LakeError) return null;
+		throw error;
+	}
 }
 
 /** `--source`, else where the dataset is on the Hub. */
@@ -77,25 +104,24 @@ export function sourceUri({ source }: { source?: string | undefined }, { repo }:
 export async function openSource(
 	options: SourceOptions,
 	dataset: Dataset,
-	scratch: string,
-	{ dryRun = false, pin = null, ...tools }: SourceTools,
-	env: NodeJS.ProcessEnv,
+	{ dryRun = false, pin = null, scratch, env, datasets = [], ...tools }: SourceTools,
 ): Promise<Source> {
 	const address = parseSource(options.source);
 	if (address.kind === "folder") {
 		const { createFolderSource } = await import("../infra/adapters/sources/folder.js");
 		const cacheFile = join(scratch, "hashes.json");
 		const { rehash = false } = options;
-		return createFolderSource({ folder: address.folder, dataset, cacheFile, rehash, dryRun, note: tools.note });
+		const { folder } = address;
+		return createFolderSource({ folder, dataset, datasets, cacheFile, rehash, dryRun, note: tools.note });
 	}
-	const { createHubSource } = await import("../infra/adapters/sources/hub.js");
+	const { createHubSource } = await import("../infra/adapters/sources/hub/source.js");
 	const http = await hubHttp(options, env);
 	return createHubSource({ ...address, dataset, pin, ...http, ...tools, bandwidth: options.bandwidth });
 }
 
 async function hubHttp(options: HubOptions, env: NodeJS.ProcessEnv) {
 	const [{ hubToken }, { readProxies }] = await Promise.all([
-		import("../infra/adapters/sources/hub-token.js"),
+		import("../infra/adapters/sources/hub/token.js"),
 		import("../infra/adapters/sources/proxy.js"),
 	]);
 	return {
@@ -116,7 +142,7 @@ export function retryPolicy({ retries, retry_wait }: HubOptions): RetryPolicy {
 export async function findToken(source: string, env: NodeJS.ProcessEnv): Promise<FoundToken | null> {
 	if (parseSource(source).kind === "folder") return null;
 	hubEndpoint(env);
-	const { findHubToken } = await import("../infra/adapters/sources/hub-token.js");
+	const { findHubToken } = await import("../infra/adapters/sources/hub/token.js");
 	return findHubToken(env);
 }
 
@@ -129,7 +155,7 @@ export async function askHub(
 ): Promise<HubReply> {
 	const address = parseSource(options.source);
 	if (address.kind === "folder") throw new LakeError("INTERNAL", "A folder was asked as a Hub.");
-	const { askHub: ask } = await import("../infra/adapters/sources/hub-access.js");
+	const { askHub: ask } = await import("../infra/adapters/sources/hub/access.js");
 	return ask({ ...address, ...(await hubHttp(options, env)), ...tools }, signal);
 }
 

@@ -8,6 +8,11 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 make --silent setup || exit 1
+# Compiled from a test that has since been renamed or removed.
+find dist/test -name '*.test.js' | while read -r test; do
+  source=${test#dist/}
+  [ -e "${source%.js}.ts" ] || rm -f "$test" "$test.map"
+done
 workers=${JEST_WORKERS:-$(($(getconf _NPROCESSORS_ONLN) + 2))}
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT

@@ -1,14 +1,15 @@
 import { join } from "node:path";
 import type { Receipt, TableFile } from "../../schemas/records.js";
 import type { Table } from "../../schemas/tables.js";
-import { type Dataset, inDatasetOrder } from "../dataset.js";
+import type { Dataset } from "../dataset.js";
 import { localTable } from "../lake/local-table.js";
 import { inputSha256, snapshotReceipts, sumFindings } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
 import { IMAGES, tablesOf } from "../lake/tables.js";
-import { changesOf } from "../mirror/plan/decide.js";
+import { changesOf } from "../mirror/plan/reasons.js";
 import type { Reader } from "../ports/store.js";
 import type { PlainRow, RowDifference, TableFiles } from "../ports/tables.js";
+import { inDatasetOrder } from "../shards.js";
 import { addTo, noChanges, valueChanges } from "./changes.js";
 import type { Diff, ShardChange, Side } from "./diff.js";
 import type { ImageBytes } from "./pictures.js";

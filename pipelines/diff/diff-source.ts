@@ -1,20 +1,23 @@
 import type { Receipt } from "../../schemas/records.js";
-import { shardParts, splitsOf } from "../dataset.js";
 import { commitDatesOf } from "../lake/commit-dates.js";
 import { inputSha256, snapshotReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
-import { changesOf, knownRows, planShards, requireListed, type ShardPlan, shardWorks } from "../mirror/plan/decide.js";
+import { planShards, type ShardPlan } from "../mirror/plan/decide.js";
 import { readShardMetadata, type SplitMetadata } from "../mirror/plan/metadata.js";
-import { type MetadataTools, readMetadata } from "../mirror/plan/plan-mirror.js";
+import { type MetadataTools, readMetadata } from "../mirror/plan/read-metadata.js";
+import { changesOf } from "../mirror/plan/reasons.js";
+import { knownRows, requireListed, shardWorks } from "../mirror/plan/shard-work.js";
 import type { ArchiveReader } from "../ports/archive.js";
 import type { Listing } from "../ports/source.js";
+import { shardParts } from "../shards.js";
+import { splitsOf } from "../splits.js";
 import { addTo, noChanges } from "./changes.js";
 import type { Diff, ShardChange, Side } from "./diff.js";
 import { type DiffTools, snapshotSide } from "./diff-snapshots.js";
 import { compareMetadata, type LakeShard, readLakeShard } from "./metadata-rows.js";
 import { comparePictures, sourcePictures } from "./pictures.js";
 
-export type DiffSourceTools = DiffTools & MetadataTools & { archives: ArchiveReader };
+type DiffSourceTools = DiffTools & MetadataTools & { archives: ArchiveReader };
 
 /**
  * Compares a snapshot with the source's present content, for the wanted shards: what a mirror with the snapshot's
@@ -38,7 +41,7 @@ export async function diffSource(
 	const { settings } = snapshot;
 	// With a predicate, only the metadata tells which images are in the lake.
 	const known = settings.where !== null ? null : knownRows(snapshot, byWorkId, listing, listed);
-	const metadata = known ? new Map() : await readMetadata(splits, listing, settings, tools, signal, new Set(splits));
+	const metadata = known ? new Map() : await readMetadata({ listing, settings, splits, asked: splits }, tools, signal);
 	const rowsSha256 = known ?? new Map([...metadata.values()].flatMap((split: SplitMetadata) => [...split.rowsSha256]));
 	const plans = planShards({
 		works: shardWorks({ dataset, wanted: listed, listing, settings }, rowsSha256),
@@ -53,7 +56,19 @@ export async function diffSource(
 	});
 	const planned = new Map(plans.map((plan) => [plan.shard, plan]));
 	const shards = wanted.flatMap((shard) => shardChange(shard, receipts.get(shard), planned.get(shard)));
-	const diff: Diff = {
+	const diff = emptyDiff(stored, listing, shards);
+	tools.onShards(shards.length);
+	for (const { shard } of shards) {
+		signal.throwIfAborted();
+		const one = { shard, old: receipts.get(shard), plan: planned.get(shard), metadata };
+		await compareShard(diff, one, tools, signal);
+		tools.onShard();
+	}
+	return diff;
+}
+
+function emptyDiff(stored: StoredSnapshot, listing: Listing, shards: ShardChange[]): Diff {
+	return {
 		equal: shards.length === 0,
 		before: snapshotSide(stored),
 		after: sourceSide(listing),
@@ -65,14 +80,6 @@ export async function diffSource(
 		findings: [],
 		unknown: [],
 	};
-	tools.onShards(shards.length);
-	for (const { shard } of shards) {
-		signal.throwIfAborted();
-		const one = { shard, old: receipts.get(shard), plan: planned.get(shard), metadata };
-		await compareShard(diff, one, tools, signal);
-		tools.onShard();
-	}
-	return diff;
 }
 
 function sourceSide({ uri, revision, commit, committedAt }: Listing): Side {

@@ -1,4 +1,4 @@
-import type { Reason } from "../mirror/plan/decide.js";
+import type { Reason } from "../mirror/plan/reasons.js";
 import type { PlainRow } from "../ports/tables.js";
 import type { Change, Changes, Listed, ValueChange } from "./changes.js";
 import type { ImageChange } from "./pictures.js";

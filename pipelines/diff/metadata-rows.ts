@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { FindingCode } from "../../schemas/codes.js";
 import type { Receipt } from "../../schemas/records.js";
-import { type Dataset, metadataColumns, publishedColumns } from "../dataset.js";
+import { type Dataset, lakeCell, publishedColumns, type SourceColumn } from "../dataset.js";
 import { localTable } from "../lake/local-table.js";
 import type { Reader } from "../ports/store.js";
 import type { PlainRow, TableFiles } from "../ports/tables.js";
@@ -13,7 +13,10 @@ import type { ImageBytes } from "./pictures.js";
 
 /** A shard as the lake has it. */
 export interface LakeShard {
-	/** Metadata rows by image path; null where the lake does not record what the metadata said. */
+	/**
+	 * By image path: what the metadata said, in the lake's form; of a quarantined row only what its JSON tells too. Null
+	 * where the lake does not hold what the metadata said.
+	 */
 	rows: Map<string, PlainRow | null>;
 	/** Members, by name relative to the shard's folder. */
 	members: Map<string, ImageBytes>;
@@ -52,9 +55,32 @@ export async function readLakeShard(
 		if (codes.has("ROW_NOT_IN_METADATA")) continue;
 		const unknown = [...codes].some((code) => UNRECORDED.has(code));
 		const [row] = findings.flatMap(({ row: text }) => (typeof text === "string" ? [text] : []));
-		if (row !== undefined) lake.rows.set(path, unknown ? null : (JSON.parse(row) as PlainRow));
+		if (row === undefined) continue;
+		const fromMetadata = codes.has("METADATA_EXTRA_ROW");
+		lake.rows.set(path, unknown ? null : quarantinedRow(dataset, JSON.parse(row), path, fromMetadata));
 	}
 	return lake;
+}
+
+/** Columns in which the lake can be held against the metadata. */
+function comparedColumns({ columns }: Dataset): SourceColumn[] {
+	return columns.filter(({ type, metadata }) => type !== null && metadata !== undefined);
+}
+
+/** @param row as quarantine has it: as the shard's JSON had it, else as the metadata had it */
+function quarantinedRow(dataset: Dataset, row: unknown, path: string, fromMetadata: boolean): PlainRow {
+	if (fromMetadata) {
+		const cells = comparedColumns(dataset).map((column) => [column.name, lakeCell(column, row as PlainRow)] as const);
+		return Object.fromEntries(cells);
+	}
+	// Rows by file name stand below it.
+	const name = path.slice(path.lastIndexOf("/") + 1);
+	const fields = (dataset.layout.json === "object" ? (row as Record<string, unknown>)[name] : row) as PlainRow;
+	const cells = comparedColumns(dataset).flatMap(({ name: column, json }) => {
+		const value = json?.read(fields[json.field]);
+		return value === undefined ? [] : [[column, value] as const];
+	});
+	return Object.fromEntries(cells);
 }
 
 function addImage(lake: LakeShard, row: PlainRow, prefix: string): void {
@@ -87,7 +113,7 @@ export function compareMetadata(
 	dataset: Dataset,
 	onChange: (change: Change, path: string, columns: ValueChange[]) => void,
 ): number {
-	const compared = metadataColumns(dataset).map(({ name }) => name);
+	const compared = comparedColumns(dataset);
 	let unknown = 0;
 	for (const path of [...new Set([...lake.keys(), ...source.keys()])].sort(byCodePoint)) {
 		const known = lake.get(path);
@@ -99,12 +125,15 @@ export function compareMetadata(
 			// Of rows that contradict each other, the first that differs.
 			const columns = rows.map((row) => differing(known, row, compared)).find((found) => found.length > 0);
 			if (columns) onChange("changed", path, columns);
+			else if (compared.some(({ name }) => known[name] === undefined)) unknown += 1;
 		}
 	}
 	return unknown;
 }
 
-function differing(known: PlainRow, row: PlainRow, columns: string[]) {
-	const chosen = (from: PlainRow) => Object.fromEntries(columns.map((column) => [column, from[column]]));
-	return valueChanges(chosen(known), chosen(row));
+function differing(known: PlainRow, row: PlainRow, compared: SourceColumn[]) {
+	const told = compared.filter(({ name }) => known[name] !== undefined);
+	const before = told.map(({ name }) => [name, known[name]] as const);
+	const after = told.map((column) => [column.name, lakeCell(column, row)] as const);
+	return valueChanges(Object.fromEntries(before), Object.fromEntries(after));
 }

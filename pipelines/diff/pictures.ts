@@ -1,9 +1,9 @@
 import { LakeError } from "../../schemas/errors.js";
-import { shardFiles } from "../dataset.js";
 import { openMembers } from "../mirror/content/members.js";
-import type { MetadataTools } from "../mirror/plan/plan-mirror.js";
+import type { MetadataTools } from "../mirror/plan/read-metadata.js";
 import type { ArchiveReader, Member } from "../ports/archive.js";
 import type { ShardInput } from "../ports/source.js";
+import { shardFiles } from "../shards.js";
 import { byCodePoint } from "../text.js";
 import type { Change } from "./changes.js";
 

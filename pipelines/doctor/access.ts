@@ -2,7 +2,7 @@ import type { HubReply } from "../ports/source.js";
 import { failed, ok, skipped, type Verdict, warn } from "./verdict.js";
 
 /** Where a token was found, never the token itself. `origin` is a variable or a file; null without a token. */
-export interface TokenOrigin {
+interface TokenOrigin {
 	origin: string | null;
 	/** A file that was named but has no usable token. */
 	missing: string | null;

@@ -14,7 +14,7 @@ const MEMORY_OF_TWO = 700e6;
 /** For each further image thread, with a picture of common size. */
 const MEMORY_PER_THREAD = 50e6;
 
-export interface DiskNeed {
+interface DiskNeed {
 	lake: number;
 	scratch: number;
 	/** Whether the sizes come from the source. */

@@ -2,7 +2,8 @@ import { constants } from "node:fs";
 import { access, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError, systemCode } from "../../schemas/errors.js";
-import { type Dataset, metadataPath } from "../dataset.js";
+import type { Dataset } from "../dataset.js";
+import { metadataPath } from "../splits.js";
 import type { SourceSurvey, Wanted } from "./source.js";
 
 /**

@@ -1,13 +1,14 @@
 import type { FindingCode } from "../../schemas/codes.js";
 import type { ExpectedFinding } from "../../schemas/expected.js";
-import { type Dataset, shardParts } from "../dataset.js";
+import type { Dataset } from "../dataset.js";
+import { shardParts } from "../shards.js";
 
 /** What a finding is about, as far as an expectation can name it. Unknown fields are absent. */
 export interface About {
 	code: FindingCode;
 	shard: string;
 	image_path?: string | null;
-	/** The value of the dataset's group column. */
+	/** Value of the dataset's group column. */
 	group?: string | null;
 	member?: string | null;
 }

@@ -20,7 +20,7 @@ export interface FoundShard {
 	failure: { code: FindingCode; detail: string } | null;
 }
 
-export interface NewFinding extends FoundFinding {
+interface NewFinding extends FoundFinding {
 	severity: Severity;
 	shard: string;
 }

@@ -1,7 +1,8 @@
 import { LakeError } from "../../schemas/errors.js";
 import { type ExpectedFinding, expectedFinding } from "../../schemas/expected.js";
-import { type Dataset, splitNames } from "../dataset.js";
-import { elementOffsets, firstBadOffset, lineAndColumn } from "../mirror/check/json-error-place.js";
+import type { Dataset } from "../dataset.js";
+import { elementOffsets, firstFault, lineAndColumn } from "../mirror/check/json-error-place.js";
+import { splitNames } from "../splits.js";
 import { shown } from "../text.js";
 
 /**
@@ -30,9 +31,7 @@ function parseJson(text: string, file: string, firstLine: number): unknown {
 	try {
 		return JSON.parse(text);
 	} catch (cause) {
-		const offset = firstBadOffset(text);
-		const { line, column } = lineAndColumn(text, offset);
-		const found = offset < text.length ? `found ${JSON.stringify(text.charAt(offset))}` : "the text ends too early";
+		const { line, column, found } = firstFault(text);
 		throw wrong(file, firstLine + line - 1, `no JSON at column ${column}: ${found}`, cause);
 	}
 }

@@ -1,7 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import type { ColumnType, Scalar } from "../../schemas/tables.js";
-import { type Dataset, metadataPath, type SourceColumn, shardParts } from "../dataset.js";
+import type { Dataset, SourceColumn } from "../dataset.js";
 import type { ExportColumn, Exported, ExportFiles, ExportJob, ImageRow } from "../ports/exports.js";
+import { shardParts } from "../shards.js";
+import { metadataPath } from "../splits.js";
 import { fileNameOf, imageFiles } from "./job.js";
 import { writeParquet } from "./write-parquet.js";
 

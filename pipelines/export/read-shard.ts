@@ -11,7 +11,7 @@ import type { TableFiles } from "../ports/tables.js";
 
 const OBJECT_COLUMNS = ["object_key", "sha256", "bytes", "format", "width", "height"];
 
-export interface ReadTools {
+interface ReadTools {
 	dataset: Dataset;
 	store: Store;
 	tables: TableFiles;

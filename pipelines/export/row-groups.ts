@@ -1,6 +1,6 @@
 /** Cuts rows into files and row groups by number and size. */
 
-export interface Limits {
+interface Limits {
 	/** Most rows in a row group. */
 	groupRows: number;
 	/** Most image bytes in a row group, which bounds the memory to write and read it; a larger row stands alone. */
@@ -13,7 +13,7 @@ export interface Limits {
  * 48 MB are about 100 of the dataset's images, with which the writer's memory stays near 500 MB. Files stay below 500 MB
  * with all other columns.
  */
-export const LIMITS: Limits = { groupRows: 100, groupBytes: 48e6, fileBytes: 460e6 };
+const LIMITS: Limits = { groupRows: 100, groupBytes: 48e6, fileBytes: 460e6 };
 
 /** The rows in order, as files of row groups of rows. @param bytesOf bytes of a row's images */
 export function cutRows<Row>(rows: Row[], bytesOf: (row: Row) => number, limits: Limits = LIMITS): Row[][][] {

@@ -9,7 +9,7 @@ import type { TableFiles } from "../ports/tables.js";
 import { hashFile } from "../scratch/hash-file.js";
 import { readImage, readShardRows } from "./read-shard.js";
 
-export interface ExportTools {
+interface ExportTools {
 	dataset: Dataset;
 	store: Store;
 	tables: TableFiles;
@@ -19,7 +19,7 @@ export interface ExportTools {
 	onImages(count: number): void;
 }
 
-export interface ExportWanted {
+interface ExportWanted {
 	snapshot: Snapshot;
 	key: ExportKey;
 	/** Replace an export of another kind, snapshot or choice. */
@@ -28,7 +28,7 @@ export interface ExportWanted {
 	write(job: ExportJob): Promise<Exported>;
 }
 
-export interface ExportOutcome {
+interface ExportOutcome {
 	state: "exported" | "up_to_date";
 	record: ExportRecord;
 }

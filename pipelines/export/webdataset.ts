@@ -2,8 +2,8 @@ import { open, writeFile } from "node:fs/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { ExportedFile } from "../../schemas/export.js";
 import { recordText } from "../../schemas/records.js";
-import { shardParts } from "../dataset.js";
 import type { Exported, ExportJob, ImageRow } from "../ports/exports.js";
+import { shardParts } from "../shards.js";
 import { fileNameOf, groupsOf } from "./job.js";
 import { entrySize, TAR_END, tarHeader, tarPadding } from "./tar.js";
 

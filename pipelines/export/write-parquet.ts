@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import type { ExportCell, ExportColumn, ExportFiles } from "../ports/exports.js";
 
 /** What a parquet file is made of. */
-export interface ParquetContent<Row> {
+interface ParquetContent<Row> {
 	columns: ExportColumn[];
 	/** Rows of each row group. */
 	groups: Row[][];

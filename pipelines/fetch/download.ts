@@ -31,7 +31,7 @@ export interface DownloadOptions {
 	mismatch?: "SHARD_HASH_MISMATCH" | "METADATA_MISSING";
 }
 
-export interface Downloaded {
+interface Downloaded {
 	path: string;
 	sha256: string;
 	bytes: number;
@@ -41,9 +41,16 @@ export interface Downloaded {
 	release(): Promise<void>;
 }
 
-function noSpace(scratch: string, file: SourceFile, needed: number, free: number | null, cause?: unknown): LakeError {
-	const space = free === null ? "it is full" : `${free} bytes are free`;
-	return new LakeError("NO_SPACE", `${file.path} needs ${needed} more bytes in ${scratch}, but ${space}.`, {
+/** What a file needs more, and what its disk has: `free` is null where it is found full. */
+interface Shortage {
+	needed: number;
+	free: number | null;
+	cause?: unknown;
+}
+
+function noSpace(scratch: string, file: SourceFile, { needed, free, cause }: Shortage): LakeError {
+	const room = free === null ? "it is full" : `${free} bytes are free`;
+	return new LakeError("NO_SPACE", `${file.path} needs ${needed} more bytes in ${scratch}, but ${room}.`, {
 		path: scratch,
 		...(cause === undefined ? {} : { cause }),
 	});
@@ -52,7 +59,7 @@ function noSpace(scratch: string, file: SourceFile, needed: number, free: number
 /** Throws NO_SPACE when the scratch folder's disk has less free space than `needed`. */
 export async function checkSpace(scratch: string, file: SourceFile, needed: number): Promise<void> {
 	const { free } = await diskOf(scratch);
-	if (free < needed) throw noSpace(scratch, file, needed, free);
+	if (free < needed) throw noSpace(scratch, file, { needed, free });
 }
 
 interface Job {
@@ -190,7 +197,7 @@ async function downloadOnce(
 		letGo(own);
 		if (options.signal.aborted) throw options.signal.reason;
 		if (!isDiskFull(error)) throw error;
-		throw noSpace(options.scratch, file, file.bytes - (part?.size ?? 0), null, error);
+		throw noSpace(options.scratch, file, { needed: file.bytes - (part?.size ?? 0), free: null, cause: error });
 	}
 }
 

@@ -13,7 +13,7 @@ import { type Span, SparseFile, type SparseOptions } from "./sparse-file.js";
 
 type ZipInput = Extract<ShardInput, { form: "zip" }>;
 
-export interface RangedTools extends SparseOptions {
+interface RangedTools extends SparseOptions {
 	archives: ArchiveReader;
 }
 

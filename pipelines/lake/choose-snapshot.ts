@@ -1,10 +1,11 @@
 import { LakeError } from "../../schemas/errors.js";
-import { type Dataset, inDatasetOrder } from "../dataset.js";
+import type { Dataset } from "../dataset.js";
 import type { Reader } from "../ports/store.js";
+import { inDatasetOrder } from "../shards.js";
 import { snapshotFile } from "./paths.js";
 import { claimedSnapshot } from "./publish.js";
 import { readLatestSnapshot, type StoredSnapshot } from "./snapshot.js";
-import { readFirstKept } from "./vacuum-records.js";
+import { readFirstKept } from "./sweeping/first-kept.js";
 
 /**
  * The snapshot named by `latest`, a number or a path in the lake; `option` is where it was given, for messages.

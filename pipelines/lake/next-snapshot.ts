@@ -1,7 +1,9 @@
 import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT, type Receipt, type Snapshot, type TableFile } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
-import { type Dataset, inDatasetOrder, shardParts, splitsOf, subsetOf } from "../dataset.js";
+import type { Dataset } from "../dataset.js";
+import { inDatasetOrder, shardParts, subsetOf } from "../shards.js";
+import { splitsOf } from "../splits.js";
 import { receiptFile } from "./paths.js";
 import { sumCounts } from "./receipt.js";
 import { tablesOf } from "./tables.js";

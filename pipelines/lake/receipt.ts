@@ -4,7 +4,7 @@ import { each } from "../each.js";
 import type { Reader, Records } from "../ports/store.js";
 import { receiptFile } from "./paths.js";
 import { parseRecord, recordBytes } from "./snapshot.js";
-import { markedReceipts } from "./vacuum-records.js";
+import { markedReceipts } from "./sweeping/marks.js";
 
 /** Receipts: the records that a shard is done. `mirror/write/make-receipt.ts` makes their content. */
 

@@ -2,12 +2,12 @@ import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
 import type { Dataset } from "../dataset.js";
 import type { Reader } from "../ports/store.js";
-import { type ClaimTools, guardClaim } from "./claim-guard.js";
 import { claimedSnapshot, publish } from "./publish.js";
 import type { StoredSnapshot } from "./snapshot.js";
-import type { SweepStore } from "./sweep.js";
+import { type ClaimTools, guardClaim } from "./sweeping/claim-guard.js";
+import { readFirstKept } from "./sweeping/first-kept.js";
+import type { SweepStore } from "./sweeping/sweep.js";
 import { tablesOf } from "./tables.js";
-import { readFirstKept } from "./vacuum-records.js";
 
 /**
  * Publishes a new snapshot with the content of snapshot `number`.

@@ -40,8 +40,8 @@ export interface MirrorOutcome {
 /** Whether a failed shard keeps the others from being published. */
 export type OnShardFailure = "fail" | "skip";
 
-/** The limits by which a run's shards are judged. */
-export interface JudgeLimits {
+/** What a run's shards are judged by. */
+interface JudgeLimits {
 	maxRejectRatio: number;
 	onShardFailure: OnShardFailure;
 }

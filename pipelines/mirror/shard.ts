@@ -25,8 +25,8 @@ import { countFindings, makeReceipt } from "./write/make-receipt.js";
 import { findingRow, tableRows } from "./write/table-rows.js";
 import { writeTables } from "./write/write-tables.js";
 
-/** Dependencies of reading and judging a shard. `scratch`, outside the lake, holds downloads and temporary files. */
-export interface CheckTools extends ContentTools {
+/** Dependencies of reading and judging a shard. `scratch` holds downloads and temporary files; it lies outside the lake. */
+interface CheckTools extends ContentTools {
 	dataset: Dataset;
 	tables: TableFiles;
 	maxRejectRatio: number;
@@ -39,16 +39,16 @@ export interface ShardTools extends CheckTools {
 	keepRejected: boolean;
 }
 
-/** One planned shard. */
-export interface ShardTask {
+/** One shard, as it was planned. */
+interface ShardTask {
 	plan: ShardPlan;
 	metadata: SplitMetadata;
 	settings: Settings;
 }
 
-/** A shard that was read and judged. Its good objects are staged; nothing is in the lake yet. */
-export interface CheckedShard {
-	/** The plan that was carried out: with the whole zip, if parts of it were wrong. */
+/** A shard that was read and judged. Its good objects are staged; nothing of it is in the lake. */
+interface CheckedShard {
+	/** As it was read at last: its whole zip, where parts of it were wrong. */
 	plan: ShardPlan;
 	verdict: Verdict;
 	tables: ShardTables;
@@ -122,18 +122,22 @@ async function checkOnce<T>(
 	let findings: Finding[] = [];
 	let content: ShardContent | null = null;
 	try {
-		content = await fetchShard(plan, settings, tools, signal);
-		const archive = await content.open();
+		const fetched = await fetchShard({ plan, settings, signal }, tools);
+		content = fetched;
+		const archive = await fetched.open();
 		const { json, format } = plan.files;
 		const jsonPath = `${dataset.layout.folderPath(shard)}/${json}`;
 		if (!archive.json) throw new LakeError("JSON_MISSING", `${shard} has no ${json}`, { path: jsonPath });
-		const values = parseRows(await content.readJson(archive.json), jsonPath, dataset.layout.json);
+		const values = parseRows(await fetched.readJson(archive.json), jsonPath, dataset.layout.json);
 		const known = await readShardMetadata(tools.tables, dataset, metadata, shard);
 		const rows = checkRows(values, dataset, shard, known);
 		const tasks = memberTasks(archive.members, rows.rows, format, settings.where !== null);
 		progress.imagesFound(shard, tasks.length);
-		await content.bring(tasks.map(({ member }) => member));
-		const images = await checkImages(archive.members, tasks, content, signal, () => progress.imageDone(shard));
+		await fetched.bring(tasks.map(({ member }) => member));
+		const images = await checkImages(archive.members, tasks, signal, {
+			judge: (task, stop) => fetched.judge(task, stop),
+			onImage: () => progress.imageDone(shard),
+		});
 		const verdict = reconcile(rows, images, settings);
 		requirePartsSuffice(plan, verdict.findings);
 		findings = verdict.findings;
@@ -142,14 +146,14 @@ async function checkOnce<T>(
 		const tables = tableRows(dataset, verdict);
 		signal.throwIfAborted();
 		const made = await use({ plan, verdict, tables, members: images.members });
-		await content.release();
+		await fetched.release();
 		await forgetFailed(tools.scratch, failedName(plan));
 		return made;
 	} catch (error) {
 		signal.throwIfAborted();
 		const known = knownError(error, shard, tools.scratch);
 		const zip = content?.zip ?? null;
-		const kept = findings.length > 0 || zip !== null ? await keep(plan, tools, known, findings, zip) : null;
+		const kept = findings.length > 0 || zip !== null ? await keep(plan, tools, { error: known, findings, zip }) : null;
 		throw new ShardFailed(known, shard, countFindings(findings), kept);
 	} finally {
 		await content?.close();
@@ -166,7 +170,7 @@ async function storeShard(
 	const { store, scratch } = tools;
 	await store.publishObjects([...new Set(verdict.good.map(({ image }) => image.object_key))]);
 	const folder = await workFolder(scratch, "mirror");
-	if (tools.keepRejected) await keepRejected(verdict.findings, members, tools, folder, signal);
+	if (tools.keepRejected) await keepRejected(verdict.findings, members, { ...tools, folder }, signal);
 	const put = ({ path }: TableFile, local: string): Promise<void> => store.putFile(path, local);
 	const files = await writeTables(plan.shard, tables, { dataset: tools.dataset, tables: tools.tables, folder }, put);
 	signal.throwIfAborted();
@@ -184,9 +188,7 @@ function knownError(error: unknown, shard: string, scratch: string): LakeError {
 async function keep(
 	plan: ShardPlan,
 	{ dataset, scratch, progress }: CheckTools,
-	error: LakeError,
-	findings: Finding[],
-	zip: string | null,
+	{ error, findings, zip }: { error: LakeError; findings: Finding[]; zip: string | null },
 ): Promise<string | null> {
 	try {
 		return await keepFailed(scratch, failedName(plan), {

@@ -2,8 +2,8 @@ import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "../../schemas/errors.js";
 
-/** What failed work leaves in `<scratch>/failed/<name>` for a person to examine. */
-export interface Leftovers {
+/** What failed work leaves in `<scratch>/failed/<name>` for a person to look at. */
+interface Leftovers {
 	/** The error's message. */
 	error: string;
 	/** Findings, one JSON a line. */

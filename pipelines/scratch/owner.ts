@@ -13,8 +13,8 @@ import { systemCode } from "../../schemas/errors.js";
  * takes ids of the present form for another machine's, and leaves their files alone.
  */
 
-/** `elsewhere`: on another machine or in another container, so its pid means nothing here. */
-export type OwnerState = "alive" | "dead" | "elsewhere";
+/** `elsewhere`: of another machine or container, so its pid tells nothing here. */
+type OwnerState = "alive" | "dead" | "elsewhere";
 
 /** Source of a regular expression for an owner id of any release, within a file name. */
 export const OWNER_ID = String.raw`\d{1,10}-\d+(?:-[0-9a-f]{8})?`;

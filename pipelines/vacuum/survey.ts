@@ -1,11 +1,11 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
 import { FILE_KINDS, type FileKind, fileKind, kindFolder } from "../lake/kinds.js";
-import { objectsNamed, rejectedNamed, type TableTools } from "../lake/named-files.js";
 import { claimedSnapshot } from "../lake/publish.js";
 import { readReceipt } from "../lake/receipt.js";
 import { readLatestSnapshot, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake/snapshot.js";
-import { readFirstKept } from "../lake/vacuum-records.js";
+import { readFirstKept } from "../lake/sweeping/first-kept.js";
+import { objectsNamed, rejectedNamed, type TableTools } from "../lake/sweeping/named-files.js";
 import type { LakeFile, Reader } from "../ports/store.js";
 import { goingFiles, goingReceipts, type Holdings, type May } from "./decide.js";
 import { oldestKept, type Retention } from "./retention.js";

@@ -1,16 +1,10 @@
 import { FILE_KINDS, type FileKind, fileKind } from "../lake/kinds.js";
 import { readLatest } from "../lake/snapshot.js";
-import { STALE_SECONDS, type SweepStore, type SweepTools, sweepMarks, takeOver } from "../lake/sweep.js";
-import {
-	endMarks,
-	listRecords,
-	putMarks,
-	raiseFirstKept,
-	readMarks,
-	readSweep,
-	storeTime,
-	type VacuumRecords,
-} from "../lake/vacuum-records.js";
+import { endMarks, readSweep } from "../lake/sweeping/decisions.js";
+import { raiseFirstKept } from "../lake/sweeping/first-kept.js";
+import { listRecords, putMarks, readMarks, type VacuumRecords } from "../lake/sweeping/marks.js";
+import { storeTime } from "../lake/sweeping/store-clock.js";
+import { STALE_SECONDS, type SweepStore, type SweepTools, sweepMarks, takeOver } from "../lake/sweeping/sweep.js";
 import type { LakeFile, Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { markable, sweepable } from "./decide.js";
@@ -22,7 +16,7 @@ import { going, listFiles, type Survey, survey } from "./survey.js";
 /** Most files that one run marks, in a record of 10 MB. Receipts come first; the rest is left to the next run. */
 const MAX_MARKED = 100_000;
 
-export interface VacuumTools extends SweepTools {
+interface VacuumTools extends SweepTools {
 	store: SweepStore;
 	tables: TableFiles;
 	/** This run's own folder. */

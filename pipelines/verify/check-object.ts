@@ -25,7 +25,7 @@ export interface ObjectRow {
 	dhash: string | null;
 }
 
-export interface ObjectTools {
+interface ObjectTools {
 	store: Reader;
 	/** Null: objects are only hashed. */
 	images: ImagePool | null;

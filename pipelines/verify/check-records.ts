@@ -12,7 +12,7 @@ import type { Reader } from "../ports/store.js";
 import type { Report } from "./report.js";
 
 /** Every snapshot from the first to the newest, and the newest one's receipts. */
-export interface CheckedRecords {
+interface CheckedRecords {
 	snapshots: Snapshot[];
 	/** By work id, of the newest snapshot. */
 	receipts: Map<string, Receipt>;

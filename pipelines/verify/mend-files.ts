@@ -2,15 +2,17 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
-import { metadataPath, shardFiles, shardParts } from "../dataset.js";
 import { tableFile } from "../lake/paths.js";
 import { inputSha256 } from "../lake/receipt.js";
-import { planFetch, type ShardPlan } from "../mirror/plan/decide.js";
+import type { ShardPlan } from "../mirror/plan/decide.js";
 import type { SplitMetadata } from "../mirror/plan/metadata.js";
-import { readMetadata, remoteShards } from "../mirror/plan/plan-mirror.js";
+import { planFetch, remoteShards } from "../mirror/plan/plan-fetch.js";
+import { readMetadata } from "../mirror/plan/read-metadata.js";
 import { withCheckedShard } from "../mirror/shard.js";
 import { writeTables } from "../mirror/write/write-tables.js";
 import type { Source } from "../ports/source.js";
+import { shardFiles, shardParts } from "../shards.js";
+import { metadataPath } from "../splits.js";
 import type { MendTools } from "./mend-tools.js";
 import { type ShardOrigin, shardOrigin, soundReceipt } from "./origins.js";
 import type { OnOutcome } from "./verify.js";
@@ -91,9 +93,8 @@ async function planAgain(
 	const input = listing.shards.get(shard);
 	if (!input) throw new LakeError("SHARD_MISSING", `${source.name} lacks ${shard}`);
 	const wanted = { ...tools, source, onFetched: tools.onFetched };
-	const metadata = (await readMetadata([split], listing, receipt.settings, wanted, signal, new Set([split]))).get(
-		split,
-	);
+	const described = { listing, settings: receipt.settings, splits: [split], asked: [split] };
+	const metadata = (await readMetadata(described, wanted, signal)).get(split);
 	if (!metadata) throw new LakeError("METADATA_MISSING", `${source.name} lacks ${metadataPath(tools.dataset, split)}`);
 	const metadataRowsSha256 = metadata.rowsSha256.get(shard) ?? "";
 	const same = metadataRowsSha256 === receipt.inputs.metadata_rows_sha256;
@@ -102,9 +103,7 @@ async function planAgain(
 		throw new LakeError(
 			"SOURCE_CHANGED",
 			`The ${what} of ${shard} in ${source.name} is not what the lake was made of.`,
-			{
-				hint: "Give --source with a copy of the commit that the snapshot names.",
-			},
+			{ hint: "Give --source with a copy of the commit that the snapshot names." },
 		);
 	}
 	const { work_id: workId } = receipt;

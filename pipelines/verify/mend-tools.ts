@@ -1,5 +1,5 @@
 import type { Dataset } from "../dataset.js";
-import type { MetadataTools } from "../mirror/plan/plan-mirror.js";
+import type { MetadataTools } from "../mirror/plan/read-metadata.js";
 import type { ArchiveReader } from "../ports/archive.js";
 import type { ImagePool } from "../ports/images.js";
 import type { Clock, Progress } from "../ports/run.js";

@@ -1,6 +1,6 @@
 /** What an audit found and what was repaired. Plain data; the command prints it. */
 
-export type ProblemCode =
+type ProblemCode =
 	| "OBJECT_MISSING"
 	| "OBJECT_SIZE"
 	| "OBJECT_HASH"
@@ -18,7 +18,7 @@ export interface Problem {
 }
 
 /** How much was checked. */
-export interface Checked {
+interface Checked {
 	snapshots: number;
 	receipts: number;
 	files: number;

@@ -3,22 +3,21 @@ import { createWriteStream } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
 import type { Dataset } from "../dataset.js";
 import { each } from "../each.js";
 import { rejectedFile, tableFile, vacuumFile } from "../lake/paths.js";
 import { IMAGES, tablesOf } from "../lake/tables.js";
-import { damagedRecords, orDamage, readFirstKept } from "../lake/vacuum-records.js";
 import type { ImagePool } from "../ports/images.js";
 import type { Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { checkObject, type ObjectRow } from "./check-object.js";
 import { checkRecords } from "./check-records.js";
 import { checkRejected } from "./check-rejected.js";
+import { checkVacuum } from "./check-vacuum.js";
 import { type Problem, Report } from "./report.js";
 
-export interface VerifyTools {
+interface VerifyTools {
 	dataset: Dataset;
 	store: Reader;
 	tables: TableFiles;
@@ -58,12 +57,7 @@ export async function verifyLake(
 	const newest = snapshots.at(-1);
 	const firstKept = await checkVacuum(tools.store, report, newest?.number ?? 1);
 	const current = new Set(newest?.tables.images?.files.map(({ path }) => path));
-	const files = new Map<string, TableFile>();
-	for (const snapshot of snapshots) {
-		// Vacuum may have deleted files of earlier ones.
-		if (snapshot.number < firstKept) continue;
-		for (const table of Object.values(snapshot.tables)) for (const file of table.files) files.set(file.path, file);
-	}
+	const files = filesOf(snapshots, firstKept);
 	const objects = new Map<string, ObjectRow>();
 	/** The newest snapshot's row of an object counts. */
 	const addObject = (row: ObjectRow, file: TableFile): void => {
@@ -98,15 +92,11 @@ export async function verifyLake(
 	return report;
 }
 
-/** Returns the oldest snapshot to audit: where vacuum's record of it is damaged, the newest. */
-async function checkVacuum(store: Reader, report: Report, newest: number): Promise<number> {
-	const firstKept = await orDamage(readFirstKept(store));
-	const unknown = firstKept instanceof LakeError;
-	for (const { path, message, hint } of await damagedRecords(store)) {
-		const left = unknown && path === firstKept.path ? " Only the newest snapshot's files were looked at." : "";
-		report.add("RECORD_INVALID", path ?? "", `${message}${left} ${hint}`);
-	}
-	return unknown ? newest : firstKept;
+/** Every table file from this snapshot on, by path: vacuum may have deleted those of earlier ones. */
+function filesOf(snapshots: Snapshot[], firstKept: number): Map<string, TableFile> {
+	const kept = snapshots.filter(({ number }) => number >= firstKept);
+	const files = kept.flatMap(({ tables }) => Object.values(tables).flatMap((table) => table.files));
+	return new Map(files.map((file) => [file.path, file]));
 }
 
 function unmendable({ code, path }: Problem): string {

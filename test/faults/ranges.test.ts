@@ -3,12 +3,12 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { MemberReader } from "../../infra/adapters/archive/member.js";
-import { createHubSource } from "../../infra/adapters/sources/hub.js";
-import { shardFiles } from "../../pipelines/dataset.js";
+import { createHubSource } from "../../infra/adapters/sources/hub/source.js";
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { endBytes, RangedZip } from "../../pipelines/fetch/ranged-zip.js";
 import type { Member } from "../../pipelines/ports/archive.js";
 import type { ShardInput, Source } from "../../pipelines/ports/source.js";
+import { shardFiles } from "../../pipelines/shards.js";
 import { LakeError } from "../../schemas/errors.js";
 import { archives } from "../../workers/wire.js";
 import { tempDir } from "../support/root.js";

@@ -1,7 +1,7 @@
 import { cpSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { metadataPath } from "../../pipelines/dataset.js";
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
+import { metadataPath } from "../../pipelines/splits.js";
 import type { CliEnd } from "../support/cli.js";
 import { Lab } from "../support/lab.js";
 import { ROOT } from "../support/root.js";

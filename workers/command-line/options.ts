@@ -44,6 +44,12 @@ export const sourceOptions = (about: DatasetHelp) => ({
 		path: "folder",
 		defaultText: `${about.source}@main`,
 	}),
+	dataset: optional(choice(about.datasets), {
+		group: "Source",
+		value: "<name>",
+		help: orList(about.datasets),
+		defaultText: "the lake's, else the source's",
+	}),
 	...wantedOptions(about),
 	rehash: flag({ group: "Source", help: "hash a local source again, whatever is remembered" }),
 });
@@ -78,7 +84,7 @@ export const SCRATCH = {
 	}),
 };
 
-export const settingsOptions = ({ predicate }: DatasetHelp) => ({
+const settingsOptions = ({ predicate }: DatasetHelp) => ({
 	where: optional(textUpTo(LONGEST_WHERE), {
 		group: "What is stored",
 		value: "<predicate>",
@@ -120,7 +126,7 @@ export const CONCURRENCY = {
 };
 
 /** By what a run's shards are judged. */
-export const JUDGING = {
+const JUDGING = {
 	on_shard_failure: defaulted(choice(SHARD_FAILURE_MODES), "fail", {
 		group: "Run",
 		value: "<mode>",

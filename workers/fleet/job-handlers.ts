@@ -3,8 +3,8 @@ import { readLakeId } from "../../pipelines/lake/lake-id.js";
 import { receiptFile } from "../../pipelines/lake/paths.js";
 import { unmarkedReceipts } from "../../pipelines/lake/receipt.js";
 import { concernsShardOnly, earlierOutcomes, failedOutcome } from "../../pipelines/mirror/outcome.js";
-import { UNKEPT } from "../../pipelines/mirror/plan/decide.js";
 import { type MirrorPlan, type PlanTools, planMirror } from "../../pipelines/mirror/plan/plan-mirror.js";
+import { UNKEPT } from "../../pipelines/mirror/plan/reasons.js";
 import { PIPELINE_VERSION } from "../../pipelines/mirror/plan/work-id.js";
 import { publishOutcomes } from "../../pipelines/mirror/publish-run.js";
 import { processShard } from "../../pipelines/mirror/shard.js";
@@ -29,7 +29,7 @@ import { canonicalJson } from "../../schemas/records.js";
 import { abortable } from "../abortable.js";
 import { systemClock } from "../clock.js";
 import type { NetworkOptions } from "../command-line/options.js";
-import { metadataOf } from "../run-mirror.js";
+import { metadataOf } from "../run/run-mirror.js";
 import { Session } from "../session.js";
 import { archives, type LakeStore, openPredicate, openSource, openTables, retryPolicy } from "../wire.js";
 import type { JobLock } from "./consume.js";
@@ -50,7 +50,7 @@ interface OpenRun {
 	fetched: number;
 }
 
-export interface WorkOptions {
+interface WorkOptions {
 	/** The worker's name, for those who follow a run. */
 	worker: string;
 	scratch: string;
@@ -194,14 +194,18 @@ export class Work {
 
 	async #withLake<R>(request: RunRequest, lakeId: string, work: (lake: Session) => Promise<R>): Promise<R> {
 		const { scratch, datasets, env, note, network, signal } = this.#options;
+		const dataset = request.dataset ?? datasets[0]?.name;
+		if (!datasets.some(({ name }) => name === dataset)) {
+			throw new HandBack(`the run is for the dataset ${dataset}, which this worker does not know`, true);
+		}
 		const open = async (): Promise<Session> => {
-			const options = { ...network, ...request, scratch };
+			const options = { ...network, ...request, dataset, scratch };
 			const lake = await Session.open({ options, datasets, env, note, signal });
 			lake.atEnd(() => lake.store.dropStaged());
 			return lake;
 		};
 		try {
-			return await this.#lakes.use(request.lake, open, async (lake) => {
+			return await this.#lakes.use(`${dataset} ${request.lake}`, open, async (lake) => {
 				await this.#requireLake(lake.store, lakeId);
 				return work(lake);
 			});
@@ -212,8 +216,8 @@ export class Work {
 
 	async #openRun({ dataset }: Session, request: RunRequest, pin: RunJob["pin"]): Promise<OpenRun> {
 		const { scratch, env, note, network } = this.#options;
-		const tools = { clock: systemClock, note, pin: toSourcePin(pin) };
-		const source = await openSource({ ...network, ...request }, dataset, scratch, tools, env);
+		const tools = { clock: systemClock, note, pin: toSourcePin(pin), scratch, env };
+		const source = await openSource({ ...network, ...request }, dataset, tools);
 		return { source, plan: null, fetched: 0 };
 	}
 

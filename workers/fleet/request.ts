@@ -3,20 +3,24 @@ import type { Dataset } from "../../pipelines/dataset.js";
 import type { MirrorRequest } from "../../pipelines/mirror/plan/plan-mirror.js";
 import type { Listing, SourcePin } from "../../pipelines/ports/source.js";
 import { type RunJob, RunRequest } from "../../schemas/jobs.js";
+import { parseLake, parseSource } from "../addresses.js";
 import type { MirrorOptions } from "../command-line/options.js";
-import { mirrorRequest } from "../mirror-steps.js";
-import { parseLake, parseSource } from "../options.js";
+import { mirrorRequest } from "../run/mirror-steps.js";
 import { codecVersion, sourceUri } from "../wire.js";
 
 /** A mirror's options, as they go through the queue and come out of it. */
 
-/** What the flags ask for, with every path absolute. Throws USAGE. */
-export function runRequest(options: MirrorOptions, dataset: Dataset): RunRequest {
+/**
+ * What the flags ask for, with every path absolute. Throws USAGE.
+ * @param datasets those that this program knows
+ */
+export function runRequest(options: MirrorOptions, dataset: Dataset, datasets: readonly Dataset[]): RunRequest {
 	const { wanted, settings } = mirrorRequest(options, dataset);
 	const source = parseSource(sourceUri(options, dataset));
 	return RunRequest.parse({
 		source: source.kind === "folder" ? pathToFileURL(source.folder).href : `hf://${source.repo}@${source.revision}`,
 		lake: lakeAddress(options.lake),
+		...(dataset.name === datasets[0]?.name ? {} : { dataset: dataset.name }),
 		wanted,
 		settings,
 		new_settings: options.new_settings,

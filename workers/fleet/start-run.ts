@@ -46,7 +46,7 @@ function otherRun(run: string, { lake }: RunRequest): LakeError {
 	return new LakeError("RUN_IN_PROGRESS", `Run ${run} with other options is under way for ${lake}.`, { path: lake });
 }
 
-export interface Planned {
+interface Planned {
 	lakeId: string;
 	request: RunRequest;
 	plan: MirrorPlan;

@@ -69,7 +69,7 @@ export async function reportRun(
 			shards,
 			counts: outcome.failure ? null : (newest?.snapshot.counts ?? null),
 			findings,
-			...(judged ? judgedDocument(judged) : {}),
+			...(judged ? judgedDocument(judged, dataset) : {}),
 		},
 		error: outcome.failure ? errorDocument(outcome.failure) : null,
 	};

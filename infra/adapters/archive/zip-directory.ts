@@ -38,6 +38,7 @@ class DirectoryReader extends RandomAccessReader {
 		this.next = directoryOffset;
 	}
 
+	// biome-ignore lint/complexity/useMaxParams: yauzl calls it like this.
 	override read(
 		target: Buffer,
 		offset: number,
@@ -94,8 +95,7 @@ function toEntry(entry: Entry, zipPath: string): ZipEntry {
  */
 export async function readDirectory(
 	source: ByteSource,
-	file: { path: string; name: string },
-	end: EndRecord,
+	{ path, name, end }: { path: string; name: string; end: EndRecord },
 	onEntry: (entry: ZipEntry) => void,
 	signal: AbortSignal,
 ): Promise<number> {
@@ -104,8 +104,8 @@ export async function readDirectory(
 	const broken = async (error: unknown): Promise<never> => {
 		if (error instanceof LakeError) throw error;
 		const shift = await shiftOf(source, end);
-		if (shift > 0) throw zipError("ZIP_UNSAFE", file.name, `${shift} bytes stand before the zip itself`);
-		throw zipError("ZIP_CORRUPT", file.name, "its directory cannot be read", error);
+		if (shift > 0) throw zipError("ZIP_UNSAFE", name, `${shift} bytes stand before the zip itself`);
+		throw zipError("ZIP_CORRUPT", name, "its directory cannot be read", error);
 	};
 	const zip = await fromRandomAccessReaderPromise(reader, source.size, options).catch(broken);
 	try {
@@ -119,7 +119,7 @@ export async function readDirectory(
 		};
 		for (let step = await next(); !step.done; step = await next()) {
 			signal.throwIfAborted();
-			onEntry(toEntry(step.value, file.path));
+			onEntry(toEntry(step.value, path));
 		}
 	} finally {
 		zip.close();

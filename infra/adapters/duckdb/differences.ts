@@ -8,8 +8,8 @@ const SIDES = "irlake_sides";
 /** Column that numbers rows of one key, so that each matches at most one row of the other file. */
 const NTH = "irlake_nth";
 
-export interface DifferencesQuery {
-	/** The query's text after FROM. */
+interface DifferencesQuery {
+	/** What follows FROM. */
 	from: string;
 	/** Its columns that are read as text: `b.x` and `a.x` of each. */
 	texts: string[];

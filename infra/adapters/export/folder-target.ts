@@ -4,13 +4,11 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import type { ExportTarget } from "../../../pipelines/ports/exports.js";
 import type { StoredFile } from "../../../pipelines/ports/store.js";
 import { isDiskFull } from "../../../pipelines/scratch/disk.js";
-import { takenOver } from "../../../pipelines/scratch/errors.js";
-import { dropMark, holdMark, ownerLives } from "../../../pipelines/scratch/marks.js";
-import { ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
 import type { ExportedFile } from "../../../schemas/export.js";
 import { syncFile, syncFolder } from "../store/folder/durable.js";
 import { inFolder } from "../store/folder/paths.js";
+import { ExporterFolder } from "./exporter-folder.js";
 import { COMPLETION_FILES, nullIfAbsent, readFinished, recordFinished } from "./journal.js";
 
 /**
@@ -33,13 +31,14 @@ const NO_LINK = new Set(["EXDEV", "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "E
 class FolderTarget implements ExportTarget {
 	readonly name: string;
 	readonly #hidden: string;
+	readonly #own: ExporterFolder;
 	readonly #tree: string;
 	#temporaryCount = 0;
-	#locked = false;
 
 	constructor(folder: string) {
 		this.name = folder;
 		this.#hidden = join(folder, HIDDEN);
+		this.#own = new ExporterFolder(this.#hidden, folder);
 		this.#tree = join(this.#hidden, "tree");
 	}
 
@@ -59,7 +58,7 @@ class FolderTarget implements ExportTarget {
 		return this.#guard(async () => {
 			await this.#requireExport();
 			await mkdir(this.#hidden, { recursive: true });
-			await this.#lock();
+			await this.#own.lock();
 			const begun = await readFile(join(this.#hidden, "key"), "utf8").catch(nullIfAbsent);
 			if (begun !== key) {
 				for (const name of ["tree", "done"]) await rm(join(this.#hidden, name), { recursive: true, force: true });
@@ -79,7 +78,7 @@ class FolderTarget implements ExportTarget {
 
 	put(file: ExportedFile, local: string): Promise<void> {
 		return this.#guard(async () => {
-			await this.#requireMine();
+			await this.#own.requireMine();
 			const path = inFolder(this.#tree, file.path);
 			await mkdir(dirname(path), { recursive: true });
 			await syncFile(local);
@@ -110,7 +109,7 @@ class FolderTarget implements ExportTarget {
 
 	publish(last: string[]): Promise<void> {
 		return this.#guard(async () => {
-			await this.#requireMine();
+			await this.#own.requireMine();
 			await this.#moveOldAway();
 			const staged = (await readdir(this.#tree)).sort();
 			const first = staged.filter((name) => !last.includes(name));
@@ -118,37 +117,16 @@ class FolderTarget implements ExportTarget {
 				await rename(join(this.#tree, name), join(this.name, name));
 				await syncFolder(this.name);
 			}
-			await this.#removeHidden();
+			await this.#own.remove();
 		});
 	}
 
 	tidy(): Promise<void> {
-		return this.#guard(async () => {
-			if ((await readdir(this.#hidden).catch(nullIfAbsent)) === null) return;
-			await this.#lock();
-			await this.#removeHidden();
-		});
+		return this.#guard(() => this.#own.tidy());
 	}
 
-	async close(): Promise<void> {
-		if (this.#locked && (await this.#owner()) === ownerId()) await rm(join(this.#hidden, "owner"), { force: true });
-		this.#locked = false;
-		await dropMark(this.#hidden);
-	}
-
-	async #removeHidden(): Promise<void> {
-		await dropMark(this.#hidden);
-		await rm(this.#hidden, { recursive: true, force: true });
-		this.#locked = false;
-	}
-
-	async #owner(): Promise<string> {
-		return (await readFile(join(this.#hidden, "owner"), "utf8").catch(nullIfAbsent)) ?? "";
-	}
-
-	/** Throws TAKEN_OVER if this process stood still for so long that another one exports now. */
-	async #requireMine(): Promise<void> {
-		if ((await this.#owner()) !== ownerId()) throw takenOver(this.#hidden);
+	close(): Promise<void> {
+		return this.#own.close();
 	}
 
 	/** Moves an earlier export into the hidden folder, first the files that mark it as complete. */
@@ -171,28 +149,8 @@ class FolderTarget implements ExportTarget {
 		throw new LakeError(
 			"OUT_NOT_EMPTY",
 			`The folder ${this.name} holds other files: ${names.sort().slice(0, 3).join(", ")}.`,
-			{
-				path: this.name,
-			},
+			{ path: this.name },
 		);
-	}
-
-	/** Makes this process the folder's only exporter. Throws OUT_BUSY if another one is alive. */
-	async #lock(): Promise<void> {
-		const file = join(this.#hidden, "owner");
-		holdMark(this.#hidden);
-		for (let attempt = 0; attempt < 2; attempt++) {
-			try {
-				await writeFile(file, ownerId(), { flag: "wx" });
-				this.#locked = true;
-				return;
-			} catch (error) {
-				if (systemCode(error) !== "EEXIST") throw error;
-			}
-			if (await ownerLives(this.#hidden, await this.#owner(), file)) break;
-			await rm(file, { force: true });
-		}
-		throw new LakeError("OUT_BUSY", `Another export into ${this.name} is running.`, { path: this.name });
 	}
 
 	async #guard<T>(work: () => Promise<T>): Promise<T> {

@@ -1,14 +1,12 @@
 import { createHash } from "node:crypto";
-import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, link, mkdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { privateFile } from "../../../pipelines/lake/paths.js";
 import type { ExportTarget } from "../../../pipelines/ports/exports.js";
 import type { Store, StoredFile } from "../../../pipelines/ports/store.js";
-import { takenOver } from "../../../pipelines/scratch/errors.js";
-import { dropMark, holdMark, ownerLives } from "../../../pipelines/scratch/marks.js";
-import { ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { ExportedFile } from "../../../schemas/export.js";
+import { ExporterFolder } from "./exporter-folder.js";
 import { COMPLETION_FILES, nullIfAbsent, readFinished, recordFinished } from "./journal.js";
 
 /** Record of what is exported to a prefix; hidden from its listing, like a lake's private files. */
@@ -27,14 +25,16 @@ class StoreTarget implements ExportTarget {
 	readonly name: string;
 	readonly #store: Store;
 	readonly #local: string;
+	readonly #own: ExporterFolder;
 	readonly #sizes = new Map<string, number>();
 	#temporaryCount = 0;
-	#locked = false;
 
 	constructor(store: Store, local: string) {
 		this.name = store.name;
 		this.#store = store;
 		this.#local = local;
+		/** One in each scratch folder; those in others write the same bytes. */
+		this.#own = new ExporterFolder(local, store.name);
 	}
 
 	get(path: string): Promise<Buffer | null> {
@@ -58,7 +58,7 @@ class StoreTarget implements ExportTarget {
 			});
 		}
 		if (!found) await this.#store.putIfAbsent(KEY, content);
-		await this.#lock();
+		await this.#own.lock();
 		await rm(join(this.#local, "aside"), { recursive: true, force: true });
 		await mkdir(join(this.#local, "aside"), { recursive: true });
 		const done = await readFinished(join(this.#local, "done"), async (path) => this.#sizes.get(path) ?? null);
@@ -72,7 +72,7 @@ class StoreTarget implements ExportTarget {
 	}
 
 	async put(file: ExportedFile, local: string): Promise<void> {
-		await this.#requireMine();
+		await this.#own.requireMine();
 		if (COMPLETION_FILES.has(file.path)) return rename(local, join(this.#local, file.path));
 		await this.#store.putFile(file.path, local);
 		await rm(local, { force: true });
@@ -90,50 +90,19 @@ class StoreTarget implements ExportTarget {
 	}
 
 	async publish(last: string[]): Promise<void> {
-		await this.#requireMine();
+		await this.#own.requireMine();
 		for (const path of last) {
 			const local = join(this.#local, path);
 			if ((await stat(local).catch(nullIfAbsent)) !== null) await this.#store.putFile(path, local);
 		}
-		await this.#removeLocal();
+		await this.#own.remove();
 	}
 
-	async tidy(): Promise<void> {
-		if ((await readdir(this.#local).catch(nullIfAbsent)) === null) return;
-		await this.#lock();
-		await this.#removeLocal();
+	tidy(): Promise<void> {
+		return this.#own.tidy();
 	}
 
-	async close(): Promise<void> {
-		if (this.#locked && (await this.#owner()) === ownerId()) await rm(join(this.#local, "owner"), { force: true });
-		this.#locked = false;
-		await dropMark(this.#local);
-	}
-
-	async #removeLocal(): Promise<void> {
-		await dropMark(this.#local);
-		await rm(this.#local, { recursive: true, force: true });
-		this.#locked = false;
-	}
-
-	async #owner(): Promise<string> {
-		return (await readFile(join(this.#local, "owner"), "utf8").catch(nullIfAbsent)) ?? "";
-	}
-
-	/** Throws TAKEN_OVER if this process stood still for so long that another one exports now. */
-	async #requireMine(): Promise<void> {
-		if ((await this.#owner()) !== ownerId()) throw takenOver(this.#local);
-	}
-
-	/** Allows one exporter at a time in this scratch folder; those in others write the same bytes. Throws OUT_BUSY. */
-	async #lock(): Promise<void> {
-		const file = join(this.#local, "owner");
-		holdMark(this.#local);
-		const owner = await this.#owner();
-		if (owner !== ownerId() && (await ownerLives(this.#local, owner, file))) {
-			throw new LakeError("OUT_BUSY", `Another export into ${this.name} is running.`, { path: this.name });
-		}
-		await writeFile(file, ownerId());
-		this.#locked = true;
+	close(): Promise<void> {
+		return this.#own.close();
 	}
 }

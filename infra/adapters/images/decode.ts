@@ -79,7 +79,7 @@ async function arbiter(file: Buffer, width: number, height: number): Promise<Buf
 	}
 }
 
-export interface StoredHeader {
+interface StoredHeader {
 	format: StoredFormat;
 	width: number;
 	height: number;

@@ -1,6 +1,6 @@
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { Headers } from "./hub-headers.js";
+import type { Headers } from "./hub/headers.js";
 
 /**
  * A GET for a large body, over its own connection, read straight from the socket into memory that is reused.

@@ -3,9 +3,11 @@ import { createReadStream, type Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { allShards, type Dataset, metadataPath } from "../../../pipelines/dataset.js";
+import type { Dataset } from "../../../pipelines/dataset.js";
 import type { Progress } from "../../../pipelines/ports/run.js";
 import type { Listing, LooseFile, ShardInput, Source, SourceFile } from "../../../pipelines/ports/source.js";
+import { allShards } from "../../../pipelines/shards.js";
+import { metadataPath } from "../../../pipelines/splits.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
 import { HashCache, unreadable } from "./hash-cache.js";
 
@@ -13,6 +15,8 @@ export interface FolderSourceOptions {
 	/** The downloaded copy: zips or unpacked folders at the dataset's own paths, and the metadata. */
 	folder: string;
 	dataset: Dataset;
+	/** Those that it may be mistaken for. */
+	datasets?: readonly Dataset[];
 	/** Where hashes are remembered between runs; null remembers nothing. */
 	cacheFile: string | null;
 	/** Hash every file again. */
@@ -142,17 +146,28 @@ class FolderSource implements Source {
 
 	/** Throws SOURCE_NOT_FOUND unless the folder holds a shard or a metadata file of the dataset. */
 	async #check(): Promise<void> {
-		const { dataset } = this.#options;
-		const fail = (why: string) => new LakeError("SOURCE_NOT_FOUND", why, { path: this.#folder });
+		const { dataset, datasets = [] } = this.#options;
+		const fail = (why: string, more = {}) => new LakeError("SOURCE_NOT_FOUND", why, { path: this.#folder, ...more });
 		const found = await statIfPresent(this.#folder);
 		if (found === null) throw fail(`The source folder ${this.#folder} does not exist.`);
 		if (!found.isDirectory()) throw fail(`The source ${this.#folder} is not a folder.`);
-		for (const shard of allShards(dataset)) {
-			if (await isFile(join(this.#folder, dataset.layout.zipPath(shard)))) return;
-			if (await isFolder(join(this.#folder, dataset.layout.folderPath(shard)))) return;
+		if (await this.#holds(dataset)) return;
+		const why = `The source folder ${this.#folder} holds no shard of ${dataset.name}`;
+		for (const other of datasets) {
+			if (!(await this.#holds(other))) continue;
+			throw fail(`${why}, but of ${other.name}.`, { hint: `Add --dataset ${other.name}, or check --source.` });
 		}
-		for (const { metadata } of dataset.layout.splits) if (await isFile(join(this.#folder, metadata))) return;
-		throw fail(`The source folder ${this.#folder} holds no shard of ${dataset.name}.`);
+		throw fail(`${why}.`);
+	}
+
+	async #holds(dataset: Dataset): Promise<boolean> {
+		const { layout } = dataset;
+		for (const shard of allShards(dataset)) {
+			if (await isFile(join(this.#folder, layout.zipPath(shard)))) return true;
+			if (await isFolder(join(this.#folder, layout.folderPath(shard)))) return true;
+		}
+		for (const { metadata } of layout.splits) if (await isFile(join(this.#folder, metadata))) return true;
+		return false;
 	}
 
 	async #entries<K extends string, V>(keys: K[], find: (key: K) => Promise<V | null>): Promise<Map<K, V>> {

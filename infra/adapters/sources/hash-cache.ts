@@ -17,7 +17,7 @@ const Entry = z.object({ bytes: z.int().nonnegative(), mtime_ns: z.string(), ino
 type Entry = z.infer<typeof Entry>;
 const CacheFile = z.object({ format: z.literal(1), files: z.record(z.string(), Entry) });
 
-export interface HashedFile {
+interface HashedFile {
 	bytes: number;
 	sha256: string;
 }

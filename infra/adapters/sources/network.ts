@@ -8,7 +8,7 @@ import { type Proxies, portOf, proxyAuthorization, wantsCredentials } from "./pr
 
 /** How connections are made: directly, with every address checked, or through a proxy. */
 
-export interface NetworkOptions {
+interface NetworkOptions {
 	guard: AddressGuard;
 	proxies: Proxies | null;
 	/** Longest silence before and within a response, in milliseconds. */

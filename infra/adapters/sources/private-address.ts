@@ -72,7 +72,7 @@ type Resolve = (
 	done: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
 ) => void;
 
-export interface AddressGuardOptions {
+interface AddressGuardOptions {
 	/** The endpoint's host, as in its URL. If it is private, redirects to private addresses are allowed. */
 	home: string;
 	/** Allow every address. */

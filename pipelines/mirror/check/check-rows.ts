@@ -1,7 +1,6 @@
 import { canonicalJson } from "../../../schemas/records.js";
-import type { Row, Scalar } from "../../../schemas/tables.js";
-import type { Dataset, SourceColumn } from "../../dataset.js";
-import type { PlainRow } from "../../ports/tables.js";
+import type { Row } from "../../../schemas/tables.js";
+import { type Dataset, lakeCell, type SourceColumn } from "../../dataset.js";
 import { byCodePoint, shown } from "../../text.js";
 import { finding, rowFinding } from "./finding.js";
 import type { JsonRow } from "./parse-json.js";
@@ -126,12 +125,6 @@ function namesOf(columns: SourceColumn[]): string {
 	return columns.map(({ name }) => name).join(", ");
 }
 
-/** A metadata cell in the lake's form. */
-function cellOf({ name, metadata }: MetadataColumn, row: PlainRow): Scalar {
-	const cell = row[name] ?? null;
-	return metadata.read ? metadata.read(cell) : cell;
-}
-
 /**
  * ROW_NOT_IN_METADATA and ROW_DIFFERS_FROM_METADATA. Only for rows that are good by themselves and that no other row
  * contradicts: of two contradictory rows, one must differ from the metadata. The predicate judges the metadata's row; an
@@ -161,16 +154,16 @@ function compareWithMetadata(
 		findings.push(rowFinding("ROW_DIFFERS_FROM_METADATA", detail, row));
 		return;
 	}
-	const differ = both.filter((column) => good[column.name] !== cellOf(column, other));
+	const differ = both.filter((column) => good[column.name] !== lakeCell(column, other));
 	if (differ.length > 0) {
 		const texts = differ.map((column) => {
-			return `${column.name} ${shown(good[column.name])}, in the metadata ${shown(cellOf(column, other))}`;
+			return `${column.name} ${shown(good[column.name])}, in the metadata ${shown(lakeCell(column, other))}`;
 		});
 		findings.push(rowFinding("ROW_DIFFERS_FROM_METADATA", texts.join("; "), row));
 	}
 	const more = metadataColumns
 		.filter(({ json }) => json === undefined)
-		.map((column) => [column.name, cellOf(column, other)]);
+		.map((column) => [column.name, lakeCell(column, other)]);
 	if (more.length > 0) row.row = { ...good, ...Object.fromEntries(more) };
 }
 

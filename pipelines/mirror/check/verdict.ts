@@ -13,7 +13,7 @@ export interface Finding {
 	code: FindingCode;
 	severity: Severity;
 	image_path: string | null;
-	/** The value of the dataset's group column. */
+	/** Value of the dataset's group column. */
 	group: string | null;
 	/** Name relative to the shard's folder. */
 	member: string | null;

@@ -22,7 +22,15 @@ export interface ContentTools {
 	onArrived?: () => void;
 }
 
-/** A shard's content, whole on this machine or fetched in parts; the stages read both the same way. */
+/** Whose content it is, and how it is judged. */
+export interface ContentTask {
+	plan: ShardPlan;
+	settings: Settings;
+	/** Ends what is under way. */
+	signal: AbortSignal;
+}
+
+/** A shard's content, whole on this machine or brought here in parts: the stages read both alike. */
 export interface ShardContent {
 	/** The downloaded zip, which is kept for a person to examine if the shard fails; null if there is none. */
 	readonly zip: string | null;
@@ -41,26 +49,20 @@ export interface ShardContent {
 
 /** Content in a local zip or folder. Verdicts made while the zip arrived are used where they are valid. */
 export class WholeContent implements ShardContent {
-	readonly #plan: ShardPlan;
-	readonly #settings: Settings;
+	readonly #task: ContentTask;
 	readonly #tools: ContentTools;
 	readonly #early: SpeculativeImages;
-	readonly #signal: AbortSignal;
 	readonly #fetched: { zip: string | null; downloaded: boolean; release(): Promise<void> };
 
 	constructor(
-		plan: ShardPlan,
-		settings: Settings,
+		task: ContentTask,
 		tools: ContentTools,
 		early: SpeculativeImages,
-		signal: AbortSignal,
 		fetched: { zip: string | null; downloaded: boolean; release(): Promise<void> },
 	) {
-		this.#plan = plan;
-		this.#settings = settings;
+		this.#task = task;
 		this.#tools = tools;
 		this.#early = early;
-		this.#signal = signal;
 		this.#fetched = fetched;
 	}
 
@@ -69,8 +71,8 @@ export class WholeContent implements ShardContent {
 	}
 
 	open(): Promise<Archive> {
-		const { input, files } = this.#plan;
-		return this.#tools.archives.open(input, this.#fetched.zip, files, this.#signal);
+		const { input, files } = this.#task.plan;
+		return this.#tools.archives.open(input, this.#fetched.zip, files, this.#task.signal);
 	}
 
 	readJson(json: Member): Promise<Buffer> {
@@ -80,7 +82,7 @@ export class WholeContent implements ShardContent {
 	async bring(): Promise<void> {}
 
 	async judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult> {
-		return (await this.#early.resultOf(task)) ?? this.#tools.images.run(task, this.#settings, signal);
+		return (await this.#early.resultOf(task)) ?? this.#tools.images.run(task, this.#task.settings, signal);
 	}
 
 	release(): Promise<void> {
@@ -95,22 +97,19 @@ export class WholeContent implements ShardContent {
 /** Content of a remote zip, of which only parts are fetched. */
 export class RangedContent implements ShardContent {
 	readonly zip = null;
-	readonly #plan: ShardPlan;
-	readonly #settings: Settings;
+	readonly #task: ContentTask;
 	readonly #tools: ContentTools;
-	readonly #signal: AbortSignal;
 	#ranged: RangedZip | null = null;
 
-	constructor(plan: ShardPlan, settings: Settings, tools: ContentTools, signal: AbortSignal) {
-		this.#plan = plan;
-		this.#settings = settings;
+	constructor(task: ContentTask, tools: ContentTools) {
+		this.#task = task;
 		this.#tools = tools;
-		this.#signal = signal;
 	}
 
 	async open(): Promise<Archive> {
 		const { source, archives, progress, clock, scratch, retry } = this.#tools;
-		const { shard, input, files } = this.#plan;
+		const { plan, signal } = this.#task;
+		const { shard, input, files } = plan;
 		if (input.form !== "zip")
 			throw new LakeError("INTERNAL", `Shard ${shard} is not a zip, so no parts of it can be fetched.`);
 		this.#ranged = await RangedZip.open(input, files, {
@@ -119,7 +118,7 @@ export class RangedContent implements ShardContent {
 			clock,
 			scratch,
 			retry,
-			signal: this.#signal,
+			signal,
 			onRetry: tellRetries((...told) => progress.note(...told), { shard }),
 			onBytes: (bytes) => {
 				progress.received(shard, bytes);
@@ -139,7 +138,7 @@ export class RangedContent implements ShardContent {
 	}
 
 	judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult> {
-		return this.#zip().judge(task.ref, () => this.#tools.images.run(task, this.#settings, signal));
+		return this.#zip().judge(task.ref, () => this.#tools.images.run(task, this.#task.settings, signal));
 	}
 
 	async release(): Promise<void> {}
@@ -149,8 +148,9 @@ export class RangedContent implements ShardContent {
 	}
 
 	#zip(): RangedZip {
-		if (this.#ranged === null)
-			throw new LakeError("INTERNAL", `Shard ${this.#plan.shard} was read before it was opened.`);
+		if (this.#ranged === null) {
+			throw new LakeError("INTERNAL", `Shard ${this.#task.plan.shard} was read before it was opened.`);
+		}
 		return this.#ranged;
 	}
 }

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { LakeError } from "../../../schemas/errors.js";
-import { allShards, type Dataset, metadataColumns, shardParts } from "../../dataset.js";
+import { type Dataset, metadataColumns, predicateRow } from "../../dataset.js";
 import type { MetadataColumn, ParquetColumn, PlainRow, TableFiles } from "../../ports/tables.js";
+import { allShards, shardParts } from "../../shards.js";
 import { byCodePoint } from "../../text.js";
 import type { ShardMetadata } from "../check/verdict.js";
 import type { Selection, SelectionBuilder } from "./selection.js";
@@ -32,8 +33,8 @@ const TYPES: Record<MetadataColumn["type"], { told: string; is: RegExp }> = {
 	timestamp: { told: "a moment (TIMESTAMP)", is: /^TIMESTAMP/ },
 };
 
-/** Throws METADATA_SCHEMA_DRIFT, naming file, column and both types; returns the names of unknown columns. */
-export function checkColumns(found: ParquetColumn[], wanted: readonly MetadataColumn[], path: string): string[] {
+/** Throws METADATA_SCHEMA_DRIFT, naming file, column and both types; returns the columns that are too many. */
+function checkColumns(found: ParquetColumn[], wanted: readonly MetadataColumn[], path: string): string[] {
 	const types = new Map(found.map(({ name, type }) => [name, type]));
 	for (const { column, type } of wanted) {
 		const present = types.get(column) ?? "missing";
@@ -69,7 +70,9 @@ export async function readSplitMetadata(
 			}
 			const { shard, imagePath: path } = place;
 			lines.get(shard)?.push(rowLine(row, columns));
-			placed.push({ row, path, split: file.split, shard: shardParts(shard).number });
+			if (!builder) continue;
+			const seen = predicateRow(dataset, row, path);
+			placed.push({ row: seen, path, split: file.split, shard: shardParts(shard).number });
 		}
 		await builder?.add(placed);
 	}

@@ -1,5 +1,6 @@
 import { LakeError } from "../../../schemas/errors.js";
 import { DEFAULT_SETTINGS, type RequestedSettings, type Settings } from "../../../schemas/settings.js";
+import type { Dataset } from "../../dataset.js";
 
 const LOSSY = new Set(["webp", "jpeg", "avif"]);
 const DEFAULT_QUALITY = 90;
@@ -47,7 +48,19 @@ export function chooseSettings(
 	return settings;
 }
 
-/** A mode belongs to its predicate: a new predicate starts with the default mode. */
+/** Throws USAGE for a setting that means groups, of a dataset that has none. */
+export function requireGroups(asked: RequestedSettings, { title, group }: Pick<Dataset, "title" | "group">): void {
+	if (group !== null) return;
+	const meant = asked.on_bad_image === "drop-group" ? "--on-bad-image drop-group" : null;
+	const option = asked.where_mode === "prompt" ? "--where-mode prompt" : meant;
+	if (option === null) return;
+	throw new LakeError("USAGE", `${option} means nothing here: the images of ${title} stand in no groups.`, {
+		path: option,
+		hint: "Leave it out.",
+	});
+}
+
+/** A mode belongs to its predicate: with another one it is the default again. */
 function chooseWhere(asked: RequestedSettings, own: Settings): Pick<Settings, "where" | "where_mode"> {
 	const where = asked.where === undefined ? own.where : asked.where || null;
 	if (where !== null) {

@@ -75,7 +75,7 @@ complete -p irlake`;
 	});
 
 	test("every option of every command is offered, and none of another's", () => {
-		const all = Object.values(allCommands(datasetHelp(datasets[0]))).flat();
+		const all = Object.values(allCommands(datasetHelp(datasets))).flat();
 		for (const one of all) {
 			const commands = "commands" in one ? one.commands : [one];
 			for (const command of commands) {

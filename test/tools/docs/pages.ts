@@ -52,7 +52,7 @@ function cell(text: string): string {
 
 /** Every command by its whole name, in the order of `irlake --help`. */
 function commandNames(): string[] {
-	const all = Object.values(allCommands(datasetHelp(datasets[0]))).flat();
+	const all = Object.values(allCommands(datasetHelp(datasets))).flat();
 	return all.flatMap((one) => {
 		return "commands" in one ? one.commands.map(({ name }) => `${one.name} ${name}`) : [one.name];
 	});

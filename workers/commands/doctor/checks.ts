@@ -14,7 +14,8 @@ import { failed, ok, skipped, type Verdict, warn } from "../../../pipelines/doct
 import type { StoreProbe } from "../../../pipelines/ports/store.js";
 import { diskOf } from "../../../pipelines/scratch/disk.js";
 import { LakeError } from "../../../schemas/errors.js";
-import { parseSource, scratchFolder } from "../../options.js";
+import { parseSource } from "../../addresses.js";
+import { scratchFolder } from "../../options.js";
 import { requireScratch } from "../../preflight.js";
 import { countedText, sizeText } from "../../report/format.js";
 import { NODE_VERSIONS, VERSION } from "../../version.js";

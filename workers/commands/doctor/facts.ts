@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Dataset, splitsOf } from "../../../pipelines/dataset.js";
+import type { Dataset } from "../../../pipelines/dataset.js";
 import { bounded } from "../../../pipelines/doctor/check.js";
 import { type SourceSurvey, surveyOfListing, type Wanted } from "../../../pipelines/doctor/source.js";
 import { surveyFolder } from "../../../pipelines/doctor/survey-folder.js";
@@ -8,11 +8,13 @@ import { readLatestSnapshot, type StoredSnapshot } from "../../../pipelines/lake
 import type { Clock } from "../../../pipelines/ports/run.js";
 import type { HubReply } from "../../../pipelines/ports/source.js";
 import type { StoreProbe } from "../../../pipelines/ports/store.js";
+import { splitsOf } from "../../../pipelines/splits.js";
 import { LakeError } from "../../../schemas/errors.js";
+import { parseSource } from "../../addresses.js";
 import { systemClock } from "../../clock.js";
 import type { CommandContext } from "../../command-line/command.js";
 import type { LakeOptions, WantedOptions } from "../../command-line/options.js";
-import { parseSource, wantedShards } from "../../options.js";
+import { wantedShards } from "../../options.js";
 import { Session, type SessionOptions } from "../../session.js";
 import { askHub, findToken, type LakeStore, openSource, openStoreProbe } from "../../wire.js";
 
@@ -123,7 +125,11 @@ async function surveySource(facts: DoctorFacts, signal: AbortSignal): Promise<So
 	const { options, env, dataset, sourceUri, wanted } = facts;
 	const address = parseSource(sourceUri);
 	if (address.kind === "folder") return surveyFolder(address.folder, dataset, wanted, signal);
-	const source = await openSource({ ...options, ...QUICKLY, source: sourceUri }, dataset, "", QUIETLY, env);
+	const source = await openSource({ ...options, ...QUICKLY, source: sourceUri }, dataset, {
+		...QUIETLY,
+		scratch: "",
+		env,
+	});
 	try {
 		return surveyOfListing(await source.list(wanted, signal));
 	} finally {

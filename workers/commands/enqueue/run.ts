@@ -19,11 +19,11 @@ import { runRequest, toMirrorRequest } from "../../fleet/request.js";
 import { type Fleet, type RunKey, runUnderWay, startRun } from "../../fleet/start-run.js";
 import { Registry } from "../../fleet/worker-registry.js";
 import { Interrupted } from "../../interrupt.js";
-import { claimLake, tellPlan } from "../../mirror-steps.js";
 import { requirePredicate } from "../../preflight.js";
 import { countedText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { emptyDocument, type Reporting, reportRun } from "../../report/run-report.js";
+import { claimLake, tellPlan } from "../../run/mirror-steps.js";
 import { Session } from "../../session.js";
 import { openQueue, type QueueConnection } from "../../wire.js";
 
@@ -31,9 +31,9 @@ type Options = MirrorOptions & NetworkOptions & QueueOptions & { wait: boolean; 
 
 /** `irlake enqueue`: the same mirror, as jobs on the queue. */
 export async function enqueue(context: CommandContext<Options>): Promise<CommandResult> {
-	const { options, env, log } = context;
+	const { options, env, log, datasets } = context;
 	await using session = await Session.open(context);
-	const request = runRequest(options, session.dataset);
+	const request = runRequest(options, session.dataset, datasets);
 	await requirePredicate(options, session.dataset);
 	if (options.expect !== undefined && !options.wait) throw nobodyJudges();
 	const expectations = await readExpected(options, session.dataset);

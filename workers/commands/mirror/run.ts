@@ -11,12 +11,12 @@ import type { CommandContext, CommandResult } from "../../command-line/command.j
 import type { MirrorOptions, NetworkOptions } from "../../command-line/options.js";
 import { readExpected } from "../../expect.js";
 import { Interrupted } from "../../interrupt.js";
-import { claimLake, mirrorRequest, tellPlan } from "../../mirror-steps.js";
 import { requirePredicate, requireSpace } from "../../preflight.js";
 import { durationText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { emptyDocument, reportRun, type Spent } from "../../report/run-report.js";
-import { runMirror, whileSwept } from "../../run-mirror.js";
+import { claimLake, mirrorRequest, tellPlan } from "../../run/mirror-steps.js";
+import { runMirror, whileSwept } from "../../run/run-mirror.js";
 import { Session } from "../../session.js";
 import { archives, type LakeStore } from "../../wire.js";
 
@@ -75,10 +75,10 @@ class MirrorCommand {
 		tellPlan(plan, this.#context);
 		await requireSpace(store, plan, note);
 		if (!plan.upToDate) await claimLake(store);
-		const judging = { maxRejectRatio: options.max_reject_ratio, onShardFailure: options.on_shard_failure };
+		const limits = { maxRejectRatio: options.max_reject_ratio, onShardFailure: options.on_shard_failure };
 		const run = { plan, request, concurrency: options.concurrency, onShardFailure: options.on_shard_failure };
 		const todo = plan.shards.filter(({ action }) => action === "process");
-		if (todo.length === 0) return publishOutcomes(run, earlierOutcomes(plan, judging), planTools, signal);
+		if (todo.length === 0) return publishOutcomes(run, earlierOutcomes(plan, limits), planTools, signal);
 		const progress = openProgress(this.#context, this.#context.drawn, todo.length);
 		this.#drawn.push(progress);
 		const tools = {

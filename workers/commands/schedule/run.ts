@@ -5,8 +5,8 @@ import type { MirrorOptions, QueueOptions } from "../../command-line/options.js"
 import { scheduleDocument, schedulesText } from "../../fleet/fleet-status.js";
 import { FleetQueue, requireCron } from "../../fleet/queue.js";
 import { runRequest } from "../../fleet/request.js";
-import { claimLake } from "../../mirror-steps.js";
 import { requirePredicate } from "../../preflight.js";
+import { claimLake } from "../../run/mirror-steps.js";
 import { Session } from "../../session.js";
 import { openQueue } from "../../wire.js";
 
@@ -14,7 +14,7 @@ type Options = MirrorOptions & QueueOptions & { cron: string | undefined; tz: st
 
 /** `irlake schedule set NAME`: a mirror at recurring times. Set twice, it stays as it is. */
 export async function scheduleSet(context: CommandContext<Options>, name: string): Promise<CommandResult> {
-	const { options, say } = context;
+	const { options, datasets, say } = context;
 	const cron = options.cron?.trim().replace(/\s+/g, " ");
 	if (cron === undefined) throw new LakeError("USAGE", "A schedule needs --cron, such as '0 3 * * *'.");
 	const tz = requireZone(options.tz ?? "UTC");
@@ -22,7 +22,7 @@ export async function scheduleSet(context: CommandContext<Options>, name: string
 	requireName(name);
 	await using session = await Session.open(context);
 	const { store } = session;
-	const request = runRequest(options, session.dataset);
+	const request = runRequest(options, session.dataset, datasets);
 	await requirePredicate(options, session.dataset);
 	await store.requireLake();
 	return await withQueue(context, async (queue) => {

@@ -28,7 +28,7 @@ export interface HostExit {
 	hung: boolean;
 }
 
-export interface HostEvents {
+interface HostEvents {
 	ready(): void;
 	answers(answers: Answer[]): void;
 	/** Called once. */

@@ -66,7 +66,7 @@ class ImageThread {
 
 	async #run(job: Job, judge: Judge): Promise<void> {
 		try {
-			const { result, object } = await judge.judge(job.task, job.settings, job.careful);
+			const { result, object } = await judge.judge(job.task, job);
 			if (object === null || this.#stage === null) {
 				this.#answers.push({ id: job.id, result });
 				return;

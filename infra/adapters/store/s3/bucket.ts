@@ -29,7 +29,7 @@ export function checksumOf(content: Buffer): string {
 	return createHash("sha256").update(content).digest("base64");
 }
 
-export interface PutOptions extends RequestOptions {
+interface PutOptions extends RequestOptions {
 	condition?: Pick<PutObjectCommandInput, "IfMatch" | "IfNoneMatch">;
 }
 

@@ -1,9 +1,11 @@
 import type { ExportedFile, ExportRecord } from "../../../../schemas/export.js";
 import type { Snapshot } from "../../../../schemas/records.js";
 import type { Settings } from "../../../../schemas/settings.js";
-import { shardParts } from "../../../dataset.js";
+import type { ExportAsked } from "../../../dataset.js";
+import { shardParts } from "../../../shards.js";
 import { layout } from "../layout.js";
-import { type ConfigurationKind, featureLines, type PairMode } from "./hf-columns.js";
+import type { ConfigurationKind } from "./hf-columns.js";
+import { featureLines } from "./hf-features.js";
 
 /** A Hub dataset's card: YAML that lists the files of each configuration, then a page for people. */
 
@@ -21,9 +23,9 @@ export interface HfFile {
 /** What a card says of one kind of configuration, whatever its rows are. */
 type CardKind = Pick<ConfigurationKind<never>, "folder" | "suffix" | "columns">;
 
-export interface CardContent {
+interface CardContent {
 	snapshot: Snapshot;
-	pairs: PairMode;
+	pairs: ExportAsked["pairs"];
 	sizes: string[];
 	kinds: CardKind[];
 	files: HfFile[];
@@ -174,8 +176,8 @@ function selectionText({ where, where_mode }: Settings): string {
 	return `\nThis is a part of the dataset, chosen by a predicate over its metadata (${what}):\n\n\`\`\`\`sql\n${where}\n\`\`\`\`\n`;
 }
 
-/** The two lines in a code block of their own, ready to be copied. `repo` is this folder or repository. */
-function usageText(pairs: PairMode, fallback: string, split: string): string {
+/** The two lines stand in a block of their own, so that they can be copied as they are. `repo` is this folder or repository. */
+function usageText(pairs: ExportAsked["pairs"], fallback: string, split: string): string {
 	const load = `\`\`\`python
 from datasets import load_dataset
 

@@ -7,7 +7,7 @@ import { datasetHelp } from "../../../../workers/dataset-help.js";
 
 /** Options come from flags, from variables, and from their defaults, and are checked whichever it was. */
 
-const OPTIONS = { ...mirrorOptions(datasetHelp(imageRewardDb)), ...CONCURRENCY, ...NETWORK, ...QUEUE };
+const OPTIONS = { ...mirrorOptions(datasetHelp([imageRewardDb])), ...CONCURRENCY, ...NETWORK, ...QUEUE };
 
 function read(flags: Record<string, unknown>, env: NodeJS.ProcessEnv) {
 	return readOptions(OPTIONS, flags, env);

@@ -4,10 +4,10 @@ import { deflateRawSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { extractMember } from "../../../../../infra/adapters/archive/extract.js";
 import { openZip } from "../../../../../infra/adapters/archive/zip.js";
-import { shardFiles } from "../../../../../pipelines/dataset.js";
 import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/dataset.js";
 import { sha256Of } from "../../../../../pipelines/lake/snapshot.js";
 import type { MemberRef } from "../../../../../pipelines/ports/archive.js";
+import { shardFiles } from "../../../../../pipelines/shards.js";
 import { tempDir } from "../../../../support/root.js";
 import { buildZip, type Part } from "../../../../tools/fixtures/make-zips.js";
 

@@ -6,9 +6,9 @@ import type { ByteSource } from "../../../../../infra/adapters/archive/bytes.js"
 import { openLoose } from "../../../../../infra/adapters/archive/loose.js";
 import { MemberReader } from "../../../../../infra/adapters/archive/member.js";
 import { openZip, readZip } from "../../../../../infra/adapters/archive/zip.js";
-import { shardFiles } from "../../../../../pipelines/dataset.js";
 import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/dataset.js";
 import type { Archive } from "../../../../../pipelines/ports/archive.js";
+import { shardFiles } from "../../../../../pipelines/shards.js";
 import { LakeError } from "../../../../../schemas/errors.js";
 import { tempDir } from "../../../../support/root.js";
 import { badZips, buildZip, type Form, type Part, ZIPS } from "../../../../tools/fixtures/make-zips.js";

@@ -1,15 +1,15 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
 import { type Dispatcher, request as sendRequest } from "undici";
 import type { z } from "zod";
-import type { Clock, Progress } from "../../../pipelines/ports/run.js";
-import { Retries, type RetryPolicy, tellRetries } from "../../../pipelines/retry.js";
-import { LakeError } from "../../../schemas/errors.js";
-import { type DirectAnswer, type DirectBody, getDirectly } from "./direct-get.js";
-import { connectionError, named, notTheHub, refusal, type Subject, unavailable } from "./hub-errors.js";
-import { type Headers, header, isHtml } from "./hub-headers.js";
-import { openNetwork, proxyFor } from "./network.js";
-import { AddressGuard } from "./private-address.js";
-import type { Proxies } from "./proxy.js";
+import type { Clock, Progress } from "../../../../pipelines/ports/run.js";
+import { Retries, type RetryPolicy, tellRetries } from "../../../../pipelines/retry.js";
+import { LakeError } from "../../../../schemas/errors.js";
+import { type DirectAnswer, type DirectBody, getDirectly } from "../direct-get.js";
+import { openNetwork, proxyFor } from "../network.js";
+import { AddressGuard } from "../private-address.js";
+import type { Proxies } from "../proxy.js";
+import { connectionError, named, notTheHub, refusal, type Subject, unavailable } from "./errors.js";
+import { type Headers, header, isHtml } from "./headers.js";
 
 /** Requests to the Hub: follows redirects itself, tells errors apart, waits as long as the Hub asks, retries. */
 
@@ -193,6 +193,16 @@ export class HubHttp {
 		const error = refusal(answer, request.subject, this.endpoint, this.#options.token !== null);
 		if (error.code === "HUB_RATE_LIMITED" && error.waitSeconds !== null) this.#pause(host, error.waitSeconds);
 		throw error;
+	}
+
+	/** `open` of the first of these addresses that is not refused with a 403, as one is that was signed too long ago. */
+	async openFirst(addresses: URL[], request: HubRequest): Promise<HubAnswer> {
+		for (const address of addresses) {
+			const answer = await this.open(address, request);
+			if (answer.status !== 403) return answer;
+			discard(answer.body);
+		}
+		throw unavailable(this.endpoint, request.subject, "its file store refuses the signed address");
 	}
 
 	/** A JSON response of the API, with retries; `next` is the next page's address on the endpoint, or null. */

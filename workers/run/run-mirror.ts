@@ -6,22 +6,22 @@ import {
 	type MirrorOutcome,
 	type OnShardFailure,
 	type ShardOutcome,
-} from "../pipelines/mirror/outcome.js";
-import type { ShardPlan } from "../pipelines/mirror/plan/decide.js";
-import type { SplitMetadata } from "../pipelines/mirror/plan/metadata.js";
-import type { MirrorPlan, MirrorRequest } from "../pipelines/mirror/plan/plan-mirror.js";
-import { publishOutcomes } from "../pipelines/mirror/publish-run.js";
-import { processShard, ShardFailed, type ShardTools } from "../pipelines/mirror/shard.js";
-import type { Clock, Progress } from "../pipelines/ports/run.js";
-import type { Content, Store } from "../pipelines/ports/store.js";
-import { LakeError } from "../schemas/errors.js";
-import type { Receipt } from "../schemas/records.js";
+} from "../../pipelines/mirror/outcome.js";
+import type { ShardPlan } from "../../pipelines/mirror/plan/decide.js";
+import type { SplitMetadata } from "../../pipelines/mirror/plan/metadata.js";
+import type { MirrorPlan, MirrorRequest } from "../../pipelines/mirror/plan/plan-mirror.js";
+import { publishOutcomes } from "../../pipelines/mirror/publish-run.js";
+import { processShard, ShardFailed, type ShardTools } from "../../pipelines/mirror/shard.js";
+import type { Clock, Progress } from "../../pipelines/ports/run.js";
+import type { Content, Store } from "../../pipelines/ports/store.js";
+import { LakeError } from "../../schemas/errors.js";
+import type { Receipt } from "../../schemas/records.js";
 import { inLanes } from "./lanes.js";
 
 /** The in-process runner: the plan's shards, some at a time, then one publish. */
 
 /** A run of this process. */
-export interface Run {
+interface Run {
 	plan: MirrorPlan;
 	request: MirrorRequest;
 	/** Shards in flight. */

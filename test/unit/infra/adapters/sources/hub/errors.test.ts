@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { refusal } from "../../../../../infra/adapters/sources/hub-errors.js";
-import { waitSeconds } from "../../../../../infra/adapters/sources/hub-headers.js";
-import { nextHop, nextLink } from "../../../../../infra/adapters/sources/hub-http.js";
-import { hubToken } from "../../../../../infra/adapters/sources/hub-token.js";
-import { tempDir } from "../../../../support/root.js";
+import { refusal } from "../../../../../../infra/adapters/sources/hub/errors.js";
+import { waitSeconds } from "../../../../../../infra/adapters/sources/hub/headers.js";
+import { nextHop, nextLink } from "../../../../../../infra/adapters/sources/hub/http.js";
+import { hubToken } from "../../../../../../infra/adapters/sources/hub/token.js";
+import { tempDir } from "../../../../../support/root.js";
 
 /** What the Hub answers is told apart by its protocol's signs: refusals, waits, redirects, pages; never by message text. */
 

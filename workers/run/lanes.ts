@@ -1,5 +1,5 @@
 /** What a lane does with one item; it calls `fetched` when the item's bytes are all here. */
-export type LaneWork<T> = (item: T, signal: AbortSignal, fetched: () => void) => Promise<void>;
+type LaneWork<T> = (item: T, signal: AbortSignal, fetched: () => void) => Promise<void>;
 
 /**
  * Runs `work` over the items, at most `width` at once; the first error stops the others and is thrown. The second lane

@@ -1,7 +1,7 @@
-import type { ErrorCode } from "../../../schemas/codes.js";
-import { LakeError, systemCode } from "../../../schemas/errors.js";
-import { type Headers, header, isHtml, waitSeconds } from "./hub-headers.js";
-import { wantsCredentials } from "./proxy.js";
+import type { ErrorCode } from "../../../../schemas/codes.js";
+import { LakeError, systemCode } from "../../../../schemas/errors.js";
+import { wantsCredentials } from "../proxy.js";
+import { type Headers, header, isHtml, waitSeconds } from "./headers.js";
 
 /** LakeErrors for the Hub's error responses and for network failures. */
 

@@ -1,13 +1,15 @@
 import { z } from "zod";
-import { allShards, type Dataset, metadataPath } from "../../../pipelines/dataset.js";
-import type { Listing, ShardInput, Source, SourceFile, SourcePin } from "../../../pipelines/ports/source.js";
-import { LakeError } from "../../../schemas/errors.js";
-import { Sha256 } from "../../../schemas/records.js";
-import { Bandwidth } from "./bandwidth.js";
-import { notTheHub } from "./hub-errors.js";
-import { readHubFile } from "./hub-file.js";
-import { HubHttp, type HubHttpOptions } from "./hub-http.js";
-import { readHubRange } from "./hub-range.js";
+import type { Dataset } from "../../../../pipelines/dataset.js";
+import type { Listing, ShardInput, Source, SourceFile, SourcePin } from "../../../../pipelines/ports/source.js";
+import { allShards } from "../../../../pipelines/shards.js";
+import { metadataPath } from "../../../../pipelines/splits.js";
+import { LakeError } from "../../../../schemas/errors.js";
+import { Sha256 } from "../../../../schemas/records.js";
+import { Bandwidth } from "../bandwidth.js";
+import { notTheHub } from "./errors.js";
+import { readHubFile } from "./file.js";
+import { HubHttp, type HubHttpOptions } from "./http.js";
+import { readHubRange } from "./range.js";
 
 /** A listing has a thousand entries a page, so more pages than this mean that the server is broken. */
 const MAX_PAGES = 1000;

@@ -1,8 +1,8 @@
-import type { SourceFile, SourcePin } from "../../../pipelines/ports/source.js";
-import { LakeError } from "../../../schemas/errors.js";
-import { notTheHub, type Subject, unavailable } from "./hub-errors.js";
-import { type Headers, header } from "./hub-headers.js";
-import type { HubAnswer } from "./hub-http.js";
+import type { SourceFile, SourcePin } from "../../../../pipelines/ports/source.js";
+import { LakeError } from "../../../../schemas/errors.js";
+import { notTheHub, type Subject, unavailable } from "./errors.js";
+import { type Headers, header } from "./headers.js";
+import type { HubAnswer } from "./http.js";
 
 /** Checks that a response is the listed file, or a part of it. */
 

@@ -1,8 +1,8 @@
-import type { SourceFile, SourcePin } from "../../../pipelines/ports/source.js";
-import { checkLinked, destroyBody, exactBytes, fileSubject, refuseCompressed, refuseStandIn } from "./hub-body.js";
-import { notTheHub, type Subject, unavailable } from "./hub-errors.js";
-import { header, isHtml } from "./hub-headers.js";
-import type { HubAnswer, HubHttp, HubRequest } from "./hub-http.js";
+import type { SourceFile, SourcePin } from "../../../../pipelines/ports/source.js";
+import { checkLinked, destroyBody, exactBytes, fileSubject, refuseCompressed, refuseStandIn } from "./body.js";
+import { notTheHub, type Subject, unavailable } from "./errors.js";
+import { header, isHtml } from "./headers.js";
+import type { HubAnswer, HubHttp } from "./http.js";
 
 /** Reads a part of one file, from a response that says it is that part of the listed file only. */
 
@@ -26,14 +26,15 @@ export async function* readHubRange(
 	wanted: RangeRead,
 	addresses: Map<string, URL>,
 ): AsyncGenerator<Buffer> {
-	const { file, pin, from, to, signal } = wanted;
+	const { url, file, pin, from, to, signal } = wanted;
 	const subject = fileSubject(file, pin);
 	// Not `large`: for many small parts, reused connections matter more than reused memory.
 	const request = { subject, signal, headers: { range: `bytes=${from}-${to - 1}` } };
 	const known = addresses.get(file.path) ?? null;
 	let answer: HubAnswer | null = null;
 	try {
-		answer = await openRange(http, wanted, request, known);
+		// A cached signed URL may have expired, and a new one may expire before it is used: each is replaced once.
+		answer = await http.openFirst([...(known === null ? [] : [known]), url, url], request);
 		if (isHtml(answer.headers)) throw notTheHub(http.endpoint, subject, "it sent a web page");
 		// A cached address was checked when the endpoint gave it.
 		if (answer.linked.commit !== null || known === null) {
@@ -48,21 +49,6 @@ export async function* readHubRange(
 	} finally {
 		if (answer !== null) destroyBody(answer);
 	}
-}
-
-/** A cached signed URL may have expired, and a new one may expire before it is used: each is replaced once. */
-async function openRange(
-	http: HubHttp,
-	{ url }: RangeRead,
-	request: HubRequest,
-	known: URL | null,
-): Promise<HubAnswer> {
-	for (const address of [...(known === null ? [] : [known]), url, url]) {
-		const answer = await http.open(address, request);
-		if (answer.status !== 403) return answer;
-		answer.body.dump().catch(() => undefined);
-	}
-	throw unavailable(http.endpoint, request.subject, "its file store refuses the signed address");
 }
 
 /** Throws unless the answer is exactly the part asked for, of a file of the listed size (RFC 9110, 15.3.7). */

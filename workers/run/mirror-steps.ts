@@ -1,13 +1,14 @@
-import type { Dataset } from "../pipelines/dataset.js";
-import { ensureLakeId } from "../pipelines/lake/lake-id.js";
-import type { MirrorPlan, MirrorRequest } from "../pipelines/mirror/plan/plan-mirror.js";
-import { LakeError } from "../schemas/errors.js";
-import { RequestedSettings } from "../schemas/settings.js";
-import type { CommandContext } from "./command-line/command.js";
-import type { MirrorOptions } from "./command-line/options.js";
-import { wantedShards } from "./options.js";
-import { countedText, sizeText } from "./report/format.js";
-import { codecVersion, type LakeStore } from "./wire.js";
+import type { Dataset } from "../../pipelines/dataset.js";
+import { ensureLakeId } from "../../pipelines/lake/lake-id.js";
+import type { MirrorPlan, MirrorRequest } from "../../pipelines/mirror/plan/plan-mirror.js";
+import { requireGroups } from "../../pipelines/mirror/plan/settings.js";
+import { LakeError } from "../../schemas/errors.js";
+import { RequestedSettings } from "../../schemas/settings.js";
+import type { CommandContext } from "../command-line/command.js";
+import type { MirrorOptions } from "../command-line/options.js";
+import { wantedShards } from "../options.js";
+import { countedText, sizeText } from "../report/format.js";
+import { codecVersion, type LakeStore } from "../wire.js";
 
 /** What a mirror begins with, in this process or on the queue. */
 
@@ -18,9 +19,11 @@ export function mirrorRequest(options: MirrorOptions, dataset: Dataset): MirrorR
 			hint: "Use --subset or --split to say what the lake shall hold.",
 		});
 	}
+	const settings = askedSettings(options);
+	requireGroups(settings, dataset);
 	return {
 		wanted: wantedShards(dataset, options),
-		settings: askedSettings(options),
+		settings,
 		newSettings: options.new_settings,
 		prune: options.prune,
 		keepRejected: options.keep_rejected,

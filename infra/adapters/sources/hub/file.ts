@@ -1,8 +1,8 @@
-import type { SourceFile, SourcePin } from "../../../pipelines/ports/source.js";
-import { checkLinked, destroyBody, exactBytes, fileSubject, refuseCompressed, refuseStandIn } from "./hub-body.js";
-import { notTheHub, unavailable } from "./hub-errors.js";
-import { header, isHtml } from "./hub-headers.js";
-import type { HubAnswer, HubHttp, HubRequest } from "./hub-http.js";
+import type { SourceFile, SourcePin } from "../../../../pipelines/ports/source.js";
+import { checkLinked, destroyBody, exactBytes, fileSubject, refuseCompressed, refuseStandIn } from "./body.js";
+import { notTheHub, unavailable } from "./errors.js";
+import { header, isHtml } from "./headers.js";
+import type { HubAnswer, HubHttp } from "./http.js";
 
 /** Reads one file, whole or from an offset on, from a response that fits the listing only. */
 
@@ -23,7 +23,8 @@ export async function* readHubFile(http: HubHttp, wanted: FileRead): AsyncGenera
 	const { endpoint } = http;
 	const subject = fileSubject(file, pin);
 	const request = { subject, signal, large: true, headers: offset > 0 ? { range: `bytes=${offset}-` } : {} };
-	const answer = await openFile(http, url, request);
+	// A signed URL may expire before it is used: then a new one is asked for, once.
+	const answer = await http.openFirst([url, url], request);
 	try {
 		if (isHtml(answer.headers)) throw notTheHub(endpoint, subject, "it sent a web page");
 		checkLinked(answer.linked, file, pin, endpoint);
@@ -41,16 +42,6 @@ export async function* readHubFile(http: HubHttp, wanted: FileRead): AsyncGenera
 	} finally {
 		destroyBody(answer);
 	}
-}
-
-/** A signed URL may expire before it is used: then a new one is asked for, once. */
-async function openFile(http: HubHttp, url: URL, request: HubRequest): Promise<HubAnswer> {
-	for (let round = 0; round < 2; round++) {
-		const answer = await http.open(url, request);
-		if (answer.status !== 403) return answer;
-		answer.body.dump().catch(() => undefined);
-	}
-	throw unavailable(http.endpoint, request.subject, "its file store refuses the signed address");
 }
 
 /**

@@ -1,20 +1,14 @@
-import { LakeError } from "../../schemas/errors.js";
-import type { Snapshot, TableFile } from "../../schemas/records.js";
-import { each } from "../each.js";
-import type { Reader } from "../ports/store.js";
-import type { TableFiles } from "../ports/tables.js";
+import { LakeError } from "../../../schemas/errors.js";
+import type { Snapshot, TableFile } from "../../../schemas/records.js";
+import { each } from "../../each.js";
+import type { Reader } from "../../ports/store.js";
+import type { TableFiles } from "../../ports/tables.js";
+import { objectFile, tableFile } from "../paths.js";
+import { decideMarks, readSweep } from "./decisions.js";
+import { listRecords, putMarks, readMarks, type VacuumRecords } from "./marks.js";
 import { objectsNamed, rejectedNamed } from "./named-files.js";
-import { objectFile, tableFile } from "./paths.js";
+import { storeTime } from "./store-clock.js";
 import { STALE_SECONDS, type SweepStore, type SweepTools, takeOver } from "./sweep.js";
-import {
-	decideMarks,
-	listRecords,
-	putMarks,
-	readMarks,
-	readSweep,
-	storeTime,
-	type VacuumRecords,
-} from "./vacuum-records.js";
 
 /**
  * The check that a publisher makes between its intent and its claim: does every file exist that the snapshot newly names,

@@ -1,11 +1,11 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { FindingCode, Severity } from "../../schemas/codes.js";
-import type { TableFile } from "../../schemas/records.js";
-import type { Reader } from "../ports/store.js";
-import type { TableFiles } from "../ports/tables.js";
-import { localTable } from "./local-table.js";
-import { rejectedFile } from "./paths.js";
+import type { FindingCode, Severity } from "../../../schemas/codes.js";
+import type { TableFile } from "../../../schemas/records.js";
+import type { Reader } from "../../ports/store.js";
+import type { TableFiles } from "../../ports/tables.js";
+import { localTable } from "../local-table.js";
+import { rejectedFile } from "../paths.js";
 
 /** Dependencies of reading the files that a table names. */
 export interface TableTools {

@@ -1,7 +1,8 @@
-import type { Clock } from "../ports/run.js";
-import type { Reader, Records, Sweeper } from "../ports/store.js";
-import { fileKind } from "./kinds.js";
-import { decideMarks, endMarks, marksStand, readSweep, renewSweep } from "./vacuum-records.js";
+import type { Clock } from "../../ports/run.js";
+import type { Reader, Records, Sweeper } from "../../ports/store.js";
+import { fileKind } from "../kinds.js";
+import { decideMarks, endMarks, readSweep, renewSweep } from "./decisions.js";
+import { marksStand } from "./marks.js";
 
 /**
  * Deletes the files that a sweep's record lists. Only one process may do so, because a deleted file may be written anew

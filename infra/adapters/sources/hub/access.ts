@@ -1,7 +1,7 @@
-import type { HubReply } from "../../../pipelines/ports/source.js";
-import { LakeError } from "../../../schemas/errors.js";
-import { header } from "./hub-headers.js";
-import { HubHttp, type HubHttpOptions } from "./hub-http.js";
+import type { HubReply } from "../../../../pipelines/ports/source.js";
+import { LakeError } from "../../../../schemas/errors.js";
+import { header } from "./headers.js";
+import { HubHttp, type HubHttpOptions } from "./http.js";
 
 /**
  * One request about the dataset, without retries: does the Hub accept the token, and what time does it have? Throws the
