@@ -14,45 +14,45 @@ import type { MetadataColumn, PlainRow, RowsWhere } from "./ports/tables.js";
 export interface Dataset {
 	/** Enters the work id, so that a renamed repository redoes nothing. Lower case, digits and `-`. */
 	name: string;
-	/** As a person writes it. */
+	/** Name for people. */
 	title: string;
 	/** Repository on the Hub, and the names it had before. */
 	repo: string;
 	formerRepos: readonly string[];
 	layout: Layout;
-	/** In the order of the `images` table. */
+	/** Columns, in the order of the `images` table. */
 	columns: readonly SourceColumn[];
-	/** The column whose equal values make a group of images, such as those of one prompt; null where there are no groups. */
+	/** The column whose equal values form a group of images, such as those of one prompt; null if there are no groups. */
 	group: string | null;
 	checks: Checks;
 	tables: DatasetTables;
-	/** Formats of `irlake export` beside the core's own, by name. */
+	/** Formats of `irlake export` besides the core's own, by name. */
 	exports: Readonly<Record<string, DatasetExport>>;
 	card: Card;
 }
 
-/** Where a dataset's files are, in its source. A shard's name is `<split>_<n>`. */
+/** Where a dataset's files are in its source. A shard's name is `<split>_<n>`. */
 export interface Layout {
-	/** In their order. A split is what has a metadata file of its own. */
+	/** In their order. A split is a part of the dataset with its own metadata file. */
 	splits: readonly { name: string; shards: number; metadata: string }[];
-	/** By name, smallest first: how many of each split's first shards belong to it. */
+	/** By name, smallest first: how many of each split's first shards are in it. */
 	subsets: Readonly<Record<string, Readonly<Record<string, number>>>>;
-	/** What is meant where no subset is named. */
+	/** The subset that is taken when none is named. */
 	defaultSubset: string;
 	zipPath(shard: string): string;
 	/** Folder of an unpacked shard. */
 	folderPath(shard: string): string;
 	/** The shard's JSON, inside its zip or folder. */
 	jsonName(shard: string): string;
-	/** Folders below which every zip lies. */
+	/** Folders that contain all zips. */
 	zipFolders: readonly string[];
-	/** `array`: of rows, whose image path stands in the field of the column `image_path`. `object`: of rows by file name. */
+	/** `array`: of rows, each with its image path in the field of the column `image_path`. `object`: of rows by file name. */
 	json: "array" | "object";
-	/** Of the images of a shard. */
+	/** Format of a shard's images. */
 	format(shard: string): SourceFormat;
-	/** What an image's file is called, and how to say so. */
+	/** Pattern of an image's file name, and the same for people. */
 	fileName: { pattern: RegExp; shown: string };
-	/** What the image path of each of a shard's rows starts with, with its `/`. */
+	/** Prefix of the image paths in a shard's rows, with its final `/`. */
 	rowPrefix(shard: string): string;
 	metadata: MetadataPlaces;
 }
@@ -61,58 +61,57 @@ export interface Layout {
 interface MetadataPlaces {
 	/** What all rows of a shard have in one column, and few others: less is read so. */
 	of(shard: string): RowsWhere;
-	/** The shard and the image path of a row; null of one that lies in no shard of the split. */
+	/** Shard and image path of a row; null if it is in no shard of the split. */
 	place(row: PlainRow, split: string): { shard: string; imagePath: string } | null;
 }
 
 /**
- * One fact that a dataset tells of each image; `image_path` is always one of them. Where JSON and metadata both tell it,
- * they must agree.
+ * One fact about each image; `image_path` is always among them. Where JSON and metadata both have it, they must agree.
  */
 export interface SourceColumn {
 	/** Its name in the lake. */
 	name: string;
-	/** In the `images` table; null: it is not published. */
+	/** Type in the `images` table; null: it is not published. */
 	type: ColumnType | null;
-	/** Absent: the JSON does not tell it. */
+	/** Absent if the JSON does not have it. */
 	json?: {
 		field: string;
-		/** The value in the lake's form; undefined where it cannot be one. */
+		/** The value in the lake's form; undefined if it is not a valid one. */
 		read(value: unknown): Scalar | undefined;
 	};
-	/** Absent: the metadata does not tell it. */
+	/** Absent if the metadata does not have it. */
 	metadata?: Omit<MetadataColumn, "name"> & {
-		/** The cell in the lake's form, so that it can be held against the JSON's. Default: as it is. */
+		/** The cell in the lake's form, to be compared with the JSON's value. Default: the cell unchanged. */
 		read?(cell: Scalar): Scalar;
 		/** The reverse of `read`, for exports. */
 		write?(value: Scalar): Scalar;
 	};
-	/** Of a column that is not published: what an image's place makes it. */
+	/** For a column that is not published: its value, derived from the image's place. */
 	derive?(shard: string, imagePath: string): Scalar;
 }
 
-/** A finding without what it is about. */
+/** A finding, without the row it is about. */
 export interface Remark {
 	code: FindingCode;
 	detail: string;
 }
 
 export interface Checks {
-	/** What a row says by itself, beyond the types of its fields. */
+	/** Checks one row by itself, beyond the types of its fields. */
 	row(row: Row): Remark[];
-	/** About the rows of one group, in the order of the JSON. @param images how many images they name, unreadable rows counted */
+	/** Checks the rows of one group, in the order of the JSON. @param images how many images they name, unreadable rows included */
 	group(rows: readonly Row[], images: number): Remark[];
 }
 
-/** An image whose records agree and whose bytes are good. */
+/** An image with good bytes, on which all records agree. */
 export interface GoodImage {
-	/** File name without its ending. */
+	/** File name without its extension. */
 	id: string;
 	row: Row;
 	image: StoredImage;
 }
 
-/** What tables of a dataset's own are made from. */
+/** What a dataset's own tables are made from. */
 export interface GoodShard {
 	/** In the order of the JSON. */
 	images: readonly GoodImage[];
@@ -121,46 +120,46 @@ export interface GoodShard {
 }
 
 export interface DatasetTables {
-	/** In the order in which a publish commits them: after `images`, before `quarantine`. */
+	/** In the order in which a publish commits them, after `images` and before `quarantine`. */
 	list: readonly Table[];
-	/** Names of what is counted beside the core's own counts; one that is a table's name counts its rows. */
+	/** Names of counts besides the core's own; one that is a table's name counts that table's rows. */
 	counts: readonly string[];
 	/** Rows of each table, and the counts. */
 	make(shard: GoodShard): { rows: Record<string, TableRow[]>; counts: Record<string, number> };
 }
 
-/** What an export is asked for beside its place. */
+/** Options of an export besides its target. */
 export interface ExportAsked {
-	/** Whether pairs name their images or hold them, where a format has pairs. */
+	/** For formats with pairs: whether a pair names its images or contains them. */
 	pairs: "rows" | "embed";
 	/** The largest subset asked for. */
 	subset: string | undefined;
 }
 
 export interface DatasetExport {
-	/** Of what was asked, that on which the format's bytes depend. */
+	/** The options that the format's bytes depend on. */
 	options(asked: ExportAsked): Record<string, string | number>;
 	write(job: ExportJob, files: ExportFiles, about: { snapshot: Snapshot; asked: ExportAsked }): Promise<Exported>;
 }
 
-/** What help and examples of the command line are made of. */
+/** Examples for the command line's help. */
 export interface Examples {
 	/** Lists of shards. */
 	someShards: string;
 	fewShards: string;
-	/** Predicates: by a number, by a text, and one that chooses groups. */
+	/** Predicates: on a number, on a text, and one that selects groups. */
 	predicate: string;
 	textPredicate: string;
 	groupPredicate: string;
 }
 
-/** What the dataset's own page says, to stand beside what was counted. */
+/** The figures on the dataset's own page, to print beside those counted. */
 export interface Card {
-	/** Headings, each with the counts that it adds up. */
+	/** Headings, each with the counts it sums. */
 	figures: readonly { heading: string; counts: readonly string[] }[];
-	/** For each split, of the largest subset: one text a heading. */
+	/** For each split of the largest subset: one text for each heading. */
 	said: Readonly<Record<string, readonly string[]>>;
-	/** What an export's images are counted as, beside `images`. @param rows of one shard */
+	/** Further counts of an export's images, besides `images`. @param rows of one shard */
 	countExported(rows: readonly ImageRow[]): Record<string, number>;
 	examples: Examples;
 }

@@ -1,7 +1,7 @@
 /**
- * Runs `work` on every item, at most `width` at once, begun in the items' order. The first error stops the rest: no
- * further item is begun, and the signal that `work` is given fires. It is thrown when all that was begun has ended. So is
- * the reason of `signal`.
+ * Runs `work` on every item, at most `width` at once, started in the items' order. The first error stops the rest: no
+ * further item is started, and the signal passed to `work` fires. The error is thrown when all started items have
+ * ended. An abort of `signal` acts the same way, and its reason is thrown.
  */
 export async function each<T>(
 	items: Iterable<T>,

@@ -2,31 +2,31 @@ import type { ErrorCode } from "../schemas/codes.js";
 import { LakeError } from "../schemas/errors.js";
 import type { Clock, Progress } from "./ports/run.js";
 
-/** When an attempt that failed is made again: the one policy of all that is fetched. */
+/** When to retry a failed attempt: the one policy for everything that is fetched. */
 export interface RetryPolicy {
-	/** Attempts after the first, in a row and without progress. */
+	/** Attempts after the first one, in a row and without progress. */
 	retries: number;
-	/** Seconds before the first of them; doubled with each further one, up to eightfold. */
+	/** Seconds before the first of them; doubled for each further one, up to eightfold. */
 	wait: number;
 }
 
 export const RETRY_POLICY: RetryPolicy = { retries: 5, wait: 1 };
 
-/** Longest time in seconds that the other side's own wish to wait is obeyed without progress. */
+/** Longest time in seconds that the server's own requests to wait are obeyed without progress. */
 const MAX_WAIT = 3600;
 
 interface RetriesOptions {
 	/** Default: RETRY_POLICY. */
 	policy?: RetryPolicy | undefined;
-	/** Of an error that a moment seldom mends, how often it is met by another attempt. */
+	/** How often an error that a short wait seldom cures is retried. */
 	seldom?: Partial<Record<ErrorCode, number>>;
 	clock: Clock;
 	signal: AbortSignal;
-	/** An attempt failed; the next one comes after so many seconds. */
+	/** An attempt failed; the next one begins after this many seconds. */
 	onRetry: (error: LakeError, seconds: number) => void;
 }
 
-/** Counts the attempts at one thing. */
+/** Counts the attempts at one fetch. */
 export class Retries {
 	readonly #options: RetriesOptions;
 	readonly #policy: RetryPolicy;
@@ -39,19 +39,19 @@ export class Retries {
 		this.#policy = options.policy ?? RETRY_POLICY;
 	}
 
-	/** There was progress, which gives all retries back. */
+	/** Progress was made, which resets the count of retries. */
 	renew(): void {
 		this.#failures = 0;
 		this.#met.clear();
 		this.#waited = 0;
 	}
 
-	/** Resolves when the next attempt is due. Throws the error where there is none, and the reason of an abort. */
+	/** Resolves when the next attempt is due. Throws the error if there is none, and the reason of an abort. */
 	async after(error: unknown): Promise<void> {
 		const { clock, signal, seldom = {}, onRetry } = this.#options;
 		signal.throwIfAborted();
 		if (!(error instanceof LakeError) || !error.retry) throw error;
-		// A wait that the other side asked for is no failure.
+		// A wait that the server asked for does not count as a failure.
 		if (error.code !== "HUB_RATE_LIMITED" || !error.waitSeconds) this.#failures++;
 		const seconds = error.waitSeconds ?? this.#backoff();
 		this.#waited += seconds;
@@ -63,13 +63,13 @@ export class Retries {
 		await clock.sleep(seconds, signal);
 	}
 
-	/** Up to a quarter more than the policy says, so that workers do not come all at once. */
+	/** Up to a quarter longer than the policy says, so that workers do not all return at once. */
 	#backoff(): number {
 		return this.#policy.wait * Math.min(8, 2 ** (this.#failures - 1)) * (1 + Math.random() / 4);
 	}
 }
 
-/** Says who failed, or asks to wait, and for how long. */
+/** Reports the error, and for how long the next attempt waits. */
 export function tellRetries(
 	note: Progress["note"],
 	fields: Record<string, unknown> = {},

@@ -9,7 +9,7 @@ export function shardParts(shard: string): { split: string; number: number } {
 	return { split: shard.slice(0, at), number: Number(shard.slice(at + 1)) };
 }
 
-/** What a shard's own files are called. */
+/** Names of a shard's own files. */
 export function shardFiles({ layout }: Dataset, shard: string): ShardFiles {
 	const [zip, folder] = [layout.zipPath(shard), layout.folderPath(shard)].map((path) =>
 		path.slice(path.lastIndexOf("/") + 1),
@@ -17,7 +17,7 @@ export function shardFiles({ layout }: Dataset, shard: string): ShardFiles {
 	return { zip: zip ?? "", folder: folder ?? "", json: layout.jsonName(shard), format: layout.format(shard) };
 }
 
-/** Every shard of the dataset, in its own order: by split, then number. */
+/** Every shard, in the dataset's order: by split, then by number. */
 export function allShards({ layout }: Dataset): string[] {
 	return layout.splits.flatMap(({ name, shards }) => Array.from({ length: shards }, (_, at) => `${name}_${at + 1}`));
 }
@@ -31,7 +31,7 @@ export function subsetShards(dataset: Dataset, subset: string): string[] {
 	});
 }
 
-/** The subset whose shards are exactly these, else `custom`. */
+/** The subset with exactly these shards, else `custom`. */
 export function subsetOf(dataset: Dataset, shards: string[]): string {
 	const present = new Set(shards);
 	for (const subset of Object.keys(dataset.layout.subsets)) {
@@ -41,7 +41,7 @@ export function subsetOf(dataset: Dataset, shards: string[]): string {
 	return "custom";
 }
 
-/** Sorts shards by the dataset's order. */
+/** Sorts shards into the dataset's order. */
 export function inDatasetOrder({ layout }: Dataset, shards: Iterable<string>): string[] {
 	const order = new Map(layout.splits.map(({ name }, at) => [name, at]));
 	const place = (shard: string): number => order.get(shardParts(shard).split) ?? order.size;

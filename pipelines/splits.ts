@@ -11,7 +11,7 @@ export function metadataPath({ layout }: Dataset, split: string): string {
 	return layout.splits.find(({ name }) => name === split)?.metadata ?? "";
 }
 
-/** The splits that these shards lie in, in the dataset's order. */
+/** The splits of these shards, in the dataset's order. */
 export function splitsOf(dataset: Dataset, shards: string[]): string[] {
 	const present = new Set(shards.map((shard) => shardParts(shard).split));
 	return splitNames(dataset).filter((split) => present.has(split));

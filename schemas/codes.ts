@@ -13,59 +13,60 @@ interface FindingText {
 	todo: string;
 }
 
-const AGAIN = "Run the mirror again; if it comes back, the source itself is broken: tell its owner.";
-const UPSTREAM = "Nothing to do here: the row is in quarantine. Tell the dataset's owner if it is new.";
+const AGAIN = "Run the mirror again. If the error comes back, the source itself is broken: tell its owner.";
+const UPSTREAM = "There is nothing to do: the row is in quarantine. Tell the dataset's owner if the defect is new.";
 
-/** Findings: what validation can notice about the source. */
+/** Findings: what validation can find wrong with the source. */
 export const FINDINGS = {
 	SHARD_MISSING: {
 		level: "run",
 		severity: "fatal",
-		meaning: "A shard that was asked for is not in the source.",
-		todo: "Check --source, --subset and --shards; choose a revision that holds the shard.",
+		meaning: "A shard that you asked for is not in the source.",
+		todo: "Check --source, --subset and --shards, or choose a revision that has the shard.",
 	},
 	METADATA_MISSING: {
 		level: "run",
 		severity: "fatal",
-		meaning: "A split's metadata parquet is absent, unreadable, or has another hash than the source lists.",
+		meaning: "A split's metadata parquet is missing or unreadable, or its hash is not the one that the source lists.",
 		todo: AGAIN,
 	},
 	METADATA_SCHEMA_DRIFT: {
 		level: "run",
 		severity: "fatal",
 		meaning: "A column of the metadata parquet is missing, renamed, or of another type than expected.",
-		todo: "Mirror an older revision, or bring the dataset's definition up to date.",
+		todo: "Mirror an older revision, or update the dataset's definition.",
 	},
 	SHARD_HASH_MISMATCH: {
 		level: "shard",
 		severity: "fatal",
-		meaning: "The shard's bytes do not have the SHA-256 that the source lists, twice over.",
+		meaning: "The shard was downloaded twice, and its bytes never had the SHA-256 that the source lists.",
 		todo: AGAIN,
 	},
 	ZIP_CORRUPT: {
 		level: "shard",
 		severity: "fatal",
-		meaning: "The zip's directory cannot be read, or holds more entries than its end record says.",
+		meaning: "The zip's directory cannot be read, or has more entries than its end record says.",
 		todo: "Look at the zip (a downloaded one is kept under <scratch>/failed); tell the dataset's owner.",
 	},
 	ZIP_UNSAFE: {
 		level: "shard",
 		severity: "fatal",
 		meaning:
-			"The zip holds what an honest one does not: overlapping or duplicate entries, climbing or absolute names, links, bombs.",
-		todo: "Do not unpack it by hand. Look at the entry named; tell the dataset's owner.",
+			"The zip is dangerous: it has overlapping or duplicate entries, climbing or absolute names, links, or a bomb.",
+		todo: "Do not unpack it by hand. Look at the entry that the message names; tell the dataset's owner.",
 	},
 	JSON_MISSING: {
 		level: "shard",
 		severity: "fatal",
-		meaning: "The shard has no JSON of its rows.",
+		meaning: "The shard lacks the JSON with its rows.",
 		todo: "Look at the zip (a downloaded one is kept under <scratch>/failed); tell the dataset's owner.",
 	},
 	JSON_INVALID: {
 		level: "shard",
 		severity: "fatal",
-		meaning: "The shard's JSON cannot be read: not JSON, not in the form of rows, no rows, damaged, or over 64 MiB.",
-		todo: "Look at the place named; tell the dataset's owner.",
+		meaning:
+			"The shard's JSON cannot be used: it is not JSON, has another form than rows, has no rows, is damaged, or is over 64 MiB.",
+		todo: "Look at the place that the message names; tell the dataset's owner.",
 	},
 	REJECT_RATIO_EXCEEDED: {
 		level: "shard",
@@ -82,13 +83,13 @@ export const FINDINGS = {
 	ROW_PATH: {
 		level: "row",
 		severity: "reject",
-		meaning: "The row's image_path is not a path that this shard's images have.",
+		meaning: "The row's image_path is not a path of an image in this shard.",
 		todo: UPSTREAM,
 	},
 	ROW_DUPLICATE: {
 		level: "row",
 		severity: "reject",
-		meaning: "Another row names the same image: an equal one came first, or they contradict each other.",
+		meaning: "Another row names the same image: either an equal row came first, or the rows contradict each other.",
 		todo: UPSTREAM,
 	},
 	ROW_NOT_IN_METADATA: {
@@ -100,15 +101,15 @@ export const FINDINGS = {
 	ROW_DIFFERS_FROM_METADATA: {
 		level: "row",
 		severity: "reject",
-		meaning: "The split's metadata says otherwise about this image, or contradicts itself.",
+		meaning: "The split's metadata disagrees with the row about this image, or contradicts itself.",
 		todo: UPSTREAM,
 	},
 	GROUP_DROPPED: {
 		level: "row",
 		severity: "reject",
 		meaning:
-			"The row is good, but another of its group (its prompt) was rejected, and --on-bad-image drop-group was asked for.",
-		todo: "Nothing to do; drop-image keeps such rows.",
+			"The row is good, but another row of its group (its prompt) was rejected, and --on-bad-image is drop-group.",
+		todo: "There is nothing to do; --on-bad-image drop-image keeps such rows.",
 	},
 	IMAGE_MISSING: {
 		level: "image",
@@ -132,96 +133,96 @@ export const FINDINGS = {
 	IMAGE_TRUNCATED: {
 		level: "image",
 		severity: "reject",
-		meaning: "The image's own header claims more bytes than there are.",
+		meaning: "The image's header says that it has more bytes than there are.",
 		todo: UPSTREAM,
 	},
 	IMAGE_UNDECODABLE: {
 		level: "image",
 		severity: "reject",
-		meaning: "The image is in the right format, and cannot be decoded.",
+		meaning: "The image has the right format but cannot be decoded.",
 		todo: UPSTREAM,
 	},
 	IMAGE_TOO_LARGE: {
 		level: "image",
 		severity: "reject",
-		meaning: "The image has over 64,000,000 pixels or 64 MiB.",
+		meaning: "The image has over 64,000,000 pixels or over 64 MiB.",
 		todo: UPSTREAM,
 	},
 	IMAGE_ANIMATED: { level: "image", severity: "reject", meaning: "The image is an animation.", todo: UPSTREAM },
 	MEMBER_UNREADABLE: {
 		level: "image",
 		severity: "reject",
-		meaning: "The zip's entry is encrypted, packed by an unknown method, or does not unpack to its size.",
+		meaning: "The zip's entry is encrypted, is packed with an unknown method, or does not unpack to its size.",
 		todo: UPSTREAM,
 	},
 	MEMBER_CRC_MISMATCH: {
 		level: "image",
 		severity: "reject",
-		meaning: "The entry's bytes do not have the CRC-32 that the zip's directory gives.",
+		meaning: "The entry's bytes do not have the CRC-32 in the zip's directory.",
 		todo: UPSTREAM,
 	},
 	IMAGE_ORPHAN: {
 		level: "warn",
 		severity: "warn",
-		meaning: "A member of the shard whose file name no row names.",
-		todo: "Nothing to do; it is not published.",
+		meaning: "No row names this member of the shard.",
+		todo: "There is nothing to do; it is not published.",
 	},
 	METADATA_EXTRA_ROW: {
 		level: "warn",
 		severity: "warn",
-		meaning: "The split's metadata has a row for this shard that its JSON lacks.",
-		todo: "Nothing to do; it is not published.",
+		meaning: "The split's metadata has a row for this shard that is missing from its JSON.",
+		todo: "There is nothing to do; it is not published.",
 	},
 	IMAGE_NOT_LOSSLESS: {
 		level: "warn",
 		severity: "warn",
 		meaning: "The image is a lossy WebP.",
-		todo: "Nothing to do; it is published.",
+		todo: "There is nothing to do; the image is published.",
 	},
 	IMAGE_TRAILING_BYTES: {
 		level: "warn",
 		severity: "warn",
-		meaning: "Bytes follow the image's own end.",
-		todo: "Nothing to do; it is published as it is.",
+		meaning: "There are further bytes after the end of the image.",
+		todo: "There is nothing to do; the image is published unchanged.",
 	},
 	GROUP_COUNT: {
 		level: "warn",
 		severity: "warn",
-		meaning: "The group (the prompt) has another number of rows in the JSON than its rows say.",
-		todo: "Nothing to do; the dataset's own tables tell both numbers.",
+		meaning: "The number of the group's (the prompt's) rows in the JSON is not the one that its rows give.",
+		todo: "There is nothing to do; the dataset's own tables have both numbers.",
 	},
 	PROMPT_CONFLICT: {
 		level: "warn",
 		severity: "warn",
-		meaning: "Rows of one group (one prompt) differ in what they must have in common.",
-		todo: "Nothing to do; the first row's texts stand in the dataset's own tables.",
+		meaning: "Rows of one group (one prompt) differ in values that must be the same.",
+		todo: "There is nothing to do; the dataset's own tables have the first row's texts.",
 	},
 	RATING_RANGE: {
 		level: "warn",
 		severity: "warn",
-		meaning: "A rating lies outside 1–7.",
-		todo: "Nothing to do; filter by the warnings column if it matters.",
+		meaning: "A rating is outside 1–7.",
+		todo: "There is nothing to do; filter by the warnings column if it matters.",
 	},
 	UNKNOWN_COLUMN: {
 		level: "warn",
 		severity: "warn",
-		meaning: "The rows or the metadata have a column that is not known; it is not published.",
-		todo: "Look whether the dataset has grown a column worth having.",
+		meaning: "The rows or the metadata have an unknown column; it is not published.",
+		todo: "Check whether the dataset has a new column that is worth publishing.",
 	},
 } as const satisfies Record<string, FindingText>;
 
 export type FindingCode = keyof typeof FINDINGS;
 
 interface ErrorText {
-	/** Exit code of a command that this error ends. */
+	/** Exit code of a command that ends with this error. */
 	exit: 1 | 2;
-	/** Whether the same call, made again later, can succeed. */
+	/** Whether the same call can succeed when it is made again later. */
 	retry: boolean;
 	meaning: string;
 	todo: string;
 }
 
-/** Errors that are no findings: the surroundings, the configuration, the lake. */
+/** Errors that are not findings: about the environment, the configuration, the lake. */
 export const ERRORS = {
 	USAGE: {
 		exit: 2,
@@ -281,55 +282,55 @@ export const ERRORS = {
 		exit: 1,
 		retry: false,
 		meaning: "A file that the Hub listed is gone.",
-		todo: "Run again: the listing is made anew.",
+		todo: "Run again, which makes a new listing.",
 	},
 	HUB_NOT_THE_HUB: {
 		exit: 2,
 		retry: true,
-		meaning: "What answered is not the Hub: a proxy, a captive portal, or a wrong HF_ENDPOINT.",
+		meaning: "Something other than the Hub answered: a proxy, a captive portal, or the host in a wrong HF_ENDPOINT.",
 		todo: "Open the address in a browser; check HF_ENDPOINT and HTTPS_PROXY.",
 	},
 	HUB_NO_HASH: {
 		exit: 2,
 		retry: false,
-		meaning: "The Hub lists a shard without a SHA-256, so it could not be checked.",
+		meaning: "The Hub lists a shard without a SHA-256, so the shard cannot be checked.",
 		todo: "Mirror from a downloaded copy: --source file:///dir.",
 	},
 	HUB_RATE_LIMITED: {
 		exit: 1,
 		retry: true,
-		meaning: "The Hub asks to wait.",
+		meaning: "The Hub limits requests and asked to wait.",
 		todo: "Wait, or set HF_TOKEN for a higher limit; then run again.",
 	},
 	HUB_UNAVAILABLE: {
 		exit: 1,
 		retry: true,
 		meaning: "The Hub could not be reached, or answered with an error, again and again.",
-		todo: "Check the network, then run again: what is downloaded is kept.",
+		todo: "Check the network, then run again: what was downloaded is kept.",
 	},
 	HUB_REDIRECT_REFUSED: {
 		exit: 1,
 		retry: false,
-		meaning: "The Hub redirected to an address that is not followed: a private one, or one without encryption.",
-		todo: "Check HF_ENDPOINT; --allow-private-redirects follows to private addresses.",
+		meaning: "The Hub redirected to an address that irlake does not follow: a private one, or one without encryption.",
+		todo: "Check HF_ENDPOINT; --allow-private-redirects permits private addresses.",
 	},
 	HUB_LFS_POINTER: {
 		exit: 1,
 		retry: true,
-		meaning: "In place of a large file came the pointer that git stores for it.",
-		todo: "Run again later; if HF_ENDPOINT names a mirror of the Hub, that one lacks the file: use another.",
+		meaning: "The Hub sent the pointer that git stores for a large file, instead of the file.",
+		todo: "Run again later. If HF_ENDPOINT names a mirror of the Hub, that mirror lacks the file: use another.",
 	},
 	HUB_PROXY_FAILED: {
 		exit: 1,
 		retry: true,
-		meaning: "The proxy on the way to the Hub cannot be reached, wants credentials, or refuses.",
-		todo: "Check HTTPS_PROXY; name in NO_PROXY what is to be reached without it.",
+		meaning: "The proxy before the Hub cannot be reached, wants credentials, or refuses the request.",
+		todo: "Check HTTPS_PROXY; name hosts that need no proxy in NO_PROXY.",
 	},
-	LAKE_NOT_FOUND: { exit: 2, retry: false, meaning: "There is no lake at the path given.", todo: "Check --lake." },
+	LAKE_NOT_FOUND: { exit: 2, retry: false, meaning: "There is no lake at the given path.", todo: "Check --lake." },
 	LAKE_NOT_A_LAKE: {
 		exit: 2,
 		retry: false,
-		meaning: "The folder holds other files and is no lake.",
+		meaning: "The folder holds other files and is not a lake.",
 		todo: "Give --lake an empty or new folder.",
 	},
 	LAKE_UNSUPPORTED: {
@@ -354,12 +355,12 @@ export const ERRORS = {
 		exit: 1,
 		retry: false,
 		meaning: "A record of the lake is missing or cannot be read.",
-		todo: "Run irlake verify; restore the file named, or mirror into a new lake.",
+		todo: "Run irlake verify; restore the file that the message names, or mirror into a new lake.",
 	},
 	LAKE_CONFLICT: {
 		exit: 1,
 		retry: true,
-		meaning: "Other publishers were faster, five times in a row.",
+		meaning: "Other publishers were faster five times in a row.",
 		todo: "Run again; let fewer mirrors write to one lake.",
 	},
 	SETTINGS_DIFFER: {
@@ -372,7 +373,7 @@ export const ERRORS = {
 		exit: 1,
 		retry: false,
 		meaning: "--prune drops nothing when a shard failed.",
-		todo: "Mend the failed shard, then run with --prune again.",
+		todo: "Fix the failed shard, then run with --prune again.",
 	},
 	SNAPSHOT_NOT_FOUND: {
 		exit: 2,
@@ -384,13 +385,14 @@ export const ERRORS = {
 		exit: 2,
 		retry: false,
 		meaning: "irlake vacuum has deleted files of this snapshot.",
-		todo: "irlake status shows which snapshots are whole; a mirror of the commit (--source hf://…@commit) brings its content back.",
+		todo: "See irlake status for the snapshots that are whole. A mirror of the commit (--source hf://…@commit) brings its content back.",
 	},
 	LAKE_SWEPT: {
 		exit: 1,
 		retry: false,
-		meaning: "Files that this run was about to publish are gone, by irlake vacuum most likely; nothing was published.",
-		todo: "Run again: what is missing is done anew. Give vacuum a --grace longer than a mirror takes.",
+		meaning:
+			"Files that this run was about to publish are gone, most likely because of irlake vacuum; nothing was published.",
+		todo: "Run again, which makes the missing files again. Give vacuum a --grace longer than a mirror takes.",
 	},
 	SHARD_FAILED: {
 		exit: 1,
@@ -401,7 +403,7 @@ export const ERRORS = {
 	OUT_NOT_EMPTY: {
 		exit: 2,
 		retry: false,
-		meaning: "The folder to export to holds files that no export put there.",
+		meaning: "The folder to export to holds files that are not from an export.",
 		todo: "Give --out an empty or new folder.",
 	},
 	OUT_UNWRITABLE: {
@@ -413,14 +415,14 @@ export const ERRORS = {
 	OUT_BUSY: {
 		exit: 1,
 		retry: true,
-		meaning: "Another process exports into the same folder.",
+		meaning: "Another process is exporting into the same folder.",
 		todo: "Wait for it to end, or give another --out.",
 	},
 	EXPORT_DIFFERS: {
 		exit: 2,
 		retry: false,
 		meaning: "The folder holds an export of another format, snapshot, choice of shards or options.",
-		todo: "Give another --out, or --overwrite to replace it.",
+		todo: "Give another --out, or --overwrite to replace the export.",
 	},
 	NO_SPACE: {
 		exit: 1,
@@ -431,26 +433,27 @@ export const ERRORS = {
 	TAKEN_OVER: {
 		exit: 1,
 		retry: true,
-		meaning: "This process stood still for over a minute, and another one took its temporary files for a dead one's.",
-		todo: "Run it again: nothing is lost. Let no machine that works on a shared folder be suspended meanwhile.",
+		meaning:
+			"This process stood still for over a minute, so another one took it for dead and took over its temporary files.",
+		todo: "Run it again: nothing is lost. Do not suspend a machine while it works on a shared folder.",
 	},
 	CHECKS_FAILED: {
 		exit: 1,
 		retry: false,
-		meaning: "irlake doctor found something that a mirror would fail on.",
-		todo: "Mend what each failed check names, then run irlake doctor again.",
+		meaning: "irlake doctor found something that would make a mirror fail.",
+		todo: "Fix what each failed check names, then run irlake doctor again.",
 	},
 	CHECK_TIMED_OUT: {
 		exit: 1,
 		retry: true,
-		meaning: "A check of irlake doctor had no answer in time.",
-		todo: "Check the network and network file systems, HTTPS_PROXY and HF_ENDPOINT.",
+		meaning: "A check of irlake doctor got no answer in time.",
+		todo: "Check the network, network file systems, HTTPS_PROXY and HF_ENDPOINT.",
 	},
 	QUEUE_UNAVAILABLE: {
 		exit: 1,
 		retry: true,
 		meaning: "Redis, which holds the queue, cannot be reached.",
-		todo: "Start Redis (make services), check REDIS_URL; irlake mirror needs no queue.",
+		todo: "Start Redis (make services) and check REDIS_URL; irlake mirror needs no queue.",
 	},
 	QUEUE_REFUSED: {
 		exit: 2,
@@ -461,37 +464,37 @@ export const ERRORS = {
 	QUEUE_WIPED: {
 		exit: 1,
 		retry: true,
-		meaning: "The queue lost the run, twice over.",
-		todo: "See that Redis keeps its data and evicts nothing (irlake doctor), then run again: finished shards are kept.",
+		meaning: "The queue lost the run twice.",
+		todo: "Make sure that Redis keeps its data and evicts nothing (irlake doctor), then run again: finished shards are kept.",
 	},
 	RUN_IN_PROGRESS: {
 		exit: 2,
 		retry: false,
-		meaning: "A run with other options is under way for the same lake.",
-		todo: "Wait for its end (irlake status), or give the same options to join it.",
+		meaning: "A run with other options is in progress for the same lake.",
+		todo: "Wait for it to end (irlake status), or give the same options to join it.",
 	},
 	RUN_INCOMPLETE: {
 		exit: 1,
 		retry: true,
-		meaning: "A run came to its publish, but a shard's receipt is not in the lake.",
-		todo: "Run again: what is missing is done anew.",
+		meaning: "A run was about to publish, but a shard's receipt is not in the lake.",
+		todo: "Run again, which makes the missing shards again.",
 	},
 	JOB_INVALID: {
 		exit: 1,
 		retry: false,
-		meaning: "A job of the queue is not what this release puts there.",
-		todo: "See that nothing else writes to the queue; give it a prefix of its own (IRLAKE_QUEUE_PREFIX).",
+		meaning: "A job in the queue does not have the form that this release writes.",
+		todo: "Make sure that nothing else writes to the queue; give it a prefix of its own (IRLAKE_QUEUE_PREFIX).",
 	},
 	WORKER_LOST: {
 		exit: 1,
 		retry: true,
-		meaning: "The workers that took a shard died, again and again.",
+		meaning: "The workers that took a shard died again and again.",
 		todo: "Look at the workers' memory and logs; then run again.",
 	},
 	SCHEDULE_NOT_FOUND: {
 		exit: 2,
 		retry: false,
-		meaning: "There is no schedule of this name.",
+		meaning: "There is no schedule with this name.",
 		todo: "See irlake schedule list.",
 	},
 	IMAGE_HOST_FAILED: {

@@ -1,21 +1,21 @@
 import { aboutCode, type ErrorCode } from "./codes.js";
 
 interface Details {
-	/** File, object or row that it is about. */
+	/** The file, object or row that the error is about. */
 	path?: string;
-	/** What to do, where the code's own advice is too general. */
+	/** What to do, if the code's own advice is too general. */
 	hint?: string;
-	/** What the library said; shown with LOG_LEVEL=debug only. */
+	/** The library's own error; shown only with LOG_LEVEL=debug. */
 	cause?: unknown;
 	/** Overrides the code's own exit code. */
 	exit?: 1 | 2;
-	/** Overrides whether the same call, made later, can succeed. */
+	/** Overrides whether a later retry can succeed. */
 	retry?: boolean;
-	/** Seconds to wait before a retry, where the other side said so. */
+	/** Seconds to wait before a retry, if the server said so. */
 	waitSeconds?: number;
 }
 
-/** An error with a stable code; `message` is one sentence in our own words. */
+/** An error with a stable code; `message` is a sentence in our own words, with capital and full stop. */
 export class LakeError extends Error {
 	readonly code: ErrorCode;
 	readonly path: string | null;

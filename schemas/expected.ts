@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { FINDINGS, type FindingCode } from "./codes.js";
 
-/** One entry of an `--expect` file: it expects every finding that equals all the fields it gives. */
+/** One entry of an `--expect` file: it expects every finding with the same values in all the fields it gives. */
 
 const findingCodes = Object.keys(FINDINGS) as [FindingCode, ...FindingCode[]];
-/** Null is a value: what the finding has nothing of. */
+/** Null is a value too: the finding has nothing there. */
 const text = z.string("a text, or null").nullable().optional();
 const ignored = z.unknown().optional();
 
@@ -12,7 +12,7 @@ const own = {
 	code: z.enum(findingCodes, "no finding's code: see docs/codes.md"),
 	image_path: text,
 	member: text,
-	/** What else a row of the quarantine table, or of a failed shard's findings, has: permitted, not compared. */
+	/** Further fields of a quarantine row or of a failed shard's finding: permitted, not compared. */
 	severity: ignored,
 	detail: ignored,
 	row: ignored,
@@ -23,11 +23,11 @@ const own = {
 
 export interface ExpectedFinding {
 	code: FindingCode;
-	/** By its full name; a `split` beside it says nothing more and is left out. */
+	/** By its full name; a `split` beside it adds nothing and is left out. */
 	shard: string | undefined;
 	split: string | undefined;
 	image_path: string | null | undefined;
-	/** The value of the dataset's group column. */
+	/** Value of the dataset's group column. */
 	group: string | null | undefined;
 	member: string | null | undefined;
 }
@@ -46,7 +46,7 @@ export function expectedFinding({ group: groupColumn, splits }: ExpectedNames): 
 		.regex(new RegExp(`^(${splits.join("|")})_[1-9]\\d*$`), `a shard's name, such as ${example}`);
 	const fields = z.strictObject({
 		...own,
-		/** Its full name; or its number beside `split`, as the quarantine table has it. */
+		/** Its full name, or its number beside a `split`, as in the quarantine table. */
 		shard: z.union([shardName, z.int().positive()], `${example}, or a number beside split`).optional(),
 		split: z.enum(splits).optional(),
 		...(groupColumn === null ? {} : { [groupColumn]: text }),
@@ -59,7 +59,7 @@ export function expectedFinding({ group: groupColumn, splits }: ExpectedNames): 
 		} else if (name !== undefined && split !== undefined && !name.startsWith(`${split}_`)) {
 			context.addIssue({ code: "custom", path: ["split"], message: `not that of ${name}` });
 		}
-		// The schema above has checked it to be a text, null, or absent.
+		// The schema above has checked that it is a text, null, or absent.
 		const group = groupColumn === null ? undefined : (given as Record<string, unknown>)[groupColumn];
 		return {
 			code,

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { Sha256 } from "./records.js";
 
-/** What an export leaves behind: its record, which stands in the folder once all else does. */
+/** The record of an export, which appears in the folder after everything else. */
 
 export const EXPORT_RECORD = "export.json";
 
-/** What an export's bytes depend on: two exports with the same are the same. */
+/** Everything an export's bytes depend on: equal keys, equal bytes. */
 export const ExportKey = z.object({
 	/** The format's name. */
 	export: z.string(),
@@ -24,9 +24,9 @@ export type ExportedFile = z.infer<typeof ExportedFile>;
 /** `export.json`: the last file to appear, or the last but the card. */
 export const ExportRecord = ExportKey.extend({
 	format: z.literal(1),
-	/** `images`, and what the dataset counts beside them. */
+	/** `images`, and the dataset's own counts. */
 	counts: z.object({ images: z.int() }).catchall(z.int()),
-	/** Every file but this one and the images that are files of their own. */
+	/** Every file except this one and images that are files of their own. */
 	files: z.array(ExportedFile),
 	/** Images that are files of their own, below `images/`. */
 	image_files: z.object({ count: z.int().nonnegative(), bytes: z.int().nonnegative() }),

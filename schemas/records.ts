@@ -2,7 +2,7 @@ import { z } from "zod";
 import { FINDINGS, type FindingCode } from "./codes.js";
 import { Settings } from "./settings.js";
 
-/** The lake's records: receipts, snapshots, `latest.json`. What is not as described here is no record. */
+/** The lake's records: receipts, snapshots, `latest.json`. Anything that does not match is not a valid record. */
 
 export const LAKE_FORMAT = 1;
 
@@ -34,16 +34,16 @@ const ownCounts = {
 	members_published: count,
 	members_rejected: count,
 	orphans: count,
-	/** Bytes of the shard's distinct objects. */
+	/** Sum of the bytes of the shard's distinct objects. */
 	objects_bytes: count,
 	rows_unselected: count.optional(),
 	members_unselected: count.optional(),
 };
 
 const CoreCounts = z.object(ownCounts);
-/** What is counted of every dataset. */
+/** Counts that every dataset has. */
 export type CoreCounts = z.infer<typeof CoreCounts>;
-/** Counts of one shard, the dataset's own among them; a snapshot sums them. */
+/** Counts of one shard, including the dataset's own; a snapshot sums them. */
 export const Counts = CoreCounts.catchall(count.optional());
 export type Counts = z.infer<typeof Counts>;
 
@@ -52,12 +52,12 @@ export const Receipt = z.object({
 	work_id: Sha256,
 	shard: ShardName,
 	inputs: z.object({
-		/** Null of an unpacked shard. */
+		/** Null for an unpacked shard. */
 		zip_sha256: Sha256.nullable(),
 		zip_bytes: count.nullable(),
-		/** With a predicate, of a zip: whether all of it was read and had its SHA-256; false where only parts were fetched. */
+		/** For a zip, with a predicate: whether the whole zip was read and had its SHA-256; false if only parts were fetched. */
 		zip_hash_checked: z.boolean().optional(),
-		/** Of an unpacked shard: SHA-256 over its sorted names and hashes; else absent. */
+		/** For an unpacked shard: SHA-256 over its sorted names and hashes; else absent. */
 		files_sha256: Sha256.optional(),
 		metadata_rows_sha256: Sha256,
 	}),
@@ -74,13 +74,13 @@ export const Snapshot = z.object({
 	format: z.literal(LAKE_FORMAT),
 	number: z.int().positive(),
 	dataset: z.string(),
-	/** The subset whose shards are exactly those present, else `custom`. */
+	/** The subset with exactly the present shards, else `custom`. */
 	subset: z.string(),
 	source: z.object({
 		uri: z.string(),
 		revision: z.string().nullable(),
 		commit: z.string().nullable(),
-		/** `2024-03-04T05:06:07Z`; null of a folder. */
+		/** `2024-03-04T05:06:07Z`; null for a folder. */
 		committed_at: z.string().nullable(),
 		metadata: z.array(MetadataFile),
 	}),
@@ -90,7 +90,7 @@ export const Snapshot = z.object({
 			shard: ShardName,
 			work_id: Sha256,
 			receipt: LakePath,
-			/** Commit at which the shard was last found so; null of a folder. */
+			/** Newest commit at which the shard was found like this; null for a folder. */
 			commit: z.string().nullable(),
 		}),
 	),
@@ -121,7 +121,7 @@ export function recordText(record: unknown): string {
 	return `${JSON.stringify(sorted(record), null, 2)}\n`;
 }
 
-/** The same on one line, for hashing and for Delta's log. */
+/** A record on one line, for hashing and for Delta's log. */
 export function canonicalJson(value: unknown): string {
 	return JSON.stringify(sorted(value));
 }

@@ -4,11 +4,11 @@ import { BAD_IMAGE_MODES, IMAGE_MODES, LONGEST_WHERE, MAX_SIDE, QUALITY, VERIFY_
 const quality = z.int().min(QUALITY.least).max(QUALITY.most);
 const maxSide = z.int().min(MAX_SIDE.least).max(MAX_SIDE.most);
 
-/** What shapes the data and belongs to the lake. Null where it does not apply. */
+/** Settings that shape the data and belong to the lake. Null if one does not apply. */
 export const Settings = z.strictObject({
 	/** How images are stored; `passthrough` keeps the original bytes. */
 	image: z.enum(IMAGE_MODES),
-	/** Of the lossy formats `webp`, `jpeg` and `avif`; else null. */
+	/** Quality of the lossy formats `webp`, `jpeg` and `avif`; else null. */
 	quality: quality.nullable(),
 	/** Longest side in pixels of a re-encoded image; null keeps the size. */
 	max_side: maxSide.nullable(),
@@ -16,15 +16,15 @@ export const Settings = z.strictObject({
 	on_bad_image: z.enum(BAD_IMAGE_MODES),
 	/** Predicate of a selective mirror, over the metadata's columns; null: everything. */
 	where: z.string().nullable(),
-	/** What is chosen where the predicate is true: the image, or all images of its prompt in the shard. Present beside a predicate only. */
+	/** What is selected where the predicate is true: the image, or all images of its prompt in the shard. Present only with a predicate. */
 	where_mode: z.enum(WHERE_MODES).optional(),
-	/** Name and version of what re-encodes; null with `passthrough`. */
+	/** Name and version of the encoder; null with `passthrough`. */
 	codec: z.string().nullable(),
 });
 export type Settings = z.infer<typeof Settings>;
 
-/** Settings as somebody asks for them: what is absent is the lake's own. */
-export const AskedSettings = Settings.omit({ codec: true })
+/** Settings as requested: an absent one keeps the lake's value. */
+export const RequestedSettings = Settings.omit({ codec: true })
 	.extend({
 		quality,
 		max_side: maxSide,
@@ -32,7 +32,7 @@ export const AskedSettings = Settings.omit({ codec: true })
 		where: z.string().max(LONGEST_WHERE),
 	})
 	.partial();
-export type AskedSettings = z.infer<typeof AskedSettings>;
+export type RequestedSettings = z.infer<typeof RequestedSettings>;
 
 export const DEFAULT_SETTINGS: Settings = {
 	image: "passthrough",

@@ -1,15 +1,15 @@
-/** Tables of a lake: their columns, as DuckDB writes them and as Delta names them. */
+/** Tables of a lake: their columns, with types for DuckDB and Delta. */
 
 export type ColumnType =
 	| "text"
-	/** Signed, 8, 32 and 64 bits. A wider signed type holds what is unsigned at its source: Delta has no unsigned ones. */
+	/** Signed, 8, 32 and 64 bits. Unsigned values take the next wider type, since Delta has no unsigned ones. */
 	| "byte"
 	| "integer"
 	| "long"
 	/** Floating point, 32 and 64 bits. */
 	| "real"
 	| "double"
-	/** A moment, in microseconds since 1970 UTC. */
+	/** Microseconds since 1970 UTC. */
 	| "timestamp"
 	| "texts"
 	/** A list of structs with these fields. */
@@ -22,9 +22,9 @@ export interface Column {
 
 export interface Table {
 	name: string;
-	/** Those inside the parquet files, in order; the partition columns come after them. */
+	/** Columns inside the parquet files, in order; the partition columns come after them. */
 	columns: readonly Column[];
-	/** Columns that tell one row from the others of its shard. */
+	/** Columns that identify a row within its shard. */
 	key: readonly string[];
 }
 
@@ -33,12 +33,12 @@ export function columns(type: ColumnType, ...names: string[]): Column[] {
 	return names.map((name) => ({ name, type }));
 }
 
-/** Whether DuckDB's client gives a column's values as numbers. */
+/** Whether DuckDB's client returns a column's values as numbers. */
 export function isNumeric(type: ColumnType): boolean {
 	return typeof type === "string" && ["byte", "integer", "long", "real", "double"].includes(type);
 }
 
-/** What each row of `images` says of its bytes, whatever the dataset. */
+/** Columns of `images` about an image's bytes, the same for every dataset. */
 export const OBJECT_COLUMNS: readonly Column[] = [
 	...columns("text", "object_key", "sha256"),
 	...columns("long", "bytes"),
@@ -56,10 +56,10 @@ export const PARTITION_COLUMNS: readonly Column[] = [
 	{ name: "shard", type: "integer" },
 ];
 
-/** A cell without parts. */
+/** A single value. */
 export type Scalar = string | number | null;
 
-/** What a dataset tells of one image, by the lake's column names. */
+/** A dataset's values for one image, by the lake's column names. */
 export type Row = Readonly<Record<string, Scalar>>;
 
 export type Cell = Scalar | string[] | Record<string, Scalar>[];

@@ -8,7 +8,7 @@ export interface About {
 	code: FindingCode;
 	shard: string;
 	image_path?: string | null;
-	/** The value of the dataset's group column. */
+	/** Value of the dataset's group column. */
 	group?: string | null;
 	member?: string | null;
 }

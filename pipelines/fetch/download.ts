@@ -10,24 +10,24 @@ import { Part } from "./part-file.js";
 import { adopt, hold, letGo } from "./parts.js";
 
 /**
- * One file of the source, downloaded to scratch disk: hashed as it arrives, resumed at the byte, also where another
- * process was interrupted. What has arrived lies in a part file that belongs to one live process.
+ * Downloads one file of the source to the scratch disk: hashed as it arrives, and resumed at the byte where this or
+ * another process was interrupted. The bytes so far are in a part file, which belongs to one live process.
  */
 
 export interface DownloadOptions {
-	/** Parts lie in its folder `parts`. */
+	/** Part files are in its folder `parts`. */
 	scratch: string;
 	clock: Clock;
 	signal: AbortSignal;
-	/** Bytes more that are in the part file: those that arrive, and those that an adopted part already holds. */
+	/** Bytes added to the part file: those that arrive, and first those that an adopted part already holds. */
 	onBytes(bytes: number, part: string): void;
-	/** All bytes told so far are void: the file begins anew. */
+	/** Forget all bytes reported so far: the file begins again. */
 	onRestart?: () => void;
-	/** An attempt failed; the next one comes after so many seconds. */
+	/** An attempt failed; the next one begins after this many seconds. */
 	onRetry?: (error: LakeError, seconds: number) => void;
 	/** Default: RETRY_POLICY. */
 	retry?: RetryPolicy | undefined;
-	/** Code of a content that is wrong twice; default SHARD_HASH_MISMATCH. */
+	/** Error code when the content is wrong twice; default SHARD_HASH_MISMATCH. */
 	mismatch?: "SHARD_HASH_MISMATCH" | "METADATA_MISSING";
 }
 
@@ -35,7 +35,7 @@ interface Downloaded {
 	path: string;
 	sha256: string;
 	bytes: number;
-	/** Bytes that came from the source now. */
+	/** Bytes that this call read from the source. */
 	fetched: number;
 	/** Deletes the file. */
 	release(): Promise<void>;
@@ -56,7 +56,7 @@ function noSpace(scratch: string, file: SourceFile, { needed, free, cause }: Sho
 	});
 }
 
-/** Throws NO_SPACE where the scratch folder's disk has less than is needed of the file. */
+/** Throws NO_SPACE when the scratch folder's disk has less free space than `needed`. */
 export async function checkSpace(scratch: string, file: SourceFile, needed: number): Promise<void> {
 	const { free } = await diskOf(scratch);
 	if (free < needed) throw noSpace(scratch, file, { needed, free });
@@ -67,11 +67,11 @@ interface Job {
 	file: SourceFile;
 	part: Part;
 	options: DownloadOptions;
-	/** Told of each byte that comes from the source. */
+	/** Called with the size of each chunk that comes from the source. */
 	count(bytes: number): void;
 }
 
-/** One attempt at the rest of the file. Throws TAKEN_OVER as soon as it is known that the bytes would be nobody's. */
+/** One attempt at the rest of the file. Throws TAKEN_OVER as soon as the part is known to be lost to another process. */
 async function attempt({ source, file, part, options, count }: Job): Promise<void> {
 	let anew = false;
 	const restart = () => {
@@ -100,7 +100,7 @@ async function attempt({ source, file, part, options, count }: Job): Promise<voi
 	}
 }
 
-/** Fetches until the part is complete. New bytes give all retries back. */
+/** Fetches until the part is complete. New bytes reset the count of retries. */
 async function fetchRest(job: Job): Promise<void> {
 	const { file, part, options } = job;
 	const { clock, signal, onRetry = () => undefined, retry } = options;
@@ -112,7 +112,7 @@ async function fetchRest(job: Job): Promise<void> {
 			await attempt(job);
 		} catch (error) {
 			if (isTakenOver(error)) throw error;
-			// What follows the last byte is of no interest.
+			// Ignore errors after the last byte.
 			if (part.size === file.bytes && error instanceof LakeError && error.retry) return;
 			if (part.size > furthest) retries.renew();
 			furthest = Math.max(furthest, part.size);
@@ -121,22 +121,22 @@ async function fetchRest(job: Job): Promise<void> {
 	}
 }
 
-/** The content's SHA-256 where it is what the source lists, else the hash listed and the hash found. */
-function judge(file: SourceFile, part: Part): { found: string; listed: string } | { sha256: string } {
+/** The content's SHA-256 if its hash is the listed one; else the hash listed and the hash found. */
+function checkHash(file: SourceFile, part: Part): { found: string; listed: string } | { sha256: string } {
 	const { sha256, git } = part.digests();
 	if (file.sha256 !== null) return sha256 === file.sha256 ? { sha256 } : { listed: file.sha256, found: sha256 };
 	return git === file.gitOid ? { sha256 } : { listed: String(file.gitOid), found: String(git) };
 }
 
-/** The rest of the file, checked; wrong bytes are fetched whole once more. Resolves with the SHA-256. */
+/** Fetches and checks the rest; when the hash is wrong, fetches the whole file once more. Resolves with the SHA-256. */
 async function complete(job: Job): Promise<string> {
 	const { file, part, options } = job;
 	for (let round = 1; ; round++) {
 		await fetchRest(job);
 		await part.requireMine();
-		const verdict = judge(file, part);
+		const verdict = checkHash(file, part);
 		if ("sha256" in verdict) return verdict.sha256;
-		// Worth nothing to anybody, so not kept for a resume.
+		// Wrong bytes are of no use, so they are not kept for a resume.
 		await part.restart();
 		options.onRestart?.();
 		if (round === 2) {
@@ -146,14 +146,14 @@ async function complete(job: Job): Promise<string> {
 	}
 }
 
-/** How often a download begins again after its part was taken. */
+/** How often a download begins again after another process took its part. */
 const TAKEN_TRIES = 5;
 
 /**
  * Downloads one file of the source to `<scratch>/parts`, and checks its size and hash. An interrupted part stays, and
- * is continued by the next download of the same content in whatever process; a complete one costs no request. Where
- * another process took the part for a dead one's, it begins again. Throws the mismatch code for bytes that are wrong
- * twice, NO_SPACE, and what the source throws when retries do not help.
+ * the next download of the same content, in whatever process, continues it; a complete part costs no request. When
+ * another process took this one for dead and took its part, the download begins again. Throws the mismatch code for
+ * bytes that are wrong twice, NO_SPACE, and what the source throws when retries do not help.
  */
 export async function download(source: Source, file: SourceFile, options: DownloadOptions): Promise<Downloaded> {
 	let fetched = 0;

@@ -8,9 +8,12 @@ import { holdMark, ownerLives } from "../scratch/marks.js";
 import { OWNER_ID, ownerId, ownerState } from "../scratch/owner.js";
 import { sweepDead, sweepMarks } from "../scratch/sweep-dead.js";
 
-/** Whose the files of downloads are: each belongs to one live process. A part that a dead one left is adopted, a sparse file deleted. */
+/**
+ * Owners of download files: each file belongs to one live process. Parts of dead processes are adopted, their sparse
+ * files deleted.
+ */
 
-/** Age in seconds after which nobody will come back for a part. */
+/** Age in seconds after which an abandoned part is deleted. */
 const PART_AGE = 14 * 24 * 3600;
 const PART = new RegExp(`^([0-9a-f]{40}|[0-9a-f]{64})\\.(${OWNER_ID})(?:-\\d+)?\\.part$`);
 const SPARSE = new RegExp(`^[0-9a-f]+\\.(${OWNER_ID})-\\d+\\.sparse$`);
@@ -21,7 +24,7 @@ interface PartName {
 	path: string;
 }
 
-/** Parts of this process that a download holds now: two shards may have the same content. */
+/** Parts that downloads of this process hold now: two shards may have the same content. */
 const held = new Set<string>();
 
 function partsFolder(scratch: string): string {
@@ -38,16 +41,16 @@ async function listParts(scratch: string): Promise<PartName[]> {
 }
 
 /** Numbers the parts and sparse files of this process. */
-let names = 0;
+let nameCount = 0;
 
 /**
- * A name of this process for the file's content, held from now on. It is new: an image thread may still have the file
- * open that had an earlier one, and would read on in that.
+ * A new part name of this process for the file's content, held from now on. Names are never reused: an image thread may
+ * still have the file of an earlier one open, and would go on reading it.
  */
 export function hold(scratch: string, file: SourceFile): string {
 	holdMark(scratch);
-	names += 1;
-	const path = join(partsFolder(scratch), `${contentName(file)}.${ownerId()}-${names}.part`);
+	nameCount += 1;
+	const path = join(partsFolder(scratch), `${contentName(file)}.${ownerId()}-${nameCount}.part`);
 	held.add(path);
 	return path;
 }
@@ -57,7 +60,7 @@ export function letGo(path: string): void {
 	held.delete(path);
 }
 
-/** Moves the largest part that nobody holds to `own`, and deletes the smaller ones. False when there is none. */
+/** Moves the largest unheld part of this content to `own`, and deletes the smaller ones. False when there is none. */
 export async function adopt(scratch: string, file: SourceFile, own: string): Promise<boolean> {
 	const candidates: (PartName & { bytes: number })[] = [];
 	for (const part of await listParts(scratch)) {
@@ -91,8 +94,8 @@ async function moved(from: string, to: string): Promise<boolean> {
 }
 
 /**
- * Takes a part whose owner is elsewhere, and perhaps only stood still: it still has the file open, and when it goes on
- * may write to it, or cut it to nothing. So its bytes are copied, and its file is left without a name.
+ * Takes a part whose owner runs elsewhere. That owner may only be paused, with the file still open, and may write to it
+ * or truncate it later. So the bytes are copied, and the owner's file loses its name.
  */
 async function copied(from: string, to: string, newName: () => string): Promise<boolean> {
 	const taken = newName();
@@ -116,11 +119,11 @@ function contentName(file: SourceFile): string {
 	return name;
 }
 
-/** A new name for a file that is here in parts only. No download ever looks for one: none may be taken for a whole file. */
+/** A new name for a sparse file. Downloads never look for these, so none can be mistaken for a whole file. */
 export function sparseName(scratch: string, file: SourceFile): string {
 	holdMark(scratch);
-	names += 1;
-	return join(scratch, "ranges", `${contentName(file)}.${ownerId()}-${names}.sparse`);
+	nameCount += 1;
+	return join(scratch, "ranges", `${contentName(file)}.${ownerId()}-${nameCount}.sparse`);
 }
 
 /** Deletes the sparse files that dead processes left: what they hold is fetched again. */

@@ -41,12 +41,12 @@ interface OpenZip {
 }
 
 export class RangedZip {
-	/** All that the directory names; only members that `bring` has fetched can be read. */
+	/** Everything in the directory; only members that `bring` has fetched can be read. */
 	readonly archive: Archive;
 	readonly #zip: OpenZip;
 	readonly #tools: RangedTools;
 
-	/** For `open` alone. */
+	/** Only for `open`. */
 	constructor(zip: OpenZip, archive: Archive, tools: RangedTools) {
 		this.#zip = zip;
 		this.archive = archive;
@@ -81,19 +81,19 @@ export class RangedZip {
 		}
 	}
 
-	/** Local file that has the fetched members at their offsets in the zip. */
+	/** Local sparse file with the fetched members at their offsets in the zip. */
 	get path(): string {
 		return this.#zip.sparse.path;
 	}
 
-	/** Fetches members, neighbours together. Throws ZIP_UNSAFE where their headers contradict the directory, and as `open` does. */
+	/** Fetches members, neighbours in one request. Throws as `open` does, and ZIP_UNSAFE when a header contradicts the directory. */
 	async bring(members: Member[]): Promise<void> {
 		await this.#zip.sparse.fetch(this.#spans(members.map(({ ref }) => ref)));
-		// Checks again, now that their headers tell where their data ends.
+		// Check again: the headers now show where the data ends.
 		await this.#tools.archives.open(this.#zip.input, this.#zip.sparse.path, this.#zip.files, this.#tools.signal);
 	}
 
-	/** Fetches the JSON's bytes, damaged ones once more. Throws JSON_INVALID, and as `bring` does. */
+	/** Fetches the JSON, and once more if it is damaged. Throws JSON_INVALID, and as `bring` does. */
 	async readJson(json: Member): Promise<Buffer> {
 		await this.bring([json]);
 		try {
@@ -105,7 +105,7 @@ export class RangedZip {
 		}
 	}
 
-	/** The verdict on a fetched member. One that cannot be read, or has a wrong CRC-32, is first fetched once more. */
+	/** The verdict on a fetched member. One that cannot be read or has a wrong CRC-32 is fetched once more first. */
 	async judge(ref: MemberRef, run: () => Promise<ImageResult>): Promise<ImageResult> {
 		const result = await run();
 		if (result.reject === null || !DOUBTFUL.has(result.reject.code)) return result;
@@ -123,8 +123,8 @@ export class RangedZip {
 	}
 
 	/**
-	 * The bytes of each member. The length of its header stands in the header itself; so this is everything up to the next
-	 * member, or up to the data's end after the longest possible header.
+	 * The byte range of each member. A header's length is only known from the header itself, so a range ends at the next
+	 * member, or where the data would end after the longest possible header.
 	 */
 	#spans(refs: MemberRef[]): Span[] {
 		const { json, members } = this.archive;

@@ -10,7 +10,7 @@ import { checkSpace } from "./download.js";
 import { writeAt } from "./part-file.js";
 import { sparseName, sweepSparse } from "./parts.js";
 
-/** A file of the source of which only some parts are on this machine, each at its own offset; all else is holes. */
+/** A sparse local copy of a file of the source: fetched parts stand at their own offsets, the rest is holes. */
 
 /** A part of a file: offsets, `to` exclusive. */
 export interface Span {
@@ -20,26 +20,26 @@ export interface Span {
 
 export interface SparseOptions {
 	source: Source;
-	/** The file lies in its folder `ranges`, and takes the space of the parts that are here. */
+	/** The file is in its folder `ranges`, and takes only the space of the fetched parts. */
 	scratch: string;
 	clock: Clock;
 	signal: AbortSignal;
 	/** Default: RETRY_POLICY. */
 	retry?: RetryPolicy | undefined;
-	/** An attempt failed; the next one comes after so many seconds. */
+	/** An attempt failed; the next one begins after this many seconds. */
 	onRetry?: (error: LakeError, seconds: number) => void;
 	/** Bytes that came from the source. */
 	onBytes(bytes: number): void;
 }
 
-/** Parts that are nearer than this are fetched as one: a request costs more than these bytes. */
+/** Parts with a smaller gap between them are fetched as one: a request costs more than the gap's bytes. */
 const NEAR = 16 * 1024;
-/** Requests at once: their waits for an answer overlap. */
+/** Concurrent requests, so that their latencies overlap. */
 const AT_ONCE = 4;
-/** How often a part that must come twice alike may differ from the one before. */
+/** How often a part that must arrive twice unchanged may differ from the previous attempt. */
 const MAX_DIFFERENCES = 3;
 
-/** What is to be fetched of the wanted parts, where some are here: in order, neighbours together. Pure. */
+/** The parts of `wanted` that are not `present`, in order, close ones merged. Pure. */
 export function missingSpans(wanted: Span[], present: Span[], near = NEAR): Span[] {
 	const missing: Span[] = [];
 	const add = ({ from, to }: Span): void => {
@@ -78,7 +78,7 @@ export class SparseFile {
 		this.#options = options;
 	}
 
-	/** An empty one, of the file's size. What dead processes left of such files is deleted first. */
+	/** Creates an empty one, of the file's size. Sparse files of dead processes are deleted first. */
 	static async open(file: SourceFile, options: SparseOptions): Promise<SparseFile> {
 		await sweepSparse(options.scratch);
 		const path = sparseName(options.scratch, file);
@@ -94,19 +94,19 @@ export class SparseFile {
 		return new SparseFile(path, handle, file, options);
 	}
 
-	/** Brings what is not here yet of these parts. Throws NO_SPACE, and what the source throws when retries do not help. */
+	/** Fetches what is missing of these parts. Throws NO_SPACE, and what the source throws when retries do not help. */
 	async fetch(wanted: Span[]): Promise<void> {
 		await this.#fetchAll(missingSpans(wanted, this.#present));
 	}
 
-	/** Brings a part that is here once more: it was found wrong. */
+	/** Fetches a part once more, because it was found wrong. */
 	async fetchAgain(span: Span): Promise<void> {
 		await this.#fetchAll([span]);
 	}
 
 	/**
-	 * Brings what is not here yet of a part that nothing vouches for: twice over, until two in a row are equal. Throws
-	 * ZIP_CORRUPT where they never are.
+	 * Fetches what is missing of a part that has no checksum: repeatedly, until two attempts in a row give the same bytes.
+	 * Throws ZIP_CORRUPT if they never do.
 	 */
 	async fetchSurely(span: Span): Promise<void> {
 		for (const missing of missingSpans([span], this.#present)) {
@@ -123,7 +123,7 @@ export class SparseFile {
 		}
 	}
 
-	/** Bytes that are here, fewer than `length` only at the end of the file. */
+	/** Reads fetched bytes; fewer than `length` only at the end of the file. */
 	async read(position: number, length: number): Promise<Buffer> {
 		const buffer = Buffer.alloc(Math.max(0, Math.min(length, this.#file.bytes - position)));
 		if (buffer.length === 0) return buffer;
@@ -154,7 +154,7 @@ export class SparseFile {
 		await each(spans, AT_ONCE, fetch, this.#options.signal);
 	}
 
-	/** Goes on at the byte where an attempt broke off. New bytes give all retries back. */
+	/** Continues at the byte where an attempt broke off. New bytes reset the count of retries. */
 	async #fetchSpan({ from, to }: Span, signal: AbortSignal, hash: Hash | null): Promise<void> {
 		const { source, clock, retry: policy, onRetry = () => undefined, onBytes } = this.#options;
 		const retries = new Retries({ policy, clock, signal, onRetry });
@@ -170,7 +170,7 @@ export class SparseFile {
 				}
 				if (at < to) throw endedEarly(this.#file, to - at);
 			} catch (error) {
-				// What follows the last byte is of no interest.
+				// Ignore errors after the last byte.
 				if (at === to && error instanceof LakeError && error.retry) return;
 				if (at > before) retries.renew();
 				await retries.after(error);

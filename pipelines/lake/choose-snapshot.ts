@@ -8,17 +8,17 @@ import { readLatestSnapshot, type StoredSnapshot } from "./snapshot.js";
 import { readFirstKept } from "./sweeping/first-kept.js";
 
 /**
- * The snapshot that `latest`, a number or a path in the lake names; `asked` is the option or argument that says which.
+ * The snapshot named by `latest`, a number or a path in the lake; `option` is where it was given, for messages.
  * Throws LAKE_NOT_FOUND, SNAPSHOT_NOT_FOUND, SNAPSHOT_VACUUMED, USAGE, LAKE_DAMAGED.
  */
-export async function chooseSnapshot(store: Reader, wanted: string, asked = "--snapshot"): Promise<StoredSnapshot> {
+export async function chooseSnapshot(store: Reader, wanted: string, option = "--snapshot"): Promise<StoredSnapshot> {
 	const latest = await readLatestSnapshot(store);
 	if (!latest) throw new LakeError("LAKE_NOT_FOUND", `There is no lake in ${store.name}.`, { path: store.name });
 	if (wanted === "latest") return latest;
 	const path = wanted.replace(/^\.\//, "");
 	const number = /^([1-9]\d{0,8})$/.exec(path)?.[1] ?? snapshotFile.parse(path)?.number;
 	if (number === undefined) {
-		throw new LakeError("USAGE", `${asked} cannot be ${JSON.stringify(wanted)}.`, {
+		throw new LakeError("USAGE", `${option} cannot be ${JSON.stringify(wanted)}.`, {
 			hint: "Give a number, a path such as snapshots/000001-0123456789ab.json, or latest.",
 		});
 	}
@@ -30,7 +30,7 @@ export async function chooseSnapshot(store: Reader, wanted: string, asked = "--s
 	return claimed;
 }
 
-/** Throws SNAPSHOT_VACUUMED where vacuum has deleted files of it. */
+/** Throws SNAPSHOT_VACUUMED if vacuum has deleted files of the snapshot. */
 async function requireTables(store: Reader, { snapshot }: StoredSnapshot): Promise<void> {
 	if (snapshot.number >= (await readFirstKept(store))) return;
 	for (const { path } of snapshot.tables.images?.files ?? []) {
@@ -41,8 +41,7 @@ async function requireTables(store: Reader, { snapshot }: StoredSnapshot): Promi
 }
 
 /**
- * The shards to export: those of the snapshot that were asked for. Throws USAGE where one that was named is not in it,
- * or none is left.
+ * The wanted shards that the snapshot has. Throws USAGE if there are none, or if one that was named is missing.
  * @param named whether `wanted` was given shard by shard
  */
 export function chooseShards(

@@ -12,21 +12,21 @@ export async function commitDatesOf(
 	const dates = new Map<string, string>();
 	if (!base || listing.explicitCommit || listing.committedAt === null) return dates;
 	const missing = new Set(base.shards.flatMap(({ commit }) => commit ?? []));
-	function learn({ source }: Snapshot): void {
+	function recordDate({ source }: Snapshot): void {
 		if (source.commit !== null && source.committed_at !== null) dates.set(source.commit, source.committed_at);
 		if (source.commit !== null) missing.delete(source.commit);
 	}
-	learn(base);
+	recordDate(base);
 	if (listing.commit !== null) missing.delete(listing.commit);
 	if (missing.size === 0) return dates;
 	for (const { path } of (await snapshotPaths(store)).reverse()) {
 		if (missing.size === 0) break;
-		learn((await readSnapshot(store, path)).snapshot);
+		recordDate((await readSnapshot(store, path)).snapshot);
 	}
 	return dates;
 }
 
-/** A run on a branch must not go back behind what the lake has; one on an explicit commit may. */
+/** Whether the lake's commit is later than the listed one. A run on a branch must not go back; one on an explicit commit may. */
 export function isLater(
 	commit: string | null,
 	listing: Pick<Listing, "commit" | "committedAt" | "explicitCommit">,

@@ -5,8 +5,8 @@ import { type Column, PARTITION_COLUMNS, type Table } from "../../schemas/tables
 import { tableFile } from "./paths.js";
 
 /**
- * Delta Lake commits, written by hand (PROTOCOL.md, reader 1, writer 2). Pure: the same two snapshots
- * give the same bytes. One file a version, never overwritten; statistics hold exact row counts only.
+ * Delta Lake commits, written without a library (PROTOCOL.md, reader 1, writer 2). Pure: the same two snapshots give
+ * the same bytes. One file for each version, never overwritten; statistics hold exact row counts only.
  */
 
 /** The commit that takes `table` from `base` to `next`. Its version is `next.number - 1`. */
@@ -31,13 +31,13 @@ export function deltaCommit(table: Table, base: Snapshot | null, next: Snapshot,
 		actions.push({ metaData: metaData(table, time) });
 	}
 	actions.push({ txn: { appId: "irlake", version: next.number } });
-	// A file that both versions hold gets no action: readers disagree about a path that is removed and added at once.
+	// A file in both versions gets no action: readers disagree about a path that one commit removes and adds.
 	for (const file of before.values()) if (!after.has(file.path)) actions.push({ remove: remove(name, file, time) });
 	for (const file of after.values()) if (!before.has(file.path)) actions.push({ add: add(name, file, time) });
 	return Buffer.from(actions.map((action) => `${canonicalJson(action)}\n`).join(""));
 }
 
-/** The snapshot that a commit belongs to, or null when the text is no commit of ours. */
+/** The snapshot that a commit belongs to, or null when the text is not a commit of ours. */
 export function snapshotOfCommit(commit: Buffer): string | null {
 	try {
 		const [first = ""] = commit.toString("utf8").split("\n", 1);
@@ -49,7 +49,7 @@ export function snapshotOfCommit(commit: Buffer): string | null {
 	}
 }
 
-/** Path as Delta knows it: relative to the table. The names hold nothing that a URI would encode. */
+/** Path for Delta: relative to the table. It contains no character that a URI would encode. */
 function inTable(table: string, file: TableFile): string {
 	return file.path.slice(`${tableFile.tableFolder(table)}/`.length);
 }
@@ -89,7 +89,7 @@ function metaData({ name, columns }: Table, time: number): object {
 		format: { provider: "parquet", options: {} },
 		schemaString: JSON.stringify({ type: "struct", fields: [...columns, ...PARTITION_COLUMNS].map(field) }),
 		partitionColumns: PARTITION_COLUMNS.map((column) => column.name),
-		// Other people's vacuum goes by deletionTimestamp, which is old here: time travel must survive it.
+		// Other tools' vacuum goes by deletionTimestamp, which is old here; time travel must survive it.
 		configuration: {
 			"delta.deletedFileRetentionDuration": "interval 36500 days",
 			"delta.logRetentionDuration": "interval 36500 days",
@@ -99,7 +99,7 @@ function metaData({ name, columns }: Table, time: number): object {
 	};
 }
 
-/** A UUID (version 8: our own making) from the table's name, the same in every lake. */
+/** A UUID (version 8, vendor-specific) made from the table's name, the same in every lake. */
 function tableId(table: string): string {
 	const hex = createHash("sha256").update(`irlake/${table}`).digest("hex");
 	return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;

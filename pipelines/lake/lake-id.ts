@@ -6,11 +6,11 @@ import type { Reader, Records } from "../ports/store.js";
 import { privateFile } from "./paths.js";
 import { recordBytes } from "./snapshot.js";
 
-/** A lake's id, by which two paths are known to be one lake, or one path to be another lake than before. */
+/** A lake's id. It shows that two paths are the same lake, or that a path now leads to another lake. */
 
 const PATH = privateFile.lakeId;
 
-/** Null of a lake that has none yet. Throws LAKE_DAMAGED for a record that cannot be read. */
+/** Null if the lake has none yet. Throws LAKE_DAMAGED if the record cannot be read. */
 export async function readLakeId(store: Reader): Promise<string | null> {
 	const content = await store.get(PATH);
 	if (!content) return null;

@@ -8,8 +8,8 @@ import type { Reader } from "../ports/store.js";
 import { hashFile } from "../scratch/hash-file.js";
 
 /**
- * A table's file on this machine, held against its recorded hash: in place, or fetched to `copy`, replacing what is
- * there. Throws LAKE_DAMAGED.
+ * Path of a table's file on this machine, checked against its recorded hash: in the lake itself, or fetched to `copy`,
+ * replacing what is there. Throws LAKE_DAMAGED.
  */
 export async function localTable(file: TableFile, store: Reader, copy: string): Promise<string> {
 	const { path } = file;

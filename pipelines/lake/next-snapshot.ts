@@ -8,11 +8,11 @@ import { receiptFile } from "./paths.js";
 import { sumCounts } from "./receipt.js";
 import { tablesOf } from "./tables.js";
 
-/** What one run brings to a snapshot. Plain data. */
+/** What one run contributes to a snapshot. Plain data. */
 export interface RunResult {
 	dataset: Dataset;
 	source: Omit<Snapshot["source"], "metadata">;
-	/** Metadata read in this run, of any split, with what lay in no shard. */
+	/** Metadata read in this run, with the number of rows in no shard. */
 	metadata: { split: string; path: string; sha256: string; bytes: number; strayRows: number }[];
 	settings: Settings;
 	/** Shards found or made in this run. */
@@ -23,7 +23,7 @@ export interface RunResult {
 }
 
 /**
- * The snapshot that follows `base`, or null when no work id changes. Pure.
+ * The snapshot after `base`, or null when no work id changes. Pure.
  * @throws LAKE_DAMAGED when a shard that stays has no receipt
  * @param receipts of every shard that stays in the lake, by work id
  * @param keep shards of the base that this run must not replace
@@ -73,7 +73,7 @@ export function nextSnapshot(
 	};
 }
 
-/** A shard whose receipt is gone would lose its tables in silence. */
+/** Without its receipt, a shard would silently lose its tables. */
 function missing(path: string): never {
 	throw new LakeError("LAKE_DAMAGED", `${path} is missing from the lake, so its shard cannot be published again.`, {
 		path,
@@ -87,7 +87,7 @@ function sameWork(base: Snapshot | null, shards: Map<string, Snapshot["shards"][
 	return before.length === shards.size && before.every(({ shard, work_id }) => shards.get(shard)?.work_id === work_id);
 }
 
-/** Of every split present: as read in this run, else as the base has it. */
+/** For every split present: the file read in this run, else the base's. */
 function metadataFiles(base: Snapshot | null, run: RunResult, shards: string[]): Snapshot["source"]["metadata"] {
 	return splitsOf(run.dataset, shards).flatMap((split) => {
 		const read = run.metadata.find((file) => file.split === split);
@@ -96,7 +96,7 @@ function metadataFiles(base: Snapshot | null, run: RunResult, shards: string[]):
 	});
 }
 
-/** What this run skipped, and what an earlier one did where this one did not look. */
+/** Shards that this run skipped, and those skipped earlier that this run did not process. */
 function skippedShards(base: Snapshot | null, run: RunResult): Snapshot["skipped"] {
 	const skipped = new Map<string, Snapshot["skipped"][number]>();
 	if (!run.prune) for (const one of base?.skipped ?? []) skipped.set(one.shard, one);

@@ -2,15 +2,15 @@ import { LakeError } from "../../schemas/errors.js";
 import { EXTENSION, type StoredFormat } from "../../schemas/stored-format.js";
 
 /**
- * The lake's layout: every path of format version 1, built and parsed here and nowhere else. Paths are relative to the
- * lake, with `/`. `parse` knows exactly what `path` builds and answers null for all else: a file that it does not know is
- * none of ours, and nothing deletes it. Imports nothing that loads zod, since each image thread needs it.
+ * The lake's layout: every path of format version 1, built and parsed only here. Paths are relative to the lake, with
+ * `/`. `parse` accepts exactly what `path` builds and returns null for anything else: such a file is not ours, and is
+ * never deleted. Imports nothing that loads zod, since each image thread loads this file.
  */
 
 /** Names the newest snapshot. */
 export const LATEST = "latest.json";
 
-/** A shard's name is its split's and its number there: `test_7`. */
+/** A shard's name is its split's name and its number in it: `test_7`. */
 const SHARD = /^([A-Za-z0-9-]+)_(0|[1-9]\d*)$/;
 
 function splitShard(shard: string): { split: string; number: string } {
@@ -88,7 +88,7 @@ export const objectFile = {
 	path(sha256: string, format: StoredFormat): string {
 		return `objects/sha256/${sha256.slice(0, 2)}/${sha256}.${EXTENSION[format]}`;
 	},
-	/** Of any format, also of one that this release does not write. */
+	/** Any format, including ones that this release does not write. */
 	parse(path: string): { sha256: string; extension: string } | null {
 		const [, , sha256, extension] =
 			/^objects\/sha256\/([0-9a-f]{2})\/(\1[0-9a-f]{62})\.([a-z][a-z0-9]*)$/.exec(path) ?? [];
@@ -96,7 +96,7 @@ export const objectFile = {
 	},
 };
 
-/** `rejected/sha256/01/<SHA-256>`: the bytes of a quarantined member, where they are kept. */
+/** `rejected/sha256/01/<SHA-256>`: the bytes of a quarantined member, if they are kept. */
 export const rejectedFile = {
 	folder: "rejected",
 	path(sha256: string): string {
@@ -108,21 +108,21 @@ export const rejectedFile = {
 	},
 };
 
-/** What writers keep for themselves: no part of the data, and in no listing but one that names it. */
+/** Files that writers keep for themselves: not part of the data, and listed only when named. */
 export const PRIVATE = ".irlake";
 
-/** Files below `.irlake/`, but for vacuum's records. Owners are processes: `pipelines/scratch/owner.ts`. */
+/** Files below `.irlake/`, except vacuum's records. Owners are processes: see `pipelines/scratch/owner.ts`. */
 export const privateFile = {
 	/** The lake's id. */
 	lakeId: `${PRIVATE}/lake.json`,
-	/** What is being exported to a prefix of a bucket. */
+	/** The key of an export to a prefix of a bucket. */
 	exportKey: `${PRIVATE}/export-key`,
 	asideFolder: `${PRIVATE}/tmp`,
-	/** A file, or a folder, being made before it has its name; `number` tells one owner's from each other. */
+	/** A file or folder that is still being written under a temporary name; `number` counts those of one owner. */
 	aside(owner: string, number: number): string {
 		return `${PRIVATE}/tmp/${owner}.${number}`;
 	},
-	/** The owner of a name in `asideFolder`. */
+	/** The owner in a name in `asideFolder`. */
 	asideOwner(name: string): string {
 		return name.replace(/\.\d+$/, "");
 	},
@@ -131,17 +131,17 @@ export const privateFile = {
 	stagedFolder(owner: string): string {
 		return `${PRIVATE}/staged/${owner}`;
 	},
-	/** Written to try out a bucket's conditions, and removed. */
+	/** Written to test a bucket's conditional writes, and removed. */
 	probe(id: string): string {
 		return `${PRIVATE}/probe-${id}`;
 	},
-	/** Where doctor tries writes out in a bucket. */
+	/** Where doctor tests writes in a bucket. */
 	doctorFolder(owner: string): string {
 		return `${PRIVATE}/doctor-${owner}`;
 	},
 };
 
-/** What vacuums and publishers tell each other. An id is a UUID. */
+/** Records by which vacuums and publishers coordinate. An id is a UUID. */
 export const vacuumFile = {
 	folder: `${PRIVATE}/vacuum`,
 	firstKept: `${PRIVATE}/vacuum/first-kept.json`,

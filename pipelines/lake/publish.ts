@@ -15,11 +15,11 @@ import { IMAGES, QUARANTINE } from "./tables.js";
 const ATTEMPTS = 5;
 
 /**
- * Publishes what `plan` makes of the newest snapshot; null from `plan` means that nothing is left to do.
- * A claim lost to another publisher is planned again on top of the winner's snapshot.
+ * Publishes the snapshot that `plan` makes from the newest one; null from `plan` means that there is nothing to do.
+ * When another publisher wins the claim, `plan` is called again with the winner's snapshot.
  * @param tables in the order of their commits
- * @param guard called when the snapshot's file, the intent, is there, right before the claim; throws where a file
- * that the snapshot names and its base does not is gone
+ * @param guard called between writing the snapshot's file, the intent, and the claim; throws if a file is gone that the
+ * snapshot names and its base does not
  * @returns the published snapshot, or null when up to date
  * @throws LAKE_CONFLICT after the fifth lost claim
  */
@@ -47,7 +47,7 @@ export async function publish(
 	throw new LakeError("LAKE_CONFLICT", `Other publishers of ${store.name} were faster, ${ATTEMPTS} times in a row.`);
 }
 
-/** Finishes every snapshot that was claimed and not completed, and returns the newest; null of an empty lake. */
+/** Finishes every snapshot that was claimed but not completed, and returns the newest; null if the lake is empty. */
 export async function finishClaimedSnapshots(
 	store: Reader & Records,
 	tables: readonly Table[],
@@ -62,7 +62,7 @@ export async function finishClaimedSnapshots(
 	}
 }
 
-/** The snapshot that holds a number, by the log of `images`; null while nobody claimed it. */
+/** The snapshot that has a number, by the log of `images`; null while nobody has claimed it. */
 export async function claimedSnapshot(store: Reader, number: number): Promise<StoredSnapshot | null> {
 	const log = logFile.path(IMAGES, number - 1);
 	const commit = await store.get(log);
@@ -72,7 +72,7 @@ export async function claimedSnapshot(store: Reader, number: number): Promise<St
 	return readSnapshot(store, path);
 }
 
-/** True when the number is this snapshot's, be it by an earlier attempt with equal bytes. */
+/** True when the number is this snapshot's, even if an earlier attempt with the same bytes wrote the commit. */
 async function commitTable(
 	store: Reader & Records,
 	table: Table,
@@ -81,11 +81,11 @@ async function commitTable(
 	const log = logFile.path(table.name, next.number - 1);
 	if (await store.putIfAbsent(log, deltaCommit(table, base, next, path))) return true;
 	const present = await store.get(log);
-	// Another release may have written the same snapshot's commit in other words: it is the same version.
+	// Another release may have written this snapshot's commit differently; it is still the same version.
 	return present !== null && snapshotOfCommit(present) === path;
 }
 
-/** The remaining commits, then `latest.json`. Does again what is done already, with the same bytes. */
+/** Writes the remaining commits, then `latest.json`. Repeating it writes the same bytes. */
 async function finish(
 	store: Reader & Records,
 	tables: readonly Table[],
@@ -103,9 +103,9 @@ async function finish(
 }
 
 /**
- * Moves `latest.json` forward to a complete snapshot, never back. A store that replaces by rename cannot compare
- * and swap: a process that slept between its look and its rename may put an older record over a newer one, so
- * after each write the logs are looked at again, and the newest complete snapshot is put in its place.
+ * Moves `latest.json` forward to a complete snapshot, never back. A store that replaces by rename cannot compare and
+ * swap: a process that slept between its read and its rename may put an older record over a newer one. So after each
+ * write the logs are read again, and `latest.json` is set to the newest complete snapshot.
  */
 async function moveLatest(store: Reader & Records, from: StoredSnapshot): Promise<void> {
 	let target = from;
@@ -120,7 +120,7 @@ async function moveLatest(store: Reader & Records, from: StoredSnapshot): Promis
 	}
 }
 
-/** The newest snapshot whose every table has its commit, starting from one that has. */
+/** The newest snapshot with a commit in every table, searching forward from a complete one. */
 async function newestComplete(store: Reader, from: StoredSnapshot): Promise<StoredSnapshot> {
 	let newest = from;
 	while ((await store.get(logFile.path(QUARANTINE, newest.snapshot.number))) !== null) {

@@ -6,9 +6,9 @@ import { receiptFile } from "./paths.js";
 import { parseRecord, recordBytes } from "./snapshot.js";
 import { markedReceipts } from "./sweeping/marks.js";
 
-/** Receipts: the record that a shard is done. What one says of the shard is made by `mirror/write/make-receipt.ts`. */
+/** Receipts: the records that a shard is done. `mirror/write/make-receipt.ts` makes their content. */
 
-/** Receipts read at once: each is a request to a store elsewhere. */
+/** Concurrent reads of receipts: each may be a network request. */
 const AT_ONCE = 32;
 
 /** A receipt, or null when there is none. Throws LAKE_DAMAGED. */
@@ -22,7 +22,7 @@ export async function readReceipt(store: Reader, path: string): Promise<Receipt 
 	return receipt;
 }
 
-/** Receipts at the paths, by work id, in the paths' order; those that are not there are left out. Throws LAKE_DAMAGED. */
+/** Receipts at the paths, by work id, in the paths' order, without absent ones. Throws LAKE_DAMAGED. */
 export async function readReceipts(store: Reader, paths: string[]): Promise<Map<string, Receipt>> {
 	const found = new Array<Receipt | null>(paths.length).fill(null);
 	await each(paths.entries(), AT_ONCE, async ([at, path]) => {
@@ -45,7 +45,7 @@ export async function snapshotReceipts(store: Reader, { shards }: Snapshot): Pro
 	return new Map(receipts);
 }
 
-/** Of receipts that no snapshot may name, those that vacuum has not marked, by work id: what is marked counts as absent. */
+/** Receipts at the paths that vacuum has not marked, by work id; for receipts that perhaps no snapshot names. A marked one counts as absent. */
 export async function unmarkedReceipts(store: Reader, paths: string[]): Promise<Map<string, Receipt>> {
 	const present = await readReceipts(store, paths);
 	const found = [...present].map(([id, { shard }]) => ({ id, path: receiptFile.path(shard, id) }));
@@ -58,9 +58,9 @@ export async function unmarkedReceipts(store: Reader, paths: string[]): Promise<
 }
 
 /**
- * Stores a receipt, last of all that is stored of a shard. Where another release or process was first, its receipt is
- * adopted, unless vacuum took files that it names. It is then written again as it is: what vacuum marked before that no
- * longer counts as marked.
+ * Stores a receipt, after everything else of its shard. If another release or process was first, its receipt is kept,
+ * unless vacuum took files that it names. Either way the receipt is written anew, so that earlier marks of vacuum no
+ * longer count.
  * @returns the receipt that the lake has now
  */
 export async function storeReceipt(store: Reader & Records, receipt: Receipt): Promise<Receipt> {
@@ -69,18 +69,18 @@ export async function storeReceipt(store: Reader & Records, receipt: Receipt): P
 		if (await store.putIfAbsent(path, recordBytes(receipt))) return receipt;
 		const first = await readReceipt(store, path);
 		if (!first) continue;
-		const there = await Promise.all(first.files.map((file) => store.stat(file.path)));
-		const stays = there.every(Boolean) ? first : receipt;
+		const filesPresent = await Promise.all(first.files.map((file) => store.stat(file.path)));
+		const stays = filesPresent.every(Boolean) ? first : receipt;
 		if (await store.replace(path, recordBytes(stays), recordBytes(first))) return stays;
 	}
 }
 
-/** Hash of what the shard was made of: its zip, or its unpacked files. */
+/** Hash of the shard's input: its zip, or its unpacked files. */
 export function inputSha256({ inputs }: Pick<Receipt, "inputs">): string {
 	return inputs.zip_sha256 ?? inputs.files_sha256 ?? "";
 }
 
-/** Sums the receipts' keys; one that a receipt lacks counts as zero there. */
+/** Sums the receipts' counts; a missing one counts as zero. */
 export function sumCounts(receipts: Receipt[]): Counts {
 	const sum: Counts = {
 		rows_in: 0,

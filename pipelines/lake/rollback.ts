@@ -11,8 +11,8 @@ import { tablesOf } from "./tables.js";
 
 /**
  * Publishes a new snapshot with the content of snapshot `number`.
- * @returns null when the newest snapshot has that content already
- * @throws SNAPSHOT_NOT_FOUND, also where a file of it is missing; SNAPSHOT_VACUUMED where vacuum took that
+ * @returns null when the newest snapshot already has that content
+ * @throws SNAPSHOT_NOT_FOUND, also if a file of it is missing; SNAPSHOT_VACUUMED if vacuum took that file
  */
 export async function rollback(
 	store: SweepStore,

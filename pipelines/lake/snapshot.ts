@@ -6,7 +6,7 @@ import { LATEST, snapshotFile } from "./paths.js";
 
 /** Reading a lake's records. Writes nothing. */
 
-/** A snapshot with the path and the bytes it was read from. */
+/** A snapshot with the path it was read from and the hash of its bytes. */
 export interface StoredSnapshot {
 	path: string;
 	sha256: string;
@@ -17,14 +17,14 @@ export function sha256Of(content: Buffer | string): string {
 	return createHash("sha256").update(content).digest("hex");
 }
 
-/** What a record's schema can do. */
+/** The part of a zod schema that reading a record needs. */
 export interface RecordSchema<T> {
 	safeParse(
 		value: unknown,
 	): { success: true; data: T } | { success: false; error: { issues: { path: PropertyKey[] }[] } };
 }
 
-/** Reads and checks a record. Throws LAKE_DAMAGED when it is not what its schema says. */
+/** Parses and checks a record. Throws LAKE_DAMAGED when it does not match its schema, LAKE_UNSUPPORTED when it is newer. */
 export function parseRecord<T>(schema: RecordSchema<T>, content: Buffer, path: string, store: Pick<Reader, "name">): T {
 	let value: unknown;
 	try {
@@ -48,14 +48,14 @@ function isNewer(value: unknown): boolean {
 	return typeof format === "number" && format > 1;
 }
 
-/** `latest.json` as it stands, and its bytes for a later compare-and-swap; null of a lake never published. */
+/** `latest.json`, and its bytes for a later compare-and-swap; null if nothing was ever published. */
 export async function readLatest(store: Reader): Promise<{ latest: Latest; content: Buffer } | null> {
 	const content = await store.get(LATEST);
 	if (!content) return null;
 	return { latest: parseRecord(Latest, content, LATEST, store), content };
 }
 
-/** Reads a snapshot and holds it against its name, and against `sha256` where that is known. */
+/** Reads a snapshot and checks it against its name, and against `sha256` if given. */
 export async function readSnapshot(store: Reader, path: string, sha256?: string): Promise<StoredSnapshot> {
 	const content = await store.get(path);
 	if (!content) throw new LakeError("LAKE_DAMAGED", `${path} is missing in ${store.name}.`, { path });
@@ -86,7 +86,7 @@ export async function readLatestSnapshot(store: Reader): Promise<StoredSnapshot 
 	return stored;
 }
 
-/** Paths of every snapshot file, by number; a number may have several, of which one was published. */
+/** Every snapshot file, sorted by number; of several with one number, only one was published. */
 export async function snapshotPaths(store: Reader): Promise<(LakeFile & { number: number })[]> {
 	const found: (LakeFile & { number: number })[] = [];
 	for await (const file of store.list(snapshotFile.folder)) {

@@ -13,18 +13,18 @@ export interface ShardOutcome {
 	state: "done" | "reused" | "failed" | "skipped";
 	code: ErrorCode | null;
 	detail: string | null;
-	/** Of a failed shard: what had been found, and where it is kept. */
+	/** For a failed shard: its findings so far, and where they are kept. */
 	findings: Receipt["findings"];
 	kept: string | null;
-	/** Of one that was made earlier and is judged bad now. */
+	/** For a shard that was made earlier and is now judged bad. */
 	receipt: Receipt | null;
 }
 
-/** The outcomes of a run's shards, as far as they are known. */
+/** The outcomes of a run's shards that are known so far. */
 export interface ShardOutcomes {
 	/** By the shard's name. */
 	outcomes: Map<string, ShardOutcome>;
-	/** Of the good ones. */
+	/** Receipts of the good shards. */
 	receipts: Receipt[];
 }
 
@@ -41,19 +41,19 @@ export interface MirrorOutcome {
 export type OnShardFailure = "fail" | "skip";
 
 /** What a run's shards are judged by. */
-interface Judging {
+interface JudgeLimits {
 	maxRejectRatio: number;
 	onShardFailure: OnShardFailure;
 }
 
-/** Outcomes of the shards that earlier runs made: each receipt is judged by this run's limits. */
-export function earlierOutcomes(plan: Pick<MirrorPlan, "shards">, judging: Judging): ShardOutcomes {
+/** Re-judges receipts of earlier runs by this run's limits. */
+export function earlierOutcomes(plan: Pick<MirrorPlan, "shards">, limits: JudgeLimits): ShardOutcomes {
 	const outcomes = new Map<string, ShardOutcome>();
 	const receipts: Receipt[] = [];
 	for (const { shard, action, receipt } of plan.shards) {
 		if (action === "process" || !receipt) continue;
-		const error = judgeReceipt(receipt, judging.maxRejectRatio);
-		outcomes.set(shard, error ? judgedOutcome(receipt, error, judging) : goodOutcome(shard, "reused"));
+		const error = judgeReceipt(receipt, limits.maxRejectRatio);
+		outcomes.set(shard, error ? judgedOutcome(receipt, error, limits) : goodOutcome(shard, "reused"));
 		if (!error && action === "reuse") receipts.push(receipt);
 	}
 	return { outcomes, receipts };
@@ -63,8 +63,8 @@ function judgeReceipt({ shard, counts, findings }: Receipt, maximum: number): La
 	return judgeRatio(shard, counts.rows_rejected - (findings.GROUP_DROPPED ?? 0), counts.rows_in, maximum);
 }
 
-/** A shard that was made earlier and is judged bad now. Under `skip` it stays in the lake, and is counted there. */
-function judgedOutcome(receipt: Receipt, error: LakeError, { onShardFailure }: Judging): ShardOutcome {
+/** A shard that was made earlier and is now judged bad. With `skip` it stays in the lake, which counts its findings. */
+function judgedOutcome(receipt: Receipt, error: LakeError, { onShardFailure }: JudgeLimits): ShardOutcome {
 	const findings = onShardFailure === "fail" ? receipt.findings : {};
 	return { ...failedOutcome(receipt.shard, error, onShardFailure), findings, receipt };
 }
@@ -86,13 +86,13 @@ export function failedOutcome(shard: string, error: LakeError, onShardFailure: O
 	};
 }
 
-/** Why a run publishes nothing, or null. */
+/** Why a run may not publish, or null if it may. */
 export function whyNotPublish(
 	/** Outcomes of the shards that failed. */
 	bad: ShardOutcome[],
 	{ prune }: Pick<MirrorRequest, "prune">,
 	onShardFailure: OnShardFailure,
-	/** Whether there would be no shard at all to publish. */
+	/** Whether no shard at all would be left to publish. */
 	nothingLeft: boolean,
 ): LakeError | null {
 	if (bad.length === 0) return null;
@@ -105,7 +105,7 @@ export function whyNotPublish(
 	return new LakeError("SHARD_FAILED", `Nothing was published: ${names} failed.`);
 }
 
-/** Whether an error says nothing of other shards. A full disk or a lake that refuses writes would fail them as well. */
+/** Whether an error concerns this shard only. A full disk or a lake that refuses writes would fail the others too. */
 export function concernsShardOnly({ code }: Pick<LakeError, "code">): boolean {
 	return code in FINDINGS || code.startsWith("SOURCE_") || code === "HUB_ENTRY_NOT_FOUND" || code === "HUB_UNAVAILABLE";
 }

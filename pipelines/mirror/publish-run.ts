@@ -22,12 +22,12 @@ interface ShardResults {
 }
 
 /**
- * Publishes what a run made, on top of whatever snapshot is the newest by then.
+ * Publishes a run's results on top of the newest snapshot.
  * @returns the snapshot, or null when no work id changed
- * @throws LAKE_SWEPT where vacuum took what the run was to publish: plan again
+ * @throws LAKE_SWEPT if vacuum took files that the run was to publish: plan again
  */
 async function publishRun(
-	{ plan, request }: Pick<EndedRun, "plan" | "request">,
+	{ plan, request }: Pick<FinishedRun, "plan" | "request">,
 	results: ShardResults,
 	tools: PublishTools,
 	signal: AbortSignal,
@@ -66,7 +66,7 @@ async function laterShards(store: Reader, base: Snapshot | null, listing: Listin
 }
 
 /** A planned run whose shards are over. */
-interface EndedRun {
+interface FinishedRun {
 	plan: MirrorPlan;
 	request: Pick<MirrorRequest, "wanted" | "prune">;
 	onShardFailure: OnShardFailure;
@@ -74,9 +74,9 @@ interface EndedRun {
 
 type PublishTools = Pick<ShardTools, "dataset" | "tables" | "scratch" | "clock"> & { store: SweepStore };
 
-/** The run's last step: publishes what its shards made, or says why not. */
+/** The run's last step: publishes the results, or returns why not. */
 export async function publishOutcomes(
-	{ plan, request, onShardFailure }: EndedRun,
+	{ plan, request, onShardFailure }: FinishedRun,
 	{ outcomes, receipts }: ShardOutcomes,
 	tools: PublishTools,
 	signal: AbortSignal,
@@ -91,7 +91,7 @@ export async function publishOutcomes(
 	return { published, shards, receipts, failure: null };
 }
 
-/** What a publish looks at its files with, before its claim. */
+/** Dependencies of the check before a publisher's claim. */
 export async function claimTools(
 	{ tables, scratch, clock }: Pick<PublishTools, "tables" | "scratch" | "clock">,
 	signal: AbortSignal,

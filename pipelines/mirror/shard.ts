@@ -35,7 +35,7 @@ interface CheckTools extends ContentTools {
 /** Dependencies of `processShard`. */
 export interface ShardTools extends CheckTools {
 	store: Reader & Records & Content;
-	/** Whether the bytes of what goes to quarantine are kept in the lake, beside their rows. */
+	/** Whether the lake keeps the bytes of quarantined members, besides their rows. */
 	keepRejected: boolean;
 }
 
@@ -55,18 +55,18 @@ interface CheckedShard {
 	members: Member[];
 }
 
-/** A shard that failed, with what had been found by then. */
+/** A shard that failed, with its findings so far. */
 export class ShardFailed extends LakeError {
 	readonly shard: string;
 	readonly findings: Receipt["findings"];
-	/** Where its findings and its zip are kept; null when there is nothing to keep. */
+	/** Where its findings and its zip are kept; null if there is nothing to keep. */
 	readonly kept: string | null;
 
 	constructor(error: LakeError, shard: string, findings: Receipt["findings"], kept: string | null) {
 		const { code, message, path, hint, exit, retry, cause } = error;
-		// The Hub's refusals are 2 before any side effect only; here, work has been done.
-		const ends = code.startsWith("HUB_") ? 1 : exit;
-		super(code, message, { hint, exit: ends, retry, cause, ...(path === null ? {} : { path }) });
+		// A refusal by the Hub exits with 2 only before any side effect; here, work has been done.
+		const exitCode = code.startsWith("HUB_") ? 1 : exit;
+		super(code, message, { hint, exit: exitCode, retry, cause, ...(path === null ? {} : { path }) });
 		this.shard = shard;
 		this.findings = findings;
 		this.kept = kept;
@@ -74,8 +74,8 @@ export class ShardFailed extends LakeError {
 }
 
 /**
- * One shard, from source to receipt: download → unpack → validate → images → tables → receipt. Nothing of it is visible
- * to a reader before a publish names the receipt.
+ * One shard, from source to receipt: download → unpack → validate → images → tables → receipt. Readers see nothing of it
+ * before a publish names the receipt.
  * @throws ShardFailed, or the abort signal's reason
  */
 export function processShard(task: ShardTask, tools: ShardTools, signal: AbortSignal): Promise<Receipt> {
@@ -83,9 +83,9 @@ export function processShard(task: ShardTask, tools: ShardTools, signal: AbortSi
 }
 
 /**
- * Reads and judges a shard, and hands it to `use` while its content is here. Where parts of its zip are fetched and are
- * wrong, once more, of the whole zip.
- * @throws ShardFailed, also of what `use` throws, or the abort signal's reason
+ * Reads and judges a shard, and passes it to `use` while its content is on this machine. If only parts of its zip were
+ * fetched and they are wrong, does it once more with the whole zip.
+ * @throws ShardFailed, also for errors of `use`, or the abort signal's reason
  */
 export async function withCheckedShard<T>(
 	task: ShardTask,
@@ -160,7 +160,7 @@ async function checkOnce<T>(
 	}
 }
 
-/** Objects, rejected bytes, tables; the receipt last. */
+/** Stores objects, rejected bytes and tables, and the receipt last. */
 async function storeShard(
 	{ plan, verdict, tables, members }: CheckedShard,
 	settings: Settings,
@@ -184,7 +184,7 @@ function knownError(error: unknown, shard: string, scratch: string): LakeError {
 		: new LakeError("INTERNAL", `Shard ${shard} failed unexpectedly: ${String(error)}.`, { cause: error });
 }
 
-/** Keeps what a failed shard leaves. Where that cannot be written either, the shard's own error is the one to tell. */
+/** Keeps a failed shard's findings and zip. If that fails too, the shard's own error is still the one reported. */
 async function keep(
 	plan: ShardPlan,
 	{ dataset, scratch, progress }: CheckTools,
@@ -205,7 +205,7 @@ async function keep(
 	}
 }
 
-/** `<shard>-<start of the work id>`: what fails anew takes the place of what the same work left. */
+/** `<shard>-<start of the work id>`: a repeated failure replaces what the same work left before. */
 function failedName({ shard, workId }: ShardPlan): string {
 	return `${shard}-${workId.slice(0, 12)}`;
 }

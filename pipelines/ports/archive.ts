@@ -26,14 +26,14 @@ export interface Member {
 	ref: MemberRef;
 }
 
-/** What a shard's own files are called, by themselves. */
+/** Names of a shard's own files, without folders. */
 export interface ShardFiles {
-	/** Messages name it so, wherever it lies. */
+	/** The name used in messages, wherever the zip is. */
 	zip: string;
 	/** The one folder inside the zip that may hold all the others. */
 	folder: string;
 	json: string;
-	/** Of the images. */
+	/** Format of the images. */
 	format: SourceFormat;
 }
 
@@ -41,14 +41,14 @@ export interface ShardFiles {
 export interface Archive {
 	/** The JSON of its rows, or null when there is none. */
 	json: Member | null;
-	/** Every other member; folders left out; in the order of the directory. */
+	/** Every other member in the order of the directory, without folders. */
 	members: Member[];
 }
 
 export interface ArchiveReader {
 	/**
-	 * Images of a zip that is still being written, by what its members say of themselves: those from offset `from` on that
-	 * end at `to` or before; `next` is where the first of the others begins, null where that cannot be told.
+	 * Images of a zip that is still being written, found by their local headers: those that begin at `from` or later and
+	 * end at `to` or before. `next` is the offset of the first member after them, null when that cannot be known.
 	 */
 	arrived(
 		zip: string,
@@ -56,19 +56,19 @@ export interface ArchiveReader {
 		format: SourceFormat,
 	): { refs: MemberRef[]; next: number | null };
 	/**
-	 * Where a zip's own records begin: from there to the zip's end lies all that `open` reads, but for the members' local
-	 * headers. `bytes` is the zip's size, `read` gives its bytes from a position on. Throws ZIP_CORRUPT, ZIP_UNSAFE, and what
-	 * `read` throws.
+	 * Offset of a zip's own records. `open` reads nothing but these, up to the zip's end, and the members' local headers.
+	 * `bytes` is the zip's size; `read` returns its bytes at a position. Throws ZIP_CORRUPT, ZIP_UNSAFE, and what `read`
+	 * throws.
 	 */
 	recordsStart(
 		zipName: string,
 		bytes: number,
 		read: (position: number, length: number) => Promise<Buffer>,
 	): Promise<number>;
-	/** Reads the directory. Throws ZIP_CORRUPT, ZIP_UNSAFE. `zip` is the local file of a zip's input. */
+	/** Reads the directory. Throws ZIP_CORRUPT, ZIP_UNSAFE. `zip` is the local file if the input is a zip. */
 	open(input: ShardInput, zip: string | null, files: ShardFiles, signal: AbortSignal): Promise<Archive>;
-	/** The JSON's bytes. Throws JSON_INVALID when they cannot be had. */
+	/** The JSON's bytes. Throws JSON_INVALID when they cannot be read. */
 	readJson(json: Member): Promise<Buffer>;
-	/** Writes the content of a member that was read before to a new local file; returns its SHA-256. Throws SOURCE_CHANGED. */
+	/** Writes a member's content to a new local file, and returns its SHA-256. Throws SOURCE_CHANGED. */
 	extract(ref: MemberRef, file: string): Promise<string>;
 }

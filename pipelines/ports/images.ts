@@ -7,17 +7,17 @@ import type { MemberRef } from "./archive.js";
 
 export interface ImageTask {
 	ref: MemberRef;
-	/** `image`: every check; `hash`: only read, CRC-32 and SHA-256; `stored`: of a lake's object, in whatever format, decoded. */
+	/** `image`: every check; `hash`: only read it, for CRC-32 and SHA-256; `stored`: decode a lake's object of any format. */
 	check: "image" | "hash" | "stored";
-	/** What the image must be. */
+	/** The format that the image must have. */
 	format: SourceFormat;
-	/** Whether the object may be wanted: then it is staged when the image is good. */
+	/** Whether to stage the object if the image is good. */
 	keep: boolean;
 }
 
 export interface ImageFinding {
 	code: FindingCode;
-	/** Own words, never a library's. */
+	/** In our own words, never a library's. */
 	detail: string;
 }
 
@@ -37,21 +37,21 @@ export interface StoredImage {
 
 /** The verdict on one member. A bad image is a value. */
 export interface ImageResult {
-	/** Of the member's content; null where it could not be read. */
+	/** Hash of the member's content; null when it could not be read. */
 	bytes: number | null;
 	sha256: string | null;
 	/** 8 hex digits. */
 	crc32: string | null;
 	/** Why the image is rejected, or null. */
 	reject: ImageFinding | null;
-	/** Warnings about this image, at most one a code. */
+	/** Warnings about this image, at most one of each code. */
 	warnings: ImageFinding[];
-	/** Null when rejected, and with `check: "hash"`. With `stored`, its hashes of pixels are null. */
+	/** Null when rejected, and with `check: "hash"`. With `stored`, its pixel hashes are null. */
 	image: StoredImage | null;
 }
 
 export interface ImagePool {
-	/** Tasks are done in the order of their calls, as many at once as is worth it: all of a shard may be given at once. */
+	/** Tasks start in call order. Submit a whole shard at once: the pool limits concurrency. */
 	run(task: ImageTask, settings: Settings, signal: AbortSignal): Promise<ImageResult>;
 	close(): Promise<void>;
 }

@@ -1,12 +1,12 @@
-/** What a run tells, and the time. Adapters under `infra/` implement these. */
+/** What a run reports, and its clock. */
 
-/** Progress of a run, as it happens; a terminal draws it, a log writes it. */
+/** Progress of a run as it happens; a terminal draws it, a log writes it. */
 export interface Progress {
-	/** Told again where a shard begins anew: what was told of it is void, but for what was fetched. */
+	/** Called again when a shard begins again: what was reported of it is then void, except `fetched`. */
 	shardStarted(shard: string, bytes: number): void;
-	/** Bytes of the shard that are here and hashed, wherever they came from. */
+	/** Further bytes of the shard that are here and hashed, wherever they came from. */
 	received(shard: string, bytes: number): void;
-	/** Bytes that were fetched over the network, told once a download ends. */
+	/** Bytes fetched over the network, reported when a download ends. */
 	fetched(bytes: number): void;
 	/** How many images the shard has. */
 	imagesFound(shard: string, images: number): void;

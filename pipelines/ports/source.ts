@@ -6,9 +6,9 @@ export interface SourceFile {
 	/** Path inside the source, with `/`. */
 	path: string;
 	bytes: number;
-	/** As the source lists it; null where it lists none (a small file that is not in LFS). */
+	/** As the source lists it; null when it lists none (a small file that is not in LFS). */
 	sha256: string | null;
-	/** Git's blob SHA-1, where the source lists one. */
+	/** Git's blob SHA-1, if the source lists one. */
 	gitOid: string | null;
 }
 
@@ -22,17 +22,17 @@ export interface LooseFile {
 	sha256: string;
 }
 
-/** Where one shard's content is. `sha256` of an unpacked shard is over its sorted names and hashes. */
+/** Where one shard's content is. The `sha256` of an unpacked shard is over its sorted names and hashes. */
 export type ShardInput =
 	| { form: "zip"; file: SourceFile; sha256: string; bytes: number }
 	| { form: "unpacked"; files: LooseFile[]; json: LooseFile | null; sha256: string; bytes: number };
 
 /** What the source holds at one commit. Plain data. */
 export interface Listing {
-	/** Canonical: no endpoint, no old name. */
+	/** In canonical form: without an endpoint, with the repository's present name. */
 	uri: string;
 	revision: string | null;
-	/** Null of a folder. */
+	/** Null when the source is a folder. */
 	commit: string | null;
 	/** `2024-03-04T05:06:07Z`, or null. */
 	committedAt: string | null;
@@ -41,11 +41,11 @@ export interface Listing {
 	/** By the shard's name. Shards that were not asked for may be absent. */
 	shards: Map<string, ShardInput>;
 	metadata: Map<string, SourceFile>;
-	/** Zips below the dataset's folders of zips that are no known shard. */
+	/** Zips in the dataset's zip folders that are not known shards. */
 	unknownZips: string[];
 }
 
-/** What a revision stood for when it was resolved; everything later is asked for at this commit. */
+/** The commit that a revision resolved to; every later request is made at this commit. */
 export interface SourcePin {
 	/** The repository's name at that time. */
 	repo: string;
@@ -55,32 +55,32 @@ export interface SourcePin {
 }
 
 export interface Source {
-	/** How a person would write it; for messages. */
+	/** The source as a person would write it, for messages. */
 	readonly name: string;
-	/** Resolves the revision once, and lists. Throws before any side effect when the source cannot be had. */
+	/** Resolves the revision once, and lists. Throws before any side effect when the source cannot be reached. */
 	list(wanted: { shards: string[]; splits: string[] }, signal: AbortSignal): Promise<Listing>;
-	/** Where the file lies on this machine already, or null when it must be downloaded. */
+	/** Path of the file on this machine, or null when it must be downloaded. */
 	localPath(file: SourceFile): string | null;
 	/**
 	 * The file's bytes from `offset` on, at the listing's commit, in one attempt. Throws a LakeError that
-	 * says whether a retry can help; `restart` is called before the first byte when the answer begins at 0. A buffer is
+	 * says whether a retry can help; `restart` is called before the first byte if the answer begins at 0. A buffer is
 	 * valid until the next one is asked for.
 	 */
 	read(file: SourceFile, offset: number, signal: AbortSignal, restart: () => void): AsyncIterable<Buffer>;
 	/**
-	 * The file's bytes from `from` up to `to` (exclusive), at the listing's commit, in one attempt: those and no others, in
+	 * Exactly the file's bytes from `from` up to `to` (exclusive), at the listing's commit, in one attempt, in
 	 * order. Throws a LakeError that says whether a retry can help. A buffer is valid until the next one is asked for.
 	 */
 	readRange(file: SourceFile, from: number, to: number, signal: AbortSignal): AsyncIterable<Buffer>;
 	close(): Promise<void>;
 }
 
-/** One question to the Hub, and what came of it. */
+/** One request to the Hub, and its answer. */
 export interface HubReply {
-	/** The answer's own time; null where there was none. */
+	/** Time in the answer's headers; null when there was none. */
 	date: Date | null;
 	/** This machine's time in the middle of the exchange. */
 	at: Date;
-	/** Null of a good answer. */
+	/** Null when the answer was good. */
 	error: LakeError | null;
 }

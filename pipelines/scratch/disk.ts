@@ -2,15 +2,15 @@ import { readdir, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemCode } from "../../schemas/errors.js";
 
-/** What the system says of a disk. */
+/** What the operating system says about disks. */
 
-/** Whether an error of the system says that a disk, or this user's share of it, is full: what is told as NO_SPACE. */
+/** Whether a system error means that a disk, or this user's quota on it, is full; reported as NO_SPACE. */
 export function isDiskFull(error: unknown): boolean {
 	const code = systemCode(error);
 	return code === "ENOSPC" || code === "EDQUOT";
 }
 
-/** The path itself, or the nearest folder above it that exists. Throws the system's error for what is no folder. */
+/** The path itself, or the nearest folder above it that exists. Throws the system's error if that is not a folder. */
 export function nearestFolder(path: string): Promise<string> {
 	return climb(
 		path,
@@ -19,7 +19,7 @@ export function nearestFolder(path: string): Promise<string> {
 	);
 }
 
-/** The file system that holds the path, or would hold it: its number, and its free bytes. */
+/** The file system that holds or would hold the path: its device number and free bytes. */
 export function diskOf(path: string): Promise<{ device: number; free: number }> {
 	return climb(
 		path,
@@ -31,11 +31,15 @@ export function diskOf(path: string): Promise<{ device: number; free: number }> 
 	);
 }
 
-/** Looks at the path, then at those above it, for as long as what is thrown says to. */
-async function climb<T>(path: string, look: (at: string) => Promise<T>, goOn: (error: unknown) => boolean): Promise<T> {
+/** Tries the path, then the folders above it, as long as `goOn` accepts the error thrown. */
+async function climb<T>(
+	path: string,
+	attempt: (at: string) => Promise<T>,
+	goOn: (error: unknown) => boolean,
+): Promise<T> {
 	for (let at = path; ; at = dirname(at)) {
 		try {
-			return await look(at);
+			return await attempt(at);
 		} catch (error) {
 			if (at === dirname(at) || !goOn(error)) throw error;
 		}

@@ -6,10 +6,9 @@ import { ownerId } from "./owner.js";
 const REFUSED = new Set(["EACCES", "EPERM", "EROFS", "EIO", "ESTALE", "ENOENT", "ENOTDIR", "EISDIR", "EEXIST"]);
 
 /**
- * What the disk of the scratch folder said, as a LakeError: NO_SPACE, TAKEN_OVER where something of this process's own is
- * gone, or USAGE where the folder cannot be used. Anything
- * else, errors that name a file elsewhere among them, comes back as it is. For callers whose other files have errors of
- * their own: a write through an open file names no path at all.
+ * Turns an error of the scratch folder's disk into a LakeError: NO_SPACE; TAKEN_OVER if a file of this process is gone;
+ * USAGE if the folder cannot be used. Any other error is returned as it is, including one that names a file elsewhere.
+ * Only for callers whose other files report errors of their own, since a failed write to an open file names no path.
  */
 export function scratchError(error: unknown, scratch: string): unknown {
 	const code = systemCode(error);
@@ -29,7 +28,7 @@ export function scratchError(error: unknown, scratch: string): unknown {
 	});
 }
 
-/** For a file or folder of this process's own that it does not find any more. */
+/** The error for a file or folder of this process that it no longer finds. */
 export function takenOver(path: string, cause?: unknown): LakeError {
 	return new LakeError("TAKEN_OVER", `${path} is no longer this process's: another one took it for a dead one's.`, {
 		path,

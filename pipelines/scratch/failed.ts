@@ -8,11 +8,11 @@ interface Leftovers {
 	error: string;
 	/** Findings, one JSON a line. */
 	findings: string[];
-	/** A downloaded zip, and the name that it is kept under. */
+	/** A downloaded zip, and the name to keep it under. */
 	zip: { path: string; name: string } | null;
 }
 
-/** The folder in which they are kept. */
+/** The folder that holds them. */
 function failedFolder(scratch: string, name: string): string {
 	return join(scratch, "failed", name);
 }

@@ -5,16 +5,16 @@ import { systemCode } from "../../schemas/errors.js";
 import { leavesMarks, ownerId, ownerState } from "./owner.js";
 
 /**
- * How processes that do not see each other's pids know who lives. A process that owns anything below a folder shared with
- * others (a scratch folder, a lake's `.irlake`, an export's) keeps a mark there, the empty file `owners/<owner id>`, and
- * touches it. All times are the file system's own, never a machine's: their clocks may differ.
+ * How processes that cannot see each other's pids know who is alive. A process that owns anything in a shared folder (a
+ * scratch folder, a lake's `.irlake`, an export's) keeps a mark there, the empty file `owners/<owner id>`, and touches
+ * it regularly. All times are the file system's own, since the machines' clocks may differ.
  */
 
-/** A mark is touched this often. */
+/** Seconds between two touches of a mark. */
 export const BEAT_SECONDS = 10;
-/** A mark that was not touched for so long is a dead owner's. */
+/** A mark untouched for this long belongs to a dead owner. */
 export const DEAD_SECONDS = 60;
-/** The same for what release 0.1.0 left elsewhere, which kept no marks: since it was last changed itself. */
+/** The same for files of release 0.1.0 on other machines, which kept no marks: counted from the file's last change. */
 const UNMARKED_SECONDS = 7 * 24 * 3600;
 
 export const MARKS_FOLDER = "owners";
@@ -24,16 +24,16 @@ const roots = new Set<string>();
 let timer: NodeJS.Timeout | null = null;
 let removesAtExit = false;
 let standstills = 0;
-/** Numbers the files that ask for the time. */
-let asked = 0;
+/** Numbers the files that are written to read the file system's time. */
+let timeFiles = 0;
 
 function markOf(root: string, id: string): string {
 	return join(root, MARKS_FOLDER, id);
 }
 
 /**
- * Sets this process's mark in a folder, and keeps it until `dropMark` or the process's end. To be called before anything
- * in the folder bears its owner id. Throws the system's error.
+ * Sets this process's mark in a folder, and keeps it until `dropMark` or the end of the process. Call it before any file
+ * in the folder gets this owner id. Throws the system's error.
  */
 export function holdMark(root: string): void {
 	if (roots.has(root)) return;
@@ -71,18 +71,18 @@ function removeAll(): void {
 			rmSync(markOf(root, ownerId()), { force: true });
 			rmdirSync(join(root, MARKS_FOLDER));
 		} catch {
-			// Other marks are in it, or it cannot be had any more: then the mark grows old.
+			// Other marks are in it, or it cannot be reached: the mark then expires.
 		}
 	}
 }
 
-/** One timer for all marks; there is none where there are no marks, and it keeps no process alive. */
+/** One timer for all marks, running only while there are any; it keeps no process alive. */
 function nextBeat(): void {
 	if (timer !== null) clearTimeout(timer);
 	timer = roots.size > 0 ? setTimeout(() => void beat().then(nextBeat), BEAT_SECONDS * 1000).unref() : null;
 }
 
-/** Touches all marks, and notices where this process stood still for so long that others may have taken it for dead. */
+/** Touches all marks, and notices if this process stood still for so long that others may have taken it for dead. */
 async function beat(): Promise<void> {
 	let stoodStill = false;
 	for (const root of roots) {
@@ -94,8 +94,8 @@ async function beat(): Promise<void> {
 }
 
 /**
- * The file system's time of the touch; null where the mark could not be touched. Opening to truncate takes no space, and
- * lets the file system set the time, where utimes() would set this machine's.
+ * Touches the mark and returns the file system's time of that; null if it could not be touched. Opening the file to
+ * truncate it takes no space and uses the file system's clock; utimes() would use this machine's.
  */
 async function touched(root: string): Promise<number | null> {
 	const mark = markOf(root, ownerId());
@@ -104,7 +104,7 @@ async function touched(root: string): Promise<number | null> {
 		await mkdir(dirname(mark), { recursive: true });
 		return await written(mark);
 	} catch (error) {
-		// Of a folder that was removed whole, nothing is left to own.
+		// The whole folder is gone, so nothing in it is owned any more.
 		if (systemCode(error) === "ENOENT") roots.delete(root);
 		return null;
 	}
@@ -122,8 +122,8 @@ async function timeOf(handle: FileHandle): Promise<number> {
 }
 
 /**
- * When a file or folder was last changed, or null where there is none. It is opened for that: a network file system may
- * answer a plain stat from what it knew a minute ago.
+ * When a file or folder was last changed, or null if there is none. It is opened first, because a network file system
+ * may answer a plain stat with minute-old cached data.
  */
 async function changed(path: string): Promise<number | null> {
 	try {
@@ -135,23 +135,23 @@ async function changed(path: string): Promise<number | null> {
 	}
 }
 
-/** How often this process has stood still for `DEAD_SECONDS`: what it owned then may be another's now. */
+/** How often this process has stood still for `DEAD_SECONDS`; others may since have taken what it owned. */
 export function standstillCount(): number {
 	return standstills;
 }
 
-/** Whether it stood still since the count was taken, up to this moment. */
+/** Whether this process has stood still since the count was read. */
 async function stoodStillSince(count: number): Promise<boolean> {
 	if (standstills === count) await beat();
 	return standstills !== count;
 }
 
-/** How often work begins again after its process stood still. */
+/** How often work begins again after the process stood still. */
 const STANDSTILL_TRIES = 5;
 
 /**
- * Does the work, and does it again where it fails and this process stood still meanwhile: others may have taken its files
- * from it, and then any error may come of that. `again` is told of the error that is not believed.
+ * Does the work, and does it again if it fails and this process stood still meanwhile: others may have taken its files,
+ * which can cause any error. `again` is called with the error that is ignored.
  */
 export async function despiteStandstills<T>(
 	work: () => Promise<T>,
@@ -170,8 +170,8 @@ export async function despiteStandstills<T>(
 }
 
 /**
- * Whether the owner of a thing in the folder lives, be it on another machine or in another container. Where that cannot
- * be found out, it does.
+ * Whether the owner of a thing in the folder is alive, on this machine, another one or in another container. If that
+ * cannot be found out, it counts as alive.
  */
 export async function ownerLives(root: string, id: string, thing: string): Promise<boolean> {
 	const state = ownerState(id);
@@ -185,10 +185,10 @@ export async function ownerLives(root: string, id: string, thing: string): Promi
 	}
 }
 
-/** What the folder's file system takes for now. */
+/** The present time by the folder's file system. */
 async function timeIn(root: string): Promise<number> {
-	asked += 1;
-	const file = join(root, MARKS_FOLDER, `.now-${ownerId()}-${asked}`);
+	timeFiles += 1;
+	const file = join(root, MARKS_FOLDER, `.now-${ownerId()}-${timeFiles}`);
 	await mkdir(dirname(file), { recursive: true });
 	try {
 		return await written(file);

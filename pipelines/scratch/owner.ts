@@ -4,19 +4,19 @@ import { hostname } from "node:os";
 import { systemCode } from "../../schemas/errors.js";
 
 /**
- * Names the process that made a temporary file or folder, so that others can tell whether it still lives:
- * `<pid>-0<start time>-<place>`. A pid alone is soon given to another process; the place is there because containers and
- * machines that share a folder do not see each other's pids. Whether an owner elsewhere lives is for `marks.ts` to say.
+ * Owner ids name the process that made a temporary file or folder, so that others can tell whether it is still alive:
+ * `<pid>-0<start time>-<place>`. The start time is there because pids are reused, the place because containers and
+ * machines that share a folder cannot see each other's pids. For owners elsewhere, `marks.ts` knows who is alive.
  *
- * Release 0.1.0 wrote two other forms, which are still read: `<pid>-<start time>` in scratch, and
- * `<pid>-<start time>-<place>`, whose place left out the boot, in lakes; their owners left no marks. It takes ids of the
- * present form for those of another machine, and leaves alone what they own.
+ * Release 0.1.0 wrote two other forms, which are still read: `<pid>-<start time>` in scratch folders, and
+ * `<pid>-<start time>-<place>` in lakes, with a place computed without the boot id. Its processes left no marks. It
+ * takes ids of the present form for another machine's, and leaves their files alone.
  */
 
 /** `elsewhere`: of another machine or container, so its pid tells nothing here. */
 type OwnerState = "alive" | "dead" | "elsewhere";
 
-/** Source of a regular expression for an owner id, of whatever release, within a file's name. */
+/** Source of a regular expression for an owner id of any release, within a file name. */
 export const OWNER_ID = String.raw`\d{1,10}-\d+(?:-[0-9a-f]{8})?`;
 
 interface ProcessStat {
@@ -25,7 +25,7 @@ interface ProcessStat {
 	started: string;
 }
 
-/** Whether `/proc` shows this process's own pid namespace: after `unshare --pid` without a new mount it shows another. */
+/** Whether `/proc` shows this process's own pid namespace; after `unshare --pid` without a new mount it does not. */
 const procIsOurs = linkAt("/proc/self") === String(process.pid);
 
 function linkAt(path: string): string {
@@ -44,7 +44,7 @@ function textOf(path: string): string {
 	}
 }
 
-/** Fields 3 and 22 of `/proc/<pid>/stat`, counted after the last `)`: the name before it may hold anything. Null where there is none. */
+/** Fields 3 and 22 of `/proc/<pid>/stat`, counted from the last `)`, since the name before it may contain anything. Null if there is no such process. */
 function processStat(pid: number): ProcessStat | null {
 	const text = procIsOurs ? textOf(`/proc/${pid}/stat`) : "";
 	if (text === "") return null;
@@ -58,7 +58,7 @@ function placeOf(...parts: string[]): string {
 
 const namespace = linkAt("/proc/self/ns/pid");
 const formerPlace = placeOf(hostname(), namespace);
-/** The boot tells machines apart that have the same name: the first pid namespace has the same number on all of them. */
+/** The boot id tells apart machines of one host name: their first pid namespace has the same number everywhere. */
 const place = placeOf(hostname(), namespace, textOf("/proc/sys/kernel/random/boot_id"));
 const own = `${process.pid}-0${processStat(process.pid)?.started ?? "0"}-${place}`;
 
@@ -76,7 +76,7 @@ function signalReaches(pid: number): boolean {
 	}
 }
 
-/** State of the process that an owner id names. What is no owner id belongs to nobody: `dead`. */
+/** State of the process that an owner id names; `dead` for a text that is not an owner id. */
 export function ownerState(id: string): OwnerState {
 	const parts = /^(\d{1,10})-0?(\d+)(?:-([0-9a-f]{8}))?$/.exec(id);
 	if (parts === null) return "dead";
@@ -89,7 +89,7 @@ export function ownerState(id: string): OwnerState {
 	return stat.state === "Z" || stat.state === "X" ? "dead" : "alive";
 }
 
-/** Whether the owner's release kept marks of its life. */
+/** Whether the owner's release keeps marks. */
 export function leavesMarks(id: string): boolean {
 	return /^\d+-0\d/.test(id);
 }

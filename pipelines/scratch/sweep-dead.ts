@@ -11,7 +11,7 @@ export async function sweepDead(scratch: string, folder: string, named: RegExp):
 		const owner = named.exec(name)?.[1];
 		const path = join(scratch, folder, name);
 		if (owner === undefined || (await ownerLives(scratch, owner, path))) continue;
-		// Whoever starts at the same time deletes it as well; what cannot be deleted is for the next.
+		// A process that starts at the same time may delete it too; what cannot be deleted now is left for the next.
 		await rm(path, { recursive: true, force: true }).catch(() => {});
 	}
 }

@@ -5,12 +5,12 @@ import { sweepDead } from "./sweep-dead.js";
 
 const NAME = new RegExp(`^[a-z]+\\.(${OWNER_ID})-\\d+$`);
 
-/** Numbers the folders of this process: it may do the same for two lakes at once. */
+/** Numbers this process's folders: it may do the same work for two lakes at once. */
 let folders = 0;
 
 /**
- * A folder of the caller's own, `<scratch>/work/<kind>.<owner id>-<number>`: not made yet, removed by the caller. Those
- * that dead processes left are deleted. Throws the system's error.
+ * Path for a folder of the caller's own, `<scratch>/work/<kind>.<owner id>-<number>`; the caller creates and removes it.
+ * Folders of dead processes are deleted. Throws the system's error.
  */
 export async function workFolder(scratch: string, kind: string): Promise<string> {
 	const folder = join(scratch, "work");

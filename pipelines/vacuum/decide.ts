@@ -1,4 +1,4 @@
-import { KINDS, type Kind } from "../lake/kinds.js";
+import { FILE_KINDS, type FileKind } from "../lake/kinds.js";
 import type { LakeFile } from "../ports/store.js";
 import type { Retention } from "./retention.js";
 
@@ -9,7 +9,7 @@ const UNPUBLISHED_GRACES = 7;
 
 /** The lake's files, and those that snapshots name. */
 export interface Holdings {
-	files: Record<Kind, LakeFile[]>;
+	files: Record<FileKind, LakeFile[]>;
 	/** Receipts and table files of the snapshots that stay, and of those that may still be claimed. */
 	named: Set<string>;
 	/** Receipts and table files of every published snapshot, deleted ones included. */
@@ -17,7 +17,7 @@ export interface Holdings {
 }
 
 /** Whether a file that nothing needs may be deleted. */
-export type May = (file: LakeFile, kind: Kind) => boolean;
+export type May = (file: LakeFile, kind: FileKind) => boolean;
 
 /** Which files may be marked: none that a running mirror may just have made, and none that are marked already. */
 export function markable(
@@ -49,7 +49,7 @@ export function goingReceipts({ files, named }: Holdings, may: May): LakeFile[] 
  * @param needed every table file, object and rejected member that something needs
  */
 export function goingFiles({ files }: Holdings, receipts: LakeFile[], needed: Set<string>, may: May): LakeFile[] {
-	const others = KINDS.filter((kind) => kind !== "receipts").flatMap((kind) =>
+	const others = FILE_KINDS.filter((kind) => kind !== "receipts").flatMap((kind) =>
 		files[kind].filter((file) => !needed.has(file.path) && may(file, kind)),
 	);
 	return [...receipts, ...others];

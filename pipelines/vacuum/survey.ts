@@ -1,6 +1,6 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
-import { folderOf, KINDS, type Kind, kindOf } from "../lake/kinds.js";
+import { FILE_KINDS, type FileKind, fileKind, kindFolder } from "../lake/kinds.js";
 import { claimedSnapshot } from "../lake/publish.js";
 import { readReceipt } from "../lake/receipt.js";
 import { readLatestSnapshot, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake/snapshot.js";
@@ -102,10 +102,10 @@ function lacking(snapshot: Snapshot, present: Set<string>): string | undefined {
 }
 
 /** The lake's files that vacuum may delete, by kind. */
-export async function listFiles(store: Reader): Promise<Record<Kind, LakeFile[]>> {
-	const files: Record<Kind, LakeFile[]> = { receipts: [], table_files: [], objects: [], rejected: [] };
-	for (const kind of KINDS) {
-		for await (const file of store.list(folderOf(kind))) if (kindOf(file.path) === kind) files[kind].push(file);
+export async function listFiles(store: Reader): Promise<Record<FileKind, LakeFile[]>> {
+	const files: Record<FileKind, LakeFile[]> = { receipts: [], table_files: [], objects: [], rejected: [] };
+	for (const kind of FILE_KINDS) {
+		for await (const file of store.list(kindFolder(kind))) if (fileKind(file.path) === kind) files[kind].push(file);
 		files[kind].sort((a, b) => (a.path < b.path ? -1 : 1));
 	}
 	return files;

@@ -1,4 +1,4 @@
-import { KINDS, type Kind, kindOf } from "../lake/kinds.js";
+import { FILE_KINDS, type FileKind, fileKind } from "../lake/kinds.js";
 import { readLatest } from "../lake/snapshot.js";
 import { endMarks, readSweep } from "../lake/sweeping/decisions.js";
 import { raiseFirstKept } from "../lake/sweeping/first-kept.js";
@@ -24,7 +24,7 @@ interface VacuumTools extends SweepTools {
 }
 
 /** Files and their bytes. */
-export type Tally = Record<Kind, { files: number; bytes: number }>;
+export type Tally = Record<FileKind, { files: number; bytes: number }>;
 
 export interface VacuumReport {
 	/** Numbers of the snapshots that stay. */
@@ -123,7 +123,7 @@ async function finishBroken(
 
 function present(paths: string[], { files }: Pick<Survey, "files">): LakeFile[] {
 	const wanted = new Set(paths);
-	return KINDS.flatMap((kind) => files[kind].filter(({ path }) => wanted.has(path)));
+	return FILE_KINDS.flatMap((kind) => files[kind].filter(({ path }) => wanted.has(path)));
 }
 
 /** Decides by everything that is listed now, whatever was marked. */
@@ -164,7 +164,7 @@ async function decide(
 /** Files to be swept count as deleted in what is decided next. */
 function remove({ files }: Survey, swept: LakeFile[]): void {
 	const gone = new Set(swept.map(({ path }) => path));
-	for (const kind of KINDS) files[kind] = files[kind].filter(({ path }) => !gone.has(path));
+	for (const kind of FILE_KINDS) files[kind] = files[kind].filter(({ path }) => !gone.has(path));
 }
 
 function report({ lake, marks, waiting, due }: Todo, deleted: LakeFile[], unfinished: number): VacuumReport {
@@ -180,9 +180,9 @@ function report({ lake, marks, waiting, due }: Todo, deleted: LakeFile[], unfini
 }
 
 function tally(files: LakeFile[]): Tally {
-	const counted = Object.fromEntries(KINDS.map((kind) => [kind, { files: 0, bytes: 0 }])) as Tally;
+	const counted = Object.fromEntries(FILE_KINDS.map((kind) => [kind, { files: 0, bytes: 0 }])) as Tally;
 	for (const { path, bytes } of files) {
-		const kind = kindOf(path);
+		const kind = fileKind(path);
 		if (kind === null) continue;
 		counted[kind].files += 1;
 		counted[kind].bytes += bytes;

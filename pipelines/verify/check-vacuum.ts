@@ -17,7 +17,7 @@ export async function checkVacuum(store: Reader, report: Report, newest: number)
 	return unknown ? newest : firstKept;
 }
 
-/** Reads every record, and tells of each that is damaged. */
+/** Reads every record, and returns an error for each damaged one. */
 async function damagedRecords(store: Reader): Promise<LakeError[]> {
 	const { marks, decided, swept } = await listRecords(store);
 	const reads: (() => Promise<unknown>)[] = [

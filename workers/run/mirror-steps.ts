@@ -3,7 +3,7 @@ import { ensureLakeId } from "../../pipelines/lake/lake-id.js";
 import type { MirrorPlan, MirrorRequest } from "../../pipelines/mirror/plan/plan-mirror.js";
 import { requireGroups } from "../../pipelines/mirror/plan/settings.js";
 import { LakeError } from "../../schemas/errors.js";
-import { AskedSettings } from "../../schemas/settings.js";
+import { RequestedSettings } from "../../schemas/settings.js";
 import type { CommandContext } from "../command-line/command.js";
 import type { MirrorOptions } from "../command-line/options.js";
 import { wantedShards } from "../options.js";
@@ -32,10 +32,10 @@ export function mirrorRequest(options: MirrorOptions, dataset: Dataset): MirrorR
 }
 
 /** Those of the options that are settings, and given. */
-function askedSettings(options: MirrorOptions): AskedSettings {
-	const names = Object.keys(AskedSettings.shape) as (keyof AskedSettings)[];
+function askedSettings(options: MirrorOptions): RequestedSettings {
+	const names = Object.keys(RequestedSettings.shape) as (keyof RequestedSettings)[];
 	const given = names.filter((name) => options[name] !== undefined);
-	return AskedSettings.parse(Object.fromEntries(given.map((name) => [name, options[name]])));
+	return RequestedSettings.parse(Object.fromEntries(given.map((name) => [name, options[name]])));
 }
 
 /** Gives a new lake its id. A store that cannot be written to safely is refused here, before anything is fetched. */

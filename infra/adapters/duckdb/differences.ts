@@ -3,15 +3,15 @@ import { LakeError } from "../../../schemas/errors.js";
 import { type Column, isNumeric, type Table } from "../../../schemas/tables.js";
 import { parquet, quoted } from "./sql.js";
 
-/** Says which side has the row: 1 before, 2 after, 3 both. */
+/** Column that says which side has the row: 1 before, 2 after, 3 both. */
 const SIDES = "irlake_sides";
-/** Numbers rows of one key, so that each meets at most one of the other file. */
+/** Column that numbers rows of one key, so that each matches at most one row of the other file. */
 const NTH = "irlake_nth";
 
 interface DifferencesQuery {
 	/** What follows FROM. */
 	from: string;
-	/** its columns that are read as text, `b.x` and `a.x` of each. */
+	/** Its columns that are read as text: `b.x` and `a.x` of each. */
 	texts: string[];
 	numbers: string[];
 }
@@ -52,7 +52,7 @@ export function differencesQuery(
 	};
 }
 
-/** A row of the query as the two rows it was made of. */
+/** Splits a row of the query into the two rows it joins. */
 export function differencesOf(columns: readonly Column[]): (row: PlainRow) => RowDifference {
 	const side = (row: PlainRow, name: string): PlainRow =>
 		Object.fromEntries(columns.map((column) => [column.name, row[`${name}.${column.name}`] ?? null]));

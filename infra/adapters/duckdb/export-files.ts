@@ -41,18 +41,18 @@ const TYPES: Record<ExportColumn["type"], DuckDBType> = {
 };
 
 /**
- * Parquet with images in it. DuckDB cuts row groups at the borders of its chunks, and of one table makes one group
- * whatever its size; so each group is written as a file of its own, and the files are joined with a group size of 1,
- * which closes a group at every chunk and so at every part. With one thread the order, and each byte, is the input's.
+ * Parquet with images in it. DuckDB ends row groups only at the borders of its chunks, and writes a table as one group
+ * whatever its size. So each group is written as a file of its own, and the files are joined with a group size of 1,
+ * which ends a group at every chunk and so at every file. One thread keeps the order, and with it every byte.
  *
  * Images are compressed already: zstd took twice the time and saved nothing.
  */
 export async function openExportFiles(spillFolder: string): Promise<ExportFiles> {
-	// Named as the tables' own, which are numbered from 1, so that what a killed process spilled is removed with theirs.
+	// Named like the folders of TableFiles, which are numbered from 1, so that a killed process's spill is removed with theirs.
 	holdMark(dirname(resolve(spillFolder)));
 	const spill = join(resolve(spillFolder), `duckdb-${ownerId()}.0`);
 	const instance = await DuckDBInstance.create(":memory:", {
-		// A group of 48 MB is held about four times while it is joined.
+		// A group of 48 MB is in memory about four times while it is joined.
 		memory_limit: "384MB",
 		temp_directory: spill,
 		threads: "1",

@@ -1,8 +1,8 @@
 import { createRequire } from "node:module";
 
 /**
- * What is used of DuckDB's package, loaded by `require`: `import` reads all its files for the names that they export
- * before it loads one, which costs each command a tenth of a second.
+ * The parts of DuckDB's package that are used here, loaded by `require`: `import` would first read all its files for
+ * their export names, which costs each command a tenth of a second.
  */
 export const {
 	BIGINT,

@@ -1,16 +1,17 @@
 import { z } from "zod";
 
-/** What an expression may be made of, and what it is refused for. Pure: works on DuckDB's own serialized syntax tree. */
+/** What a predicate may consist of, and why others are refused. Pure: works on DuckDB's serialized syntax tree. */
 
-/** A complaint about an expression; `at` is the place in characters of what was parsed, where it is known. */
+/** What is wrong with an expression; `at` is the position in characters of the parsed text, if it is known. */
 export interface Fault {
 	what: string;
 	at: number | null;
 }
 
 /**
- * Functions that give the same for the same arguments, on every machine and in every time zone. An allow-list: DuckDB
- * marks some as stable that look at the clock (`age`, `current_localtimestamp`) or at settings (`current_setting`).
+ * Functions that give the same result for the same arguments, on every machine and in every time zone. It is an
+ * allow-list, because DuckDB also marks functions as stable that read the clock (`age`, `current_localtimestamp`) or
+ * settings (`current_setting`).
  */
 export const FUNCTIONS: ReadonlySet<string> = new Set([
 	...["+", "-", "*", "/", "//", "%", "**", "||", "abs", "ceil", "ceiling", "floor", "round", "sign", "sqrt", "pow"],
@@ -36,7 +37,7 @@ const NODES: ReadonlySet<string> = new Set([
 	...["CONJUNCTION", "COMPARISON", "BETWEEN", "OPERATOR", "CASE", "CAST", "COLUMN_REF", "CONSTANT", "FUNCTION"],
 ]);
 
-/** Why what is in no list is refused. */
+/** Why functions that are in no list are refused. */
 const REFUSED: Readonly<Record<string, string>> = {
 	SUBQUERY: "a subquery is no part of it: it sees one row at a time",
 	WINDOW: "a window function is no part of it: it sees one row at a time",
@@ -52,7 +53,7 @@ const Serialized = z.union([
 	z.object({ error: z.literal(false), statements: z.array(z.object({ node: z.unknown() })) }),
 ]);
 
-/** All that the serialized `SELECT (…)` has where nothing but one expression is selected. */
+/** All the fields of a serialized `SELECT (…)` that selects a single expression and does nothing else. */
 const LoneExpression = z.strictObject({
 	type: z.literal("SELECT_NODE"),
 	select_list: z.tuple([z.record(z.string(), z.unknown())]),
@@ -60,7 +61,7 @@ const LoneExpression = z.strictObject({
 	aggregate_handling: z.literal("STANDARD_HANDLING"),
 });
 
-/** What is wrong with a statement, by what `json_serialize_sql` (empty fields skipped) makes of it; null: nothing. */
+/** What is wrong with a statement, as serialized by `json_serialize_sql` with empty fields skipped; null if nothing is. */
 export function faultOf(statement: string, serialized: unknown, columns: readonly string[]): Fault | null {
 	const parsed = Serialized.parse(serialized);
 	if (parsed.error) return { what: "it cannot be read", at: parsed.position ? Number(parsed.position) : null };

@@ -20,17 +20,17 @@ import { type Fault, faultOf } from "./predicate-rules.js";
 const TYPES = { text: VARCHAR, integer: BIGINT, real: DOUBLE, timestamp: TIMESTAMPTZ };
 /** DuckDB's vector size. */
 const CHUNK_ROWS = 2048;
-/** What stands before the user's text, on a line of its own. */
+/** Text before the user's own, on a line of its own. */
 const BEFORE = "SELECT (\n";
 
 /**
- * Reads a predicate, and finds it to be one expression over the metadata's columns that is the same at all times and
- * gives yes or no. The text is not trusted: what is executed is what was parsed, in a DuckDB of its own, without access
- * to any file, and with nothing in it but the rows. Throws USAGE, saying what is wrong and where.
+ * Parses a predicate, and makes sure that it is one expression over the metadata's columns that gives yes or no, and
+ * always the same answer. The text is not trusted: what runs is what was parsed, in a separate DuckDB that can open no
+ * file and holds nothing but the rows. Throws USAGE, saying what is wrong and where.
  */
 export async function openPredicate(text: string, columns: readonly MetadataColumn[]): Promise<Predicate> {
 	const instance = await DuckDBInstance.create(":memory:", {
-		// First: without access to files it could not be said.
+		// This comes first: it cannot be set once file access is disabled.
 		temp_directory: "",
 		enable_external_access: "false",
 		autoinstall_known_extensions: "false",
@@ -56,9 +56,9 @@ class DuckDBPredicate implements Predicate {
 	readonly #connection: DuckDBConnection;
 	readonly #text: string;
 	readonly #columns: readonly MetadataColumn[];
-	/** What a predicate can speak of. */
+	/** Names that a predicate can use. */
 	readonly #names: string[];
-	/** Of the rows' place, and of these. */
+	/** Types of the rows' place, and of these names. */
 	readonly #types: DuckDBType[];
 
 	constructor(
@@ -84,13 +84,13 @@ class DuckDBPredicate implements Predicate {
 		if (fault !== null) throw this.#refused(fault);
 		const columns = this.#names.map((name, at) => `"${name}" ${this.#types[at + 1]}`);
 		await this.#connection.run(`CREATE TEMP TABLE rows (place VARCHAR, ${columns.join(", ")})`);
-		// A row of nothing: types are told, and constants that fit none of them.
+		// A row of nulls shows the expression's type, and constants that fit no column's type.
 		await this.#connection.run("INSERT INTO rows (place) VALUES (NULL)");
 		const type = String((await this.#run()).columnType(0));
 		if (type !== "BOOLEAN") throw this.#refused({ what: `it gives ${type}, not yes or no`, at: null });
 	}
 
-	/** DuckDB writes an infinite constant as no JSON can have it. */
+	/** DuckDB serializes an infinite constant in a way that is not valid JSON. */
 	#tree(serialized: string): unknown {
 		try {
 			return JSON.parse(serialized);
@@ -127,12 +127,12 @@ class DuckDBPredicate implements Predicate {
 		return (await this.#run()).getRows().map(([chosen]) => chosen === true);
 	}
 
-	/** The expression of every row, in their order. */
+	/** The expression's value for every row, in their order. */
 	async #run(): Promise<DuckDBResultReader> {
 		try {
 			return await this.#connection.runAndReadAll(`${BEFORE}${this.#text}\n) FROM rows ORDER BY place`);
 		} catch (error) {
-			// What it says of types and values, without the excerpt below.
+			// The first line says what is wrong with types and values; an excerpt follows.
 			const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
 			throw this.#refused({ what: `DuckDB says: ${reason.replace(/^[A-Za-z ]+ Error: /, "")}`, at: null });
 		}

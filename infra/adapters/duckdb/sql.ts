@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 
-/** Names, texts and files as DuckDB's SQL has them. */
+/** Names, texts and files in DuckDB's SQL. */
 
 export function quoted(name: string): string {
 	return `"${name.replaceAll('"', '""')}"`;
@@ -11,9 +11,9 @@ export function literal(text: string): string {
 }
 
 /**
- * One file as a table. DuckDB takes `*`, `?` and `[` in a path for a pattern, so each is put in a class of its own; not
- * beside a backslash, which such a pattern cannot express, and which stops DuckDB from seeing one. Folders named
- * `shard=3` give no columns.
+ * One file as a table. DuckDB reads `*`, `?` and `[` in a path as a pattern, so each is put in a character class of its
+ * own. Not in a path with a backslash: a pattern cannot express one, and DuckDB looks for no pattern beside it. Folders
+ * named like `shard=3` add no columns.
  */
 export function parquet(file: string): string {
 	const path = resolve(file);

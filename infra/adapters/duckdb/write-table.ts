@@ -19,15 +19,15 @@ import {
 	VARCHAR,
 } from "./node-api.js";
 
-/** Most rows that a chunk holds: DuckDB's vector size. */
+/** Most rows in a chunk: DuckDB's vector size. */
 const CHUNK_ROWS = 2048;
 const TEMP = "rows_to_write";
-/** The column that the file is ordered by, and that is not written; no table has one of this name. */
+/** The column that the file is ordered by. It is not written, and no table has a column of this name. */
 const ORDER = "irlake_row";
 
 /**
- * Writes rows, in their order, as parquet: `target` is the file's path as an SQL literal. The rows go into a temporary
- * table of this connection, numbered, and are copied out ordered by that number, so that the bytes depend on the rows
+ * Writes rows, in their order, as parquet. `target` is the file's path as an SQL literal. The rows go numbered into a
+ * temporary table of this connection, and are copied out ordered by that number, so that the bytes depend on the rows
  * alone (docs/decisions/0003-parquet-bytes.md). Lone surrogates in texts become U+FFFD.
  *
  * Throws INTERNAL for a row that lacks a column, or has a value that the column cannot hold.
@@ -94,10 +94,10 @@ const DUCK_TYPES = {
 	texts: LIST(VARCHAR),
 };
 
-/** Values from -limit up to below it fit; the client would wrap others round without a word. */
+/** Values in [-limit, limit) fit; the client would silently wrap others around. */
 const LIMITS = { byte: 2 ** 7, integer: 2 ** 31, long: 2 ** 53, timestamp: 2 ** 53 };
 
-/** A cell as DuckDB's client takes it. Also checks: nothing else stands between a wrong cell and the file. */
+/** A cell as DuckDB's client takes it, checked: nothing else keeps a wrong cell out of the file. */
 function cellValue(cell: unknown, { name, type }: Column): DuckDBValue {
 	if (cell === null) return null;
 	if (typeof type === "object") {

@@ -12,7 +12,7 @@ import { LakeError, systemCode } from "../../../schemas/errors.js";
 import { HashCache, unreadable } from "./hash-cache.js";
 
 export interface FolderSourceOptions {
-	/** The downloaded copy, with zips or unpacked folders where the dataset has them, and the metadata. */
+	/** The downloaded copy: zips or unpacked folders at the dataset's own paths, and the metadata. */
 	folder: string;
 	dataset: Dataset;
 	/** Those that it may be mistaken for. */
@@ -21,13 +21,13 @@ export interface FolderSourceOptions {
 	cacheFile: string | null;
 	/** Hash every file again. */
 	rehash: boolean;
-	/** Hashes that were remembered are used, new ones are not written down. */
+	/** Remembered hashes are used, but new ones are not saved. */
 	dryRun?: boolean;
 	note: Progress["note"];
 }
 
-/** What the path leads to, links followed; null when there is nothing. */
-async function look(path: string): Promise<Stats | null> {
+/** Stats of what the path leads to, links followed; null when there is nothing. */
+async function statIfPresent(path: string): Promise<Stats | null> {
 	try {
 		return await stat(path);
 	} catch (error) {
@@ -38,11 +38,11 @@ async function look(path: string): Promise<Stats | null> {
 }
 
 async function isFile(path: string): Promise<boolean> {
-	return (await look(path))?.isFile() ?? false;
+	return (await statIfPresent(path))?.isFile() ?? false;
 }
 
 async function isFolder(path: string): Promise<boolean> {
-	return (await look(path))?.isDirectory() ?? false;
+	return (await statIfPresent(path))?.isDirectory() ?? false;
 }
 
 /** Names of the regular files below a folder, with `/`. A link counts as the file it leads to; links to folders are not followed. */
@@ -71,7 +71,7 @@ function filesHash(files: LooseFile[]): string {
 	return hash.digest("hex");
 }
 
-/** All results, or the first error after every task has ended: no read goes on behind the caller's back. */
+/** All results, or the first error once every task has ended, so that no read goes on after the return. */
 async function allOf<T>(tasks: Promise<T>[]): Promise<T[]> {
 	await Promise.allSettled(tasks);
 	return Promise.all(tasks);
@@ -109,7 +109,7 @@ class FolderSource implements Source {
 				unknownZips: unknownZips as string[],
 			};
 		} finally {
-			// After an interruption too: what was hashed once need not be hashed again.
+			// After an interruption too, so that nothing is hashed twice.
 			if (!this.#options.dryRun && !(await this.#hashes.save())) {
 				this.#options.note("warn", `Hashes cannot be remembered in ${this.#options.cacheFile}.`);
 			}
@@ -124,7 +124,7 @@ class FolderSource implements Source {
 		return this.readRange(file, offset, file.bytes, signal);
 	}
 
-	/** To the file's end where that is asked for: a file that grew is noticed. */
+	/** If `to` is the listed end, reads to the real one, so that a file that has grown is noticed. */
 	async *readRange(file: SourceFile, from: number, to: number, signal: AbortSignal): AsyncGenerator<Buffer> {
 		const path = this.localPath(file);
 		const end = to < file.bytes ? to - 1 : Number.POSITIVE_INFINITY;
@@ -148,7 +148,7 @@ class FolderSource implements Source {
 	async #check(): Promise<void> {
 		const { dataset, datasets = [] } = this.#options;
 		const fail = (why: string, more = {}) => new LakeError("SOURCE_NOT_FOUND", why, { path: this.#folder, ...more });
-		const found = await look(this.#folder);
+		const found = await statIfPresent(this.#folder);
 		if (found === null) throw fail(`The source folder ${this.#folder} does not exist.`);
 		if (!found.isDirectory()) throw fail(`The source ${this.#folder} is not a folder.`);
 		if (await this.#holds(dataset)) return;
@@ -182,7 +182,7 @@ class FolderSource implements Source {
 		return { path, bytes, sha256, gitOid: null };
 	}
 
-	/** The zip, where there is one; else the unpacked folder. */
+	/** The zip if there is one, else the unpacked folder. */
 	async #shard(shard: string, signal: AbortSignal): Promise<ShardInput | null> {
 		const zip = await this.#file(this.#options.dataset.layout.zipPath(shard), signal);
 		if (zip !== null && zip.sha256 !== null) return { form: "zip", file: zip, sha256: zip.sha256, bytes: zip.bytes };
@@ -208,7 +208,7 @@ class FolderSource implements Source {
 		return { form: "unpacked", files, json, sha256: filesHash(all), bytes };
 	}
 
-	/** Zips in the dataset's folders of zips, at most two folders deeper, that are no known shard. */
+	/** Zips in the dataset's zip folders, or up to two folders deeper, that are not known shards. */
 	async #unknownZips(): Promise<string[]> {
 		const { dataset } = this.#options;
 		const known = new Set(allShards(dataset).map((shard) => dataset.layout.zipPath(shard)));
@@ -236,7 +236,7 @@ function pick({ bytes, sha256 }: { bytes: number; sha256: string }): { bytes: nu
 }
 
 /**
- * A downloaded copy of the dataset in a folder, `file:///dir`; links are followed, as the Hub's own cache needs it.
+ * A downloaded copy of the dataset in a folder, `file:///dir`. Links are followed, as the Hub client's cache needs.
  * `list` hashes the shards asked for. Throws SOURCE_NOT_FOUND, SOURCE_UNREADABLE, SOURCE_CHANGED.
  */
 export function createFolderSource(options: FolderSourceOptions): Source {

@@ -1,7 +1,7 @@
 import type { Card } from "../../dataset.js";
 import { pairsOf, promptsOf } from "./exports/pairs.js";
 
-/** What the card on the Hub says of the largest subset, beside what is counted here. */
+/** The figures of the largest subset on the dataset's card, to compare with those counted here. */
 export const card: Card = {
 	figures: [
 		{ heading: "prompts", counts: ["prompts"] },

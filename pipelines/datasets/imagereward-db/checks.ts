@@ -1,16 +1,16 @@
 import type { Checks, Remark } from "../../dataset.js";
 import { RATING_COLUMNS, type RewardRow } from "./row.js";
 
-/** RATING_RANGE, PROMPT_CONFLICT and GROUP_COUNT: what is odd about rows of ImageRewardDB that are well formed. */
+/** RATING_RANGE, PROMPT_CONFLICT and GROUP_COUNT: oddities of ImageRewardDB rows that are well formed. */
 
 function aboutRow(row: RewardRow): Remark[] {
 	const outside = RATING_COLUMNS.filter((column) => row[column] < 1 || row[column] > 7);
 	if (outside.length === 0) return [];
-	const told = outside.map((column) => `${column} ${row[column]}`).join(", ");
-	return [{ code: "RATING_RANGE", detail: `outside 1–7: ${told}` }];
+	const values = outside.map((column) => `${column} ${row[column]}`).join(", ");
+	return [{ code: "RATING_RANGE", detail: `outside 1–7: ${values}` }];
 }
 
-/** At most one: a prompt whose rows contradict each other has no number that could be wrong. */
+/** At most one finding: where a prompt's rows contradict each other, no count of them can be called wrong. */
 function aboutPrompt(rows: readonly RewardRow[], images: number): Remark[] {
 	const columns = (["prompt", "classification", "image_amount_in_total"] as const).filter(
 		(column) => new Set(rows.map((row) => row[column])).size > 1,

@@ -3,7 +3,7 @@ import type { SourceColumn } from "../../dataset.js";
 
 /** The nine columns of ImageRewardDB: the same in a shard's JSON, in the metadata and in the lake. */
 
-/** One row, its records agreeing. */
+/** One row on which all records agree. */
 export interface RewardRow extends Row {
 	image_path: string;
 	prompt_id: string;

@@ -3,7 +3,7 @@ import type { DatasetTables, GoodImage, GoodShard } from "../../dataset.js";
 import { byCodePoint } from "../../text.js";
 import { RATING_COLUMNS, type RewardRow } from "./row.js";
 
-/** `prompts` and `pairs`: what a shard's good images are worth for training a reward model. */
+/** `prompts` and `pairs`: a shard's good images in the form that trains a reward model. */
 
 const RANK_COLUMNS = ["rank", ...RATING_COLUMNS] as const;
 const SIDES = ["better", "worse"] as const;
@@ -38,7 +38,7 @@ export const tables: DatasetTables = {
 	make: makeTables,
 };
 
-/** An image whose row is of this dataset's own columns. */
+/** An image whose row has this dataset's own columns. */
 type Good = GoodImage & { row: RewardRow };
 
 function makeTables(shard: GoodShard): ReturnType<DatasetTables["make"]> {
@@ -60,7 +60,7 @@ interface Group {
 	good: Good[];
 }
 
-/** Prompts with at least one good image, by first appearance. Never by position: a missing row must shift nothing. */
+/** Prompts with at least one good image, by first appearance; never by position, since a missing row must shift nothing. */
 function groupByPrompt({ rows, images }: GoodShard): Group[] {
 	const groups = new Map<string, Group>();
 	for (const row of rows as readonly RewardRow[]) {
@@ -75,7 +75,7 @@ interface Pair {
 	worse: Good;
 }
 
-/** Every strictly ordered pair (smaller rank is better), by better and worse path. */
+/** Every strictly ordered pair (a smaller rank is better), sorted by the better image's path, then the worse one's. */
 function strictPairs(good: Good[]): Pair[] {
 	const byPath = [...good].sort((a, b) => byCodePoint(a.row.image_path, b.row.image_path));
 	return byPath.flatMap((better) =>

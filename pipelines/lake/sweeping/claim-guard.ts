@@ -11,34 +11,35 @@ import { storeTime } from "./store-clock.js";
 import { STALE_SECONDS, type SweepStore, type SweepTools, takeOver } from "./sweep.js";
 
 /**
- * What a publisher asks between its intent and its claim: is all that the snapshot newly names there, and does it stay?
- * Marks that hold any of it are made void; of a sweep that holds any of it, nothing is relied upon. A vacuum that looked
- * before the intent was there cannot sweep after this: docs/decisions/0009-vacuum.md goes through the interleavings.
+ * The check that a publisher makes between its intent and its claim: does every file exist that the snapshot newly names,
+ * and will it stay? Marks that hold any of these files are made void; files that a sweep holds count as gone. A vacuum
+ * that looked before the intent existed cannot sweep after this: docs/decisions/0009-vacuum.md goes through the
+ * interleavings.
  */
 
 export interface ClaimTools extends Pick<SweepTools, "clock" | "signal"> {
 	tables: TableFiles;
-	/** Folder of this publish's own, removed here. */
+	/** Folder for this publish alone, removed here. */
 	work: string;
 }
 
-/** A shard that the base does not name like this. */
+/** A shard with a receipt that the base does not name. */
 interface NewShard {
 	shard: string;
 	receipt: string;
 	files: (TableFile & { table: string })[];
-	/** What its images table names; read only where vacuum has been at work. */
+	/** Objects that its images table names; read only if vacuum has run in this lake. */
 	objects: string[];
-	/** Where bytes that its quarantine names would be; no record says which of them were kept. */
+	/** Paths of bytes that its quarantine could have kept; no record says which were. */
 	rejected: string[];
 }
 
-/** Between two looks at a sweep that is another's. */
+/** Seconds between two checks of another process's sweep. */
 const WAIT_SECONDS = 2;
-/** How many files are asked about at once. */
+/** Concurrent checks of files. */
 const AT_ONCE = 32;
 
-/** Throws LAKE_SWEPT where something is gone; receipts that promise it are marked, so that the next plan does them anew. */
+/** Throws LAKE_SWEPT if a file is gone; receipts that name it are marked, so that the next plan redoes their shards. */
 export async function guardClaim(
 	store: SweepStore,
 	base: Snapshot | null,
@@ -56,7 +57,7 @@ export async function guardClaim(
 			shards.flatMap(({ receipt, files, objects, rejected }) => [receipt, ...paths(files), ...objects, ...rejected]),
 		);
 		await keepFromVacuum(store, records, own, tools);
-		// Anything may have gone until now; from now on nothing does.
+		// Files may have been deleted up to here; from now on none is.
 		missing = new Set([...(await missingFiles(store, shards)), ...(await missingObjects(store, shards))]);
 	}
 	if (missing.size === 0) return;
@@ -91,11 +92,11 @@ function newShards(base: Snapshot | null, next: Snapshot): NewShard[] {
 		});
 }
 
-/** Receipts and table files that are not there. */
+/** Receipts and table files that are absent. */
 async function missingFiles(store: Reader, shards: NewShard[]): Promise<Set<string>> {
-	const asked = shards.flatMap(({ receipt, files }) => [receipt, ...paths(files)]);
+	const files = shards.flatMap(({ receipt, files }) => [receipt, ...paths(files)]);
 	const missing = new Set<string>();
-	await each(asked, AT_ONCE, async (path) => {
+	await each(files, AT_ONCE, async (path) => {
 		if ((await store.stat(path)) === null) missing.add(path);
 	});
 	return missing;
@@ -110,12 +111,12 @@ async function readObjects(shards: NewShard[], store: Reader, { tables, work }: 
 			}
 		}
 	} catch (error) {
-		// A table that is gone by now is found missing next.
+		// If a table is gone by now, the next check reports it.
 		if ((await missingFiles(store, shards)).size === 0) throw error;
 	}
 }
 
-/** Sees to it that no vacuum deletes any of these files after this. */
+/** Makes sure that no vacuum deletes any of these files after this. */
 async function keepFromVacuum(
 	store: SweepStore,
 	{ marks, decided }: VacuumRecords,
@@ -128,14 +129,14 @@ async function keepFromVacuum(
 		for (;;) {
 			const sweep = await readSweep(store, id);
 			if (!sweep?.paths.some((path) => own.has(path))) break;
-			// Another is at it, or was. What it takes is gone when it is over.
+			// Another process deletes these, or did: wait for its end, or finish its sweep when it is stale.
 			if (await takeOver(store, id, { now: await storeTime(store), stale: STALE_SECONDS }, tools)) break;
 			await tools.clock.sleep(WAIT_SECONDS, tools.signal);
 		}
 	}
 }
 
-/** One listing: what vacuum left. */
+/** Objects that vacuum did not leave, found by one listing. */
 async function missingObjects(store: Reader, shards: NewShard[]): Promise<Set<string>> {
 	const missing = new Set(shards.flatMap(({ objects }) => objects));
 	if (missing.size === 0) return missing;

@@ -7,12 +7,12 @@ import { parseVacuumRecord, readVacuumRecord } from "./read-record.js";
 
 const { firstKept: FIRST_KEPT } = vacuumFile;
 
-/** The oldest snapshot whose files are all there: 1 of a lake that was never swept. */
+/** The oldest snapshot whose files all exist; 1 if the lake was never swept. */
 export async function readFirstKept(store: Reader): Promise<number> {
 	return (await readVacuumRecord(store, FIRST_KEPT, FirstKept))?.first_kept ?? 1;
 }
 
-/** Says, before anything is deleted, that files of older snapshots may be missing. Never lowers it. */
+/** Records, before anything is deleted, that files of older snapshots may be missing. Never lowers the number. */
 export async function raiseFirstKept(store: Reader & Records, number: number): Promise<void> {
 	for (;;) {
 		const seen = await store.get(FIRST_KEPT);

@@ -9,23 +9,23 @@ import { readVacuumRecord } from "./read-record.js";
 
 const { folder: FOLDER, firstKept: FIRST_KEPT } = vacuumFile;
 
-/** Marks that were put, without their paths. */
+/** A marks file, without its paths. */
 interface Mark {
 	id: string;
-	/** When, by the storage's clock. */
+	/** When it was written, by the storage's clock. */
 	modified: number;
 }
 
-/** Which records there are. */
+/** The records that exist. */
 export interface VacuumRecords {
 	marks: Mark[];
-	/** Ids that were decided upon; their marks may be gone. */
+	/** Ids with a decision; their marks may be gone. */
 	decided: Set<string>;
 	/** Whether anything was ever deleted. */
 	swept: boolean;
 }
 
-/** One listing. */
+/** Costs one listing. */
 export async function listRecords(store: Reader): Promise<VacuumRecords> {
 	const records: VacuumRecords = { marks: [], decided: new Set(), swept: false };
 	for await (const { path, modified } of store.list(FOLDER)) {
@@ -38,22 +38,22 @@ export async function listRecords(store: Reader): Promise<VacuumRecords> {
 	return records;
 }
 
-/** The marked paths; none where the marks are gone meanwhile. */
+/** The marked paths; none if the marks have gone in the meantime. */
 export async function readMarks(store: Reader, id: string): Promise<string[]> {
 	return (await readVacuumRecord(store, vacuumFile.marks(id), Marks))?.paths ?? [];
 }
 
-/** Marks files. */
+/** Marks files for deletion by a later vacuum. */
 export async function putMarks(store: Records, paths: string[]): Promise<void> {
 	await store.putIfAbsent(vacuumFile.marks(randomUUID()), recordBytes({ format: LAKE_FORMAT, paths }));
 }
 
-/** Whether marks stand. What was decided upon others is void: its vacuum came late, when another had ended them. */
+/** Whether marks still exist. A decision without marks is void: another vacuum had already finished with them. */
 export async function marksStand(store: Reader, id: string): Promise<boolean> {
 	return (await store.stat(vacuumFile.marks(id))) !== null;
 }
 
-/** Those of the receipts that are marked, and not written again since. A marked receipt counts as absent. */
+/** The receipts that are marked and were not written again since. A marked receipt counts as absent. */
 export async function markedReceipts(store: Reader, receipts: string[]): Promise<Set<string>> {
 	const marked = new Set<string>();
 	if (receipts.length === 0) return marked;

@@ -7,27 +7,28 @@ import type { TableFiles } from "../../ports/tables.js";
 import { localTable } from "../local-table.js";
 import { rejectedFile } from "../paths.js";
 
-/** How tables are read for the files that they name. */
+/** Dependencies of reading the files that a table names. */
 export interface TableTools {
 	store: Reader;
 	tables: TableFiles;
-	/** Folder of this run's own, for copies of a store elsewhere; made and removed here. */
+	/** Folder for this run alone, for copies if the store is elsewhere; created and removed here. */
 	work: string;
 }
 
-/** Objects that a file of `images` names. Throws LAKE_DAMAGED. */
+/** The objects that a file of `images` names. Throws LAKE_DAMAGED. */
 export async function objectsNamed(file: TableFile, tools: TableTools): Promise<string[]> {
 	return column(file, "object_key", tools);
 }
 
-/** Where the bytes of the members that a file of `quarantine` names would be. Throws LAKE_DAMAGED. */
+/** Paths at which bytes of a `quarantine` file's members would be kept. Throws LAKE_DAMAGED. */
 export async function rejectedNamed(file: TableFile, tools: TableTools): Promise<string[]> {
 	return (await column(file, "sha256", tools)).map(rejectedFile.path);
 }
 
 /**
- * Where a quarantine row's bytes are kept with `--keep-rejected`, or null where none are: of a row that is rejected and
- * of a member that no row names, as far as it could be read. What is only warned of is an object like any other.
+ * Path at which `--keep-rejected` keeps the bytes of a quarantine row, or null if it keeps none. It keeps those of
+ * rejected rows and of members that no row names, if they could be read. An image with only a warning is an ordinary
+ * object.
  */
 export function keptPath(row: { code: FindingCode; severity: Severity; sha256: string | null }): string | null {
 	const { code, severity, sha256 } = row;

@@ -4,13 +4,13 @@ import { vacuumFile } from "../paths.js";
 import { parseRecord, type RecordSchema } from "../snapshot.js";
 
 /**
- * What vacuums and publishers tell each other, in `.irlake/vacuum/`:
+ * The records by which vacuums and publishers coordinate, in `.irlake/vacuum/`:
  *
- *     <id>.marks.json   files that nothing needed; deleted by a later vacuum, unless somebody needs them by then
- *     <id>.sweep.json   put once: these of them are deleted; or none, as a publisher was first
- *     first-kept.json   the oldest snapshot whose files are still all there
+ *     <id>.marks.json   files that nothing needed; a later vacuum deletes them, unless something needs them by then
+ *     <id>.sweep.json   written once: which of them are deleted; none if a publisher came first
+ *     first-kept.json   the oldest snapshot whose files all still exist
  *
- * docs/decisions/0009-vacuum.md says why that is enough.
+ * docs/decisions/0009-vacuum.md explains why that is enough.
  */
 
 /** Null where it is not there. Throws LAKE_DAMAGED. */
@@ -19,7 +19,7 @@ export async function readVacuumRecord<T>(store: Reader, path: string, schema: R
 	return content && parseVacuumRecord(schema, content, path, store);
 }
 
-/** A damaged record holds no data: deleting it is the cure, and the hint says what that does. */
+/** A damaged record holds no data, so the hint says to delete it and what that does. */
 export function parseVacuumRecord<T>(schema: RecordSchema<T>, content: Buffer, path: string, store: Reader): T {
 	try {
 		return parseRecord(schema, content, path, store);
@@ -42,7 +42,7 @@ function cureOf(path: string): string {
 	return `${what}; the next irlake vacuum --yes looks anew. Let nothing else write to the lake meanwhile.`;
 }
 
-/** What was read; where the record is damaged, the error that says so. */
+/** The value read, or the LAKE_DAMAGED error if the record is damaged. */
 export async function orDamage<T>(reading: Promise<T>): Promise<T | LakeError> {
 	try {
 		return await reading;

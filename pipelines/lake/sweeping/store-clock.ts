@@ -4,7 +4,7 @@ import type { Reader, Records } from "../../ports/store.js";
 import { vacuumFile } from "../paths.js";
 import { recordBytes } from "../snapshot.js";
 
-/** What the storage's clock says, by a record that is written now. */
+/** The time by the storage's clock, read from a record that is written now. */
 export async function storeTime(store: Reader & Records): Promise<number> {
 	for (;;) {
 		const seen = await store.get(vacuumFile.clock);

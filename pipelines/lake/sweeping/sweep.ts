@@ -1,38 +1,38 @@
 import type { Clock } from "../../ports/run.js";
 import type { Reader, Records, Sweeper } from "../../ports/store.js";
-import { kindOf } from "../kinds.js";
+import { fileKind } from "../kinds.js";
 import { decideMarks, endMarks, readSweep, renewSweep } from "./decisions.js";
 import { marksStand } from "./marks.js";
 
 /**
- * Deleting what was decided. Only one process may, as a file that is deleted may be made anew as soon as the marks are
- * gone: whoever wrote the sweep's record, for five minutes, after which it writes it again. A record that is ten minutes
- * old belongs to nobody, and can be taken over.
+ * Deletes the files that a sweep's record lists. Only one process may do so, because a deleted file may be written anew
+ * as soon as the marks are gone: the one that wrote the record, for five minutes, after which it must renew it. A record
+ * that is ten minutes old belongs to nobody, and can be taken over.
  */
 
-/** How long a record gives the right to delete, by its writer's own clock. */
+/** How long a record entitles its writer to delete, by the writer's own clock. */
 const RIGHT_SECONDS = 300;
-/** When it can be taken over, by the storage's clock: late enough for a delete that was begun in time. */
+/** Age at which it can be taken over, by the storage's clock: enough for deletes that were begun in time to end. */
 export const STALE_SECONDS = 600;
-/** Files deleted by one call. */
+/** Files deleted with one call. */
 const BATCH = 500;
 
-/** What a vacuum does to a lake, and a publisher beside one. */
+/** What vacuum needs of a store, and a publisher that runs beside one. */
 export type SweepStore = Reader & Records & Sweeper;
 
 export interface SweepTools {
 	clock: Clock;
 	signal: AbortSignal;
-	/** Told before the first file goes, and of each batch that is gone. */
+	/** Called before the first file is deleted; then `onDeleted` after each batch. */
 	onSweep?: (files: number) => void;
 	onDeleted?: (files: number) => void;
 }
 
-/** Decides that these files go, and deletes them. False where another had decided before: then nothing is deleted. */
+/** Decides to delete these files, and deletes them. False if another process decided first: then nothing is deleted. */
 export async function sweepMarks(store: SweepStore, id: string, paths: string[], tools: SweepTools): Promise<boolean> {
 	const started = tools.clock.now();
 	if (!(await decideMarks(store, id, paths))) return false;
-	// Late: another vacuum had swept and ended these marks, and its decision is gone with them.
+	// If the marks are gone, another vacuum had already swept and removed them, together with its decision.
 	const stands = await marksStand(store, id);
 	if (stands) await deleteAll(store, id, { paths, started }, tools);
 	else await endMarks(store, id);
@@ -40,8 +40,8 @@ export async function sweepMarks(store: SweepStore, id: string, paths: string[],
 }
 
 /**
- * Ends what a dead process left: deletes the rest of a sweep whose record is older than `stale` seconds; drops records that
- * say nothing any more. False while it may be another's.
+ * Finishes what a dead process left: deletes the rest of a sweep whose record is older than `stale` seconds, and drops
+ * records without effect. False while a sweep may still be another process's.
  * @param now by the storage's clock, in milliseconds
  */
 export async function takeOver(
@@ -61,7 +61,7 @@ export async function takeOver(
 	return true;
 }
 
-/** Deletes in the order given, kind after kind; then the records. */
+/** Deletes the files in the order given, kind by kind, then the records. */
 async function deleteAll(
 	store: SweepStore,
 	id: string,
@@ -82,12 +82,12 @@ async function deleteAll(
 	await endMarks(store, id);
 }
 
-/** No batch holds two kinds, as receipts must be gone before what they name. */
+/** A batch holds one kind only, since receipts must be gone before the files they name. */
 function* batches(paths: string[]): Iterable<string[]> {
 	let batch: string[] = [];
 	for (const path of paths) {
 		const [first] = batch;
-		if (batch.length === BATCH || (first !== undefined && kindOf(first) !== kindOf(path))) {
+		if (batch.length === BATCH || (first !== undefined && fileKind(first) !== fileKind(path))) {
 			yield batch;
 			batch = [];
 		}

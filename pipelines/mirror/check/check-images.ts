@@ -16,9 +16,9 @@ interface CheckTools {
 }
 
 /**
- * What is to be read of a shard's members. Images that a well-placed row names are checked whole, and staged where the row
- * is good so far; all others are only hashed, for the quarantine. With a predicate, those that an unselected row names,
- * and those that no row names, are not read at all.
+ * The members of a shard to read. Images named by a row with a valid path are checked fully, and staged if the row is
+ * good so far; all others are only hashed, for the quarantine. With a predicate, members that an unselected row names
+ * or no row names are not read at all.
  */
 export function memberTasks(
 	members: Member[],
@@ -26,7 +26,7 @@ export function memberTasks(
 	format: SourceFormat,
 	selective: boolean,
 ): MemberTask[] {
-	/** File names of well-placed rows, and whether one of them is good so far. */
+	/** File names in rows with a valid path, and whether one of these rows is good so far. */
 	const wanted = new Map<string, boolean>();
 	for (const row of rows) {
 		if (!row.row || !row.placed || row.fileName === null) continue;
@@ -47,7 +47,7 @@ function isRead(rows: CheckedRow[]): (member: Member) => boolean {
 	return ({ name }) => named.has(name.slice(name.lastIndexOf("/") + 1));
 }
 
-/** Reads the members once, on all cores. */
+/** Reads each member once, on all cores. */
 export async function checkImages(
 	members: Member[],
 	tasks: MemberTask[],
@@ -57,7 +57,7 @@ export async function checkImages(
 	const results = new Map<string, ImageResult>();
 	const failed = new AbortController();
 	const stop = AbortSignal.any([signal, failed.signal]);
-	// All at once: the pool takes them in turn, so that one shard's come before the next one's, which downloads meanwhile.
+	// Submitted all at once: the pool works in call order, so this shard comes before the next, which is still downloading.
 	const runs = tasks.map(async ({ member, task }) => {
 		results.set(member.name, await tools.judge(task, stop));
 		tools.onImage();

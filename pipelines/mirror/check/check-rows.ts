@@ -9,26 +9,25 @@ import type { CheckedRow, CheckedRows, Finding, ShardMetadata } from "./verdict.
 type JsonColumn = SourceColumn & Required<Pick<SourceColumn, "json">>;
 type MetadataColumn = SourceColumn & Required<Pick<SourceColumn, "metadata">>;
 
-/** What the rows of one shard are held against. */
+/** What the rows of one shard are checked against. */
 interface Rules {
 	dataset: Dataset;
-	/** What each image path must start with. */
+	/** Prefix that each image path must have. */
 	prefix: string;
-	/** Columns that the JSON tells, that the metadata tells, and that both do. */
+	/** Columns in the JSON, in the metadata, and in both. */
 	json: JsonColumn[];
 	metadata: MetadataColumn[];
 	both: (JsonColumn & MetadataColumn)[];
 }
 
 /**
- * Holds a shard's rows against their schema, against each other and against the metadata.
- * Reads nothing: the images come later.
+ * Checks a shard's rows against their schema, against each other and against the metadata. Reads no images.
  */
 export function checkRows(values: JsonRow[], dataset: Dataset, shard: string, metadata: ShardMetadata): CheckedRows {
 	const json = dataset.columns.filter((column): column is JsonColumn => column.json !== undefined);
-	const told = dataset.columns.filter((column): column is MetadataColumn => column.metadata !== undefined);
+	const metadataColumns = dataset.columns.filter((column): column is MetadataColumn => column.metadata !== undefined);
 	const both = json.filter((column): column is JsonColumn & MetadataColumn => column.metadata !== undefined);
-	const rules: Rules = { dataset, prefix: dataset.layout.rowPrefix(shard), json, metadata: told, both };
+	const rules: Rules = { dataset, prefix: dataset.layout.rowPrefix(shard), json, metadata: metadataColumns, both };
 	const rows = values.map((value, place) => checkRow(value, place, rules));
 	markDuplicates(rows, rules);
 	for (const row of rows) compareWithMetadata(row, metadata, rules);
@@ -40,7 +39,7 @@ export function checkRows(values: JsonRow[], dataset: Dataset, shard: string, me
 	return { rows, findings: about };
 }
 
-/** ROW_SCHEMA, ROW_PATH and what the dataset remarks: what a row says by itself. */
+/** Checks a row by itself: ROW_SCHEMA, ROW_PATH and the dataset's own checks. */
 function checkRow({ key, value }: JsonRow, place: number, rules: Rules): CheckedRow {
 	const { dataset, prefix, json } = rules;
 	const fields = isObject(value) ? fieldsOf(key, value, rules) : {};
@@ -84,18 +83,18 @@ function isObject(value: unknown): value is Record<string, unknown> {
 	return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A row that stands by its file name is told its path so. */
+/** In an object of rows by file name, a row's path follows from its key. */
 function fieldsOf(key: string | null, value: Record<string, unknown>, { prefix }: Rules): Record<string, unknown> {
 	return key === null ? value : { ...value, image_path: `${prefix}${key}` };
 }
 
 function schemaDetail(value: unknown, fields: Record<string, unknown>, wrong: JsonColumn[]): string {
 	if (!isObject(value)) return `the row is no object but ${shown(value)}`;
-	const told = wrong.map(({ json: { field } }) => {
+	const problems = wrong.map(({ json: { field } }) => {
 		if (!Object.hasOwn(fields, field)) return `${field} is missing`;
 		return `${field} cannot be ${shown(fields[field])}`;
 	});
-	return told.join("; ");
+	return problems.join("; ");
 }
 
 /** ROW_DUPLICATE: equal rows after the first, and all rows that contradict each other about one image. */
@@ -127,11 +126,15 @@ function namesOf(columns: SourceColumn[]): string {
 }
 
 /**
- * ROW_NOT_IN_METADATA and ROW_DIFFERS_FROM_METADATA, of rows whose own text is good and that no other
- * row contradicts: of two that do, one differs from the metadata by necessity. The predicate was asked of the
- * metadata's row: what it does not choose is compared no further.
+ * ROW_NOT_IN_METADATA and ROW_DIFFERS_FROM_METADATA. Only for rows that are good by themselves and that no other row
+ * contradicts: of two contradictory rows, one must differ from the metadata. The predicate judges the metadata's row; an
+ * unselected row is not compared.
  */
-function compareWithMetadata(row: CheckedRow, metadata: ShardMetadata, { metadata: told, both }: Rules): void {
+function compareWithMetadata(
+	row: CheckedRow,
+	metadata: ShardMetadata,
+	{ metadata: metadataColumns, both }: Rules,
+): void {
 	const { row: good, imagePath, placed, findings } = row;
 	if (!good || !placed || imagePath === null || findings.some(({ code }) => code === "ROW_DUPLICATE")) return;
 	const known = metadata.rows.get(imagePath);
@@ -146,7 +149,7 @@ function compareWithMetadata(row: CheckedRow, metadata: ShardMetadata, { metadat
 		return;
 	}
 	if (known.length > 1) {
-		const columns = told.filter(({ name }) => new Set(known.map((one) => one[name])).size > 1);
+		const columns = metadataColumns.filter(({ name }) => new Set(known.map((one) => one[name])).size > 1);
 		const detail = `the metadata has ${known.length} rows that contradict each other: ${namesOf(columns)}`;
 		findings.push(rowFinding("ROW_DIFFERS_FROM_METADATA", detail, row));
 		return;
@@ -158,11 +161,13 @@ function compareWithMetadata(row: CheckedRow, metadata: ShardMetadata, { metadat
 		});
 		findings.push(rowFinding("ROW_DIFFERS_FROM_METADATA", texts.join("; "), row));
 	}
-	const more = told.filter(({ json }) => json === undefined).map((column) => [column.name, lakeCell(column, other)]);
+	const more = metadataColumns
+		.filter(({ json }) => json === undefined)
+		.map((column) => [column.name, lakeCell(column, other)]);
 	if (more.length > 0) row.row = { ...good, ...Object.fromEntries(more) };
 }
 
-/** UNKNOWN_COLUMN: one for each column that the rows or the metadata have beyond the dataset's. */
+/** UNKNOWN_COLUMN: one for each column of the rows or the metadata that the dataset does not define. */
 function unknownColumns(rows: CheckedRow[], metadata: ShardMetadata, { json }: Rules): Finding[] {
 	const known = new Set<string>(json.map(({ json: { field } }) => field));
 	const inRows = new Map<string, number>();
@@ -179,7 +184,7 @@ function unknownColumns(rows: CheckedRow[], metadata: ShardMetadata, { json }: R
 	});
 }
 
-/** METADATA_EXTRA_ROW: images of this shard that only the metadata knows. */
+/** METADATA_EXTRA_ROW: images of this shard that only the metadata lists. */
 function extraRows(rows: CheckedRow[], metadata: ShardMetadata, { dataset }: Rules): Finding[] {
 	const named = new Set(rows.map((row) => row.imagePath));
 	const extra: Finding[] = [];
@@ -198,8 +203,8 @@ function extraRows(rows: CheckedRow[], metadata: ShardMetadata, { dataset }: Rul
 }
 
 /**
- * What the dataset remarks about each group. Rows that repeat an equal one count once. A group of which nothing is
- * chosen has none; of the others all rows count, chosen or not.
+ * The dataset's findings about each group. Repeated equal rows count once. A group without a selected image is not
+ * checked; in the others every row counts, selected or not.
  */
 function groupFindings(rows: CheckedRow[], { chosen }: ShardMetadata, { dataset }: Rules): Finding[] {
 	const groups = new Map<string, CheckedRow[]>();

@@ -2,7 +2,7 @@ import { FINDINGS, type FindingCode } from "../../../schemas/codes.js";
 import { jsonText } from "../../text.js";
 import type { CheckedRow, Finding } from "./verdict.js";
 
-/** A finding with everything null that is not given. */
+/** A finding; fields that are not given are null. */
 export function finding(code: FindingCode, detail: string, about: Partial<Finding> = {}): Finding {
 	return {
 		image_path: null,

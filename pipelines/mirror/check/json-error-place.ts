@@ -2,15 +2,15 @@ const MARKS = "{}[],:";
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
-/** `end` is the offset after the token; of a bad one, that of the first character that cannot stand there. */
+/** `end` is the offset after the token; for a bad one, the offset of the first character that is not allowed. */
 interface Token {
 	kind: "mark" | "string" | "scalar" | "bad";
 	end: number;
 }
 
 /**
- * Where a text stops being JSON (RFC 8259): the offset of the first character that cannot stand there.
- * Used only once `JSON.parse` has refused the text, since the engine gives no offset but in its message.
+ * Where a text stops being JSON (RFC 8259): the offset of the first character that is not allowed. Used only after
+ * `JSON.parse` has refused the text, since the engine reports an offset only within its message.
  */
 export function firstBadOffset(text: string): number {
 	const stack: ("{" | "[")[] = [];
@@ -20,7 +20,7 @@ export function firstBadOffset(text: string): number {
 		const start = skipSpace(text, at);
 		if (start >= text.length) return text.length;
 		const { kind, end } = tokenAt(text, start);
-		// A broken string counts up to its break only where a string may stand at all.
+		// If no string is allowed here, the error is at the string's start, not where it breaks.
 		if (kind === "bad") return expect === "colon" || expect === "after" ? start : end;
 		at = end;
 		const mark = kind === "mark" ? text.charAt(start) : null;
@@ -50,7 +50,7 @@ export function firstBadOffset(text: string): number {
 	}
 }
 
-/** Where each element of an array begins, of a text that `JSON.parse` has accepted. */
+/** Offset of each element of an array, in a text that `JSON.parse` has accepted. */
 export function elementOffsets(text: string): number[] {
 	const offsets: number[] = [];
 	let depth = 0;
@@ -70,7 +70,7 @@ export function elementOffsets(text: string): number[] {
 	return offsets;
 }
 
-/** The entries of an object, each with where its value stands, of a text that `JSON.parse` has accepted. */
+/** The entries of an object, each with the range of its value, in a text that `JSON.parse` has accepted. */
 export function entriesOf(text: string): { key: string; from: number; to: number }[] {
 	const entries: { key: string; from: number; to: number }[] = [];
 	let depth = 0;
@@ -102,7 +102,7 @@ function skipSpace(text: string, from: number): number {
 	return at;
 }
 
-/** A broken string is bad from where it breaks, every other broken token from its first character. */
+/** A broken string is bad at the place where it breaks, any other broken token at its first character. */
 function tokenAt(text: string, start: number): Token {
 	const first = text.charAt(start);
 	if (MARKS.includes(first)) return { kind: "mark", end: start + 1 };
@@ -111,7 +111,7 @@ function tokenAt(text: string, start: number): Token {
 	return SCALAR.test(text) ? { kind: "scalar", end: SCALAR.lastIndex } : { kind: "bad", end: start };
 }
 
-/** Character by character: a regular expression for the whole runs out of stack in a string of many megabytes. */
+/** Character by character: a regular expression for whole strings runs out of stack at many megabytes. */
 function stringAt(text: string, start: number): Token {
 	let at = start + 1;
 	while (at < text.length) {

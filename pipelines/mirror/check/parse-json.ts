@@ -1,17 +1,17 @@
 import { LakeError } from "../../../schemas/errors.js";
 import { entriesOf, firstFault } from "./json-error-place.js";
 
-/** One row as it stands in a shard's JSON. */
+/** One row of a shard's JSON. */
 export interface JsonRow {
-	/** The image's file name, where rows stand by that. */
+	/** The image's file name, if the JSON is an object of rows by file name. */
 	key: string | null;
 	value: unknown;
 }
 
 /**
- * The rows of a shard's JSON, in its order. Throws JSON_INVALID with line and column, where there is a place.
- * A byte-order mark is accepted. Of a row's duplicate keys the last wins; of rows by file name each one counts.
- * @param form whether it is an array of rows, or an object of rows by file name
+ * The rows of a shard's JSON, in its order. Throws JSON_INVALID, with line and column if there is such a place. A
+ * byte-order mark is accepted. Of duplicate keys in a row, the last wins; duplicate file names each give a row.
+ * @param form an array of rows, or an object of rows by file name
  */
 export function parseRows(content: Buffer, path: string, form: "array" | "object"): JsonRow[] {
 	let text: string;
@@ -36,15 +36,15 @@ export function parseRows(content: Buffer, path: string, form: "array" | "object
 	return rows;
 }
 
-/** Null where the text is not of this form. */
+/** Null if the value does not have this form. */
 function rowsOf(value: unknown, text: string, form: "array" | "object"): JsonRow[] | null {
 	if (form === "array") return Array.isArray(value) ? value.map((row) => ({ key: null, value: row })) : null;
 	if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
 	const entries = Object.entries(value);
-	// The parser keeps one of equal keys, and puts keys that are numbers first: then the text itself must tell.
-	const told = entriesOf(text);
-	if (told.length === entries.length && told.every(({ key }, at) => key === entries[at]?.[0])) {
+	// JSON.parse keeps one of several equal keys, and moves numeric keys to the front: then the text itself is read.
+	const entriesInText = entriesOf(text);
+	if (entriesInText.length === entries.length && entriesInText.every(({ key }, at) => key === entries[at]?.[0])) {
 		return entries.map(([key, row]) => ({ key, value: row }));
 	}
-	return told.map(({ key, from, to }) => ({ key, value: JSON.parse(text.slice(from, to)) as unknown }));
+	return entriesInText.map(({ key, from, to }) => ({ key, value: JSON.parse(text.slice(from, to)) as unknown }));
 }

@@ -44,9 +44,9 @@ export function reconcile(checked: CheckedRows, images: CheckedImages, settings:
 }
 
 /**
- * REJECT_RATIO_EXCEEDED, or null where the shard has few enough bad rows.
- * @param defective rejected rows, without those dropped for their group's sake
- * @param rows all rows of the shard, chosen or not
+ * REJECT_RATIO_EXCEEDED, or null if the shard has few enough bad rows.
+ * @param defective rejected rows, without those dropped only because of their group
+ * @param rows all rows of the shard, selected or not
  */
 export function judgeRatio(shard: string, defective: number, rows: number, maximum: number): LakeError | null {
 	const ratio = rows === 0 ? 0 : defective / rows;
@@ -63,7 +63,7 @@ function isRejected(row: CheckedRow): boolean {
 	return row.findings.some(({ severity }) => severity === "reject");
 }
 
-/** Puts an image's verdict on the first row that names it; where it is bad, no row of it stays. */
+/** Adds an image's findings to the first row that names it; other rows of it are duplicates and rejected anyway. */
 function addImageFindings(rows: CheckedRow[], images: CheckedImages): void {
 	const seen = new Set<string>();
 	for (const row of rows) {
@@ -81,7 +81,7 @@ function addImageFindings(rows: CheckedRow[], images: CheckedImages): void {
 	}
 }
 
-/** GROUP_DROPPED: the innocent rows of each group that lost a row or an image. A repeated row costs no group. */
+/** GROUP_DROPPED: the good rows of each group that lost a row or an image. A repeated row does not drop its group. */
 function dropGroups(rows: CheckedRow[], rejected: Set<CheckedRow>): void {
 	const dropped = new Set<string>();
 	for (const row of rejected) {
@@ -109,7 +109,7 @@ function goodRow(checked: CheckedRow, result: ImageResult | undefined): GoodRow 
 	return { id, place, row, member: fileName, image, source: { sha256, bytes, crc32 }, warnings };
 }
 
-/** IMAGE_ORPHAN, for each member whose file name no row names; and how many an unselected row names. */
+/** IMAGE_ORPHAN for each member that no row names, and the number of members that an unselected row names. */
 function countMembers(
 	rows: CheckedRow[],
 	good: GoodRow[],
@@ -125,7 +125,7 @@ function countMembers(
 		if (left.has(fileName)) unselected++;
 		if (published.has(name) || named.has(fileName)) continue;
 		const result = images.results.get(name);
-		// One that was not read has the size that the directory gives.
+		// For a member that was not read, the size is the directory's.
 		const bytes = result ? result.bytes : ref.bytes;
 		const about = { member: name, bytes, sha256: result?.sha256 ?? null };
 		orphans.push(finding("IMAGE_ORPHAN", "no row of the JSON names this file", about));
@@ -133,7 +133,7 @@ function countMembers(
 	return { orphans, unselected };
 }
 
-/** By code, image path, group, member, place in the JSON; nulls first. */
+/** Order by code, image path, group, member and place in the JSON, nulls first. */
 function inQuarantineOrder(a: Finding, b: Finding): number {
 	return (
 		nullsFirst(a.code, b.code) ||

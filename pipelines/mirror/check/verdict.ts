@@ -6,14 +6,14 @@ import type { Member } from "../../ports/archive.js";
 import type { ImageResult } from "../../ports/images.js";
 import type { PlainRow } from "../../ports/tables.js";
 
-/** What the stages hand to each other. Plain data. */
+/** What the stages pass to each other. Plain data. */
 
-/** One thing that validation noticed; becomes one row of `quarantine`. */
+/** One finding of validation; becomes one row of `quarantine`. */
 export interface Finding {
 	code: FindingCode;
 	severity: Severity;
 	image_path: string | null;
-	/** The value of the dataset's group column. */
+	/** Value of the dataset's group column. */
 	group: string | null;
 	/** Name relative to the shard's folder. */
 	member: string | null;
@@ -26,15 +26,15 @@ export interface Finding {
 	place: number | null;
 }
 
-/** The split's metadata, as far as one shard is concerned. */
+/** The part of the split's metadata that concerns one shard. */
 export interface ShardMetadata {
 	/** By image path; a path whose rows contradict each other has more than one. */
 	rows: Map<string, PlainRow[]>;
-	/** Columns that the metadata has beyond those of the dataset, sorted. */
+	/** Columns of the metadata that the dataset does not define, sorted. */
 	unknownColumns: string[];
-	/** SHA-256 over the rows and unknown columns, whatever the file's order and integer widths. */
+	/** SHA-256 over the rows and unknown columns, independent of the file's order and integer widths. */
 	sha256: string;
-	/** Paths that the predicate chooses; null without one: all. */
+	/** Paths that the predicate selects; null without a predicate, which selects all. */
 	chosen: ReadonlySet<string> | null;
 }
 
@@ -42,61 +42,61 @@ export interface ShardMetadata {
 export interface CheckedRow {
 	/** Index in the JSON. */
 	place: number;
-	/** As it is told in quarantine. */
+	/** The row as quarantine shows it. */
 	raw: unknown;
-	/** Its fields, by their names in the JSON; empty where it is no object. */
+	/** Its fields, by their names in the JSON; empty if it is not an object. */
 	fields: Readonly<Record<string, unknown>>;
-	/** Null when a field is missing or of the wrong type. What the metadata alone tells is added once they agree. */
+	/** Null when a field is missing or of the wrong type. Values that only the metadata has are added once both agree. */
 	row: Row | null;
-	/** The path and the group, where they are usable texts. */
+	/** The path and the group, if they are valid texts. */
 	imagePath: string | null;
 	group: string | null;
 	/** Last segment of `imagePath`. */
 	fileName: string | null;
-	/** Whether the path is one of this shard's. */
+	/** Whether the path is a valid one in this shard. */
 	placed: boolean;
 	findings: Finding[];
-	/** Whether the row only repeats an equal one. */
+	/** Whether the row is a copy of an earlier one. */
 	repeats: boolean;
-	/** Whether the metadata knows the image and the predicate does not choose it: then nothing more is said of the row. */
+	/** Whether the metadata lists the image and the predicate does not select it; nothing more is then checked. */
 	unselected: boolean;
 }
 
-/** What the rows and the metadata say, before any image is read. */
+/** Result of checking rows and metadata, before any image is read. */
 export interface CheckedRows {
 	rows: CheckedRow[];
-	/** About groups, columns and metadata rows. */
+	/** Findings about groups, columns and metadata rows. */
 	findings: Finding[];
 }
 
-/** What the images say: a result, by its name, for each member that was read; with a predicate not all are. */
+/** Result of checking the images: one by name for each member read; with a predicate, not all are read. */
 export interface CheckedImages {
 	members: Member[];
 	results: Map<string, ImageResult>;
 }
 
-/** A row whose three records agree and whose image is good. */
+/** A row on which JSON, metadata and image agree. */
 export interface GoodRow extends GoodImage {
 	place: number;
 	member: string;
 	source: { sha256: string; bytes: number; crc32: string };
-	/** Codes of the warnings about this image alone, sorted. */
+	/** Codes of the warnings about this image, sorted. */
 	warnings: string[];
 }
 
 /** The verdict on a shard: what is published, what is in quarantine, and counts that add up. */
 export interface Verdict {
 	good: GoodRow[];
-	/** In the order of the quarantine table. */
+	/** Findings in the order of the quarantine table. */
 	findings: Finding[];
-	/** Rows with usable columns, good or not, in the order of the JSON. */
+	/** Rows with valid columns, good or not, in the order of the JSON. */
 	rows: Row[];
 	counts: Omit<CoreCounts, "objects_bytes">;
-	/** Rejected for a defect of their own or their image's: the numerator of the reject ratio. */
+	/** Rows rejected for their own or their image's defect: the numerator of the reject ratio. */
 	defective: number;
 }
 
-/** The rows of one shard's tables, and what is counted on the way. */
+/** The rows of one shard's tables, and the dataset's counts. */
 export interface ShardTables {
 	rows: Record<string, TableRow[]>;
 	counts: Record<string, number>;

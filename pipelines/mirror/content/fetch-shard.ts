@@ -14,11 +14,11 @@ import { SpeculativeImages } from "./speculative-images.js";
 
 /** A shard's zip on this machine, with the hash that the plan names. */
 interface Fetched {
-	/** Null of an unpacked shard. */
+	/** Null for an unpacked shard. */
 	zip: string | null;
-	/** Whether the zip is ours, in scratch. */
+	/** Whether the zip was downloaded to scratch and may be removed. */
 	downloaded: boolean;
-	/** Gives up what was downloaded. */
+	/** Removes a downloaded zip. */
 	release(): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export async function fetchShard(task: ContentTask, tools: ContentTools): Promis
 	}
 }
 
-/** Downloads the shard's zip, or holds a local one against its hash; an unpacked shard was hashed while it was listed. */
+/** Downloads the shard's zip, or checks a local one against its hash. An unpacked shard was hashed when it was listed. */
 async function fetchWhole(
 	{ shard, input }: ShardPlan,
 	tools: ContentTools,
@@ -76,7 +76,7 @@ async function fetchWhole(
 	return { zip: part.path, downloaded: true, release: part.release };
 }
 
-/** A local copy may have changed since its hash was taken, in an earlier run perhaps. */
+/** A local copy may have changed since it was hashed, perhaps in an earlier run. */
 async function requireHash(
 	path: string,
 	sha256: string,

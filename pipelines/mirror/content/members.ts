@@ -6,13 +6,13 @@ import type { Clock } from "../../ports/run.js";
 import type { ShardInput, Source } from "../../ports/source.js";
 import type { RetryPolicy } from "../../retry.js";
 
-/** Single members of a shard, wherever it is; of a zip elsewhere, only they are fetched. */
+/** Single members of a shard, local or remote; of a remote zip, nothing else is fetched. */
 export interface ShardMembers {
-	/** All but the JSON, as the directory has them. */
+	/** All members except the JSON, in the directory's order. */
 	all: Member[];
-	/** Members of these names, made ready to be read; those that the shard lacks are left out. */
+	/** Makes members with these names ready to be read; names that the shard lacks are left out. */
 	bring(names: string[]): Promise<Map<string, MemberRef>>;
-	/** The verdict on a member that was brought. */
+	/** The verdict on a member that `bring` returned. */
 	judge(ref: MemberRef, run: () => Promise<ImageResult>): Promise<ImageResult>;
 	release(): Promise<void>;
 }
@@ -24,7 +24,7 @@ interface MemberTools {
 	clock: Clock;
 	retry?: RetryPolicy;
 	onRetry: (error: LakeError, seconds: number) => void;
-	/** Bytes that came over the network. */
+	/** Bytes fetched over the network. */
 	onFetched(bytes: number): void;
 }
 

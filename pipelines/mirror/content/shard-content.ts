@@ -9,7 +9,7 @@ import { type RetryPolicy, tellRetries } from "../../retry.js";
 import type { ShardPlan } from "../plan/decide.js";
 import type { SpeculativeImages } from "./speculative-images.js";
 
-/** What a shard's content is fetched and read with. */
+/** Dependencies of fetching and reading a shard's content. */
 export interface ContentTools {
 	source: Source;
 	archives: ArchiveReader;
@@ -18,7 +18,7 @@ export interface ContentTools {
 	clock: Clock;
 	scratch: string;
 	retry?: RetryPolicy;
-	/** Told when all that is needed of the shard is here, and the network free for the next one. */
+	/** Called when everything needed of the shard is here, so that the network is free for the next one. */
 	onArrived?: () => void;
 }
 
@@ -32,22 +32,22 @@ export interface ContentTask {
 
 /** A shard's content, whole on this machine or brought here in parts: the stages read both alike. */
 export interface ShardContent {
-	/** The downloaded zip, whole and ours, to be kept for a person to look at if the shard fails; else null. */
+	/** The downloaded zip, which is kept for a person to examine if the shard fails; null if there is none. */
 	readonly zip: string | null;
-	/** The directory, found safe. Throws ZIP_CORRUPT, ZIP_UNSAFE. */
+	/** Reads the directory and checks that it is safe. Throws ZIP_CORRUPT, ZIP_UNSAFE. */
 	open(): Promise<Archive>;
-	/** Throws JSON_INVALID when its bytes cannot be had. */
+	/** Throws JSON_INVALID when its bytes cannot be read. */
 	readJson(json: Member): Promise<Buffer>;
-	/** Sees to it that these members can be judged. */
+	/** Makes these members ready to be judged. */
 	bring(members: Member[]): Promise<void>;
 	judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult>;
-	/** Gives up what was downloaded: the shard is done. */
+	/** Removes what was downloaded, once the shard is done. */
 	release(): Promise<void>;
-	/** Ends what is under way, whatever the shard came to. */
+	/** Stops work still under way, whether the shard succeeded or failed. */
 	close(): Promise<void>;
 }
 
-/** The content that lies in a local zip, or unpacked; what was judged while the zip arrived counts where it may. */
+/** Content in a local zip or folder. Verdicts made while the zip arrived are used where they are valid. */
 export class WholeContent implements ShardContent {
 	readonly #task: ContentTask;
 	readonly #tools: ContentTools;
@@ -94,7 +94,7 @@ export class WholeContent implements ShardContent {
 	}
 }
 
-/** The content of a zip elsewhere, of which only parts are fetched. */
+/** Content of a remote zip, of which only parts are fetched. */
 export class RangedContent implements ShardContent {
 	readonly zip = null;
 	readonly #task: ContentTask;

@@ -4,13 +4,13 @@ import type { SourceFormat } from "../../../schemas/stored-format.js";
 import type { ArchiveReader, MemberRef } from "../../ports/archive.js";
 import type { ImagePool, ImageResult, ImageTask } from "../../ports/images.js";
 
-/** Bytes that arrive before the zip is looked at again. */
+/** Bytes that must arrive before the zip is examined again. */
 const STEP = 1 << 20;
 
 /**
- * Checks a zip's images while the zip still arrives, so that the cores have work from its first megabyte on. Nothing is
- * decided here: the zip's hash is not known yet, nor its directory. A verdict counts only where the whole zip, found
- * right, gives the very same task; a rejection never does, and is judged again then.
+ * Checks a zip's images while the zip is still arriving, so that the cores have work from its first megabyte on. These
+ * verdicts are provisional, since neither the zip's hash nor its directory is known yet. One counts only if the whole
+ * zip, once verified, gives exactly the same task. A rejection never counts: that image is judged again.
  */
 export class SpeculativeImages {
 	readonly #archives: ArchiveReader;
@@ -19,10 +19,10 @@ export class SpeculativeImages {
 	readonly #settings: Settings;
 	readonly #stop = new AbortController();
 	readonly #signal: AbortSignal;
-	/** By the offset of the member's header. */
+	/** Tasks by the offset of the member's header. */
 	readonly #begun = new Map<number, { ref: MemberRef; result: Promise<ImageResult | null> }>();
 	#there = 0;
-	/** Where the next member begins; null when it cannot be told. */
+	/** Offset of the next member; null when it cannot be known. */
 	#next: number | null = 0;
 
 	constructor(
@@ -38,7 +38,7 @@ export class SpeculativeImages {
 		this.#signal = AbortSignal.any([signal, this.#stop.signal]);
 	}
 
-	/** So many bytes more are in the file. */
+	/** This many more bytes are in the file. */
 	arrived(zip: string, bytes: number): void {
 		this.#there += bytes;
 		if (this.#next === null || this.#there - this.#next < STEP) return;
@@ -47,14 +47,14 @@ export class SpeculativeImages {
 		for (const ref of refs) this.#begin(ref);
 	}
 
-	/** What was there is void: the file begins anew. */
+	/** The file begins again, so all tasks are void. */
 	restart(): void {
 		this.#begun.clear();
 		this.#there = 0;
 		this.#next = 0;
 	}
 
-	/** The verdict on a task that was begun early, or null: then it is to be run. */
+	/** The verdict on a task that was begun early, or null if it must be run now. */
 	async resultOf(task: ImageTask): Promise<ImageResult | null> {
 		if (task.check !== "image" || task.ref.kind !== "zip") return null;
 		const begun = this.#begun.get(task.ref.headerOffset);
@@ -63,7 +63,7 @@ export class SpeculativeImages {
 		return result?.reject === null ? result : null;
 	}
 
-	/** Gives up what is still under way. */
+	/** Aborts tasks still under way. */
 	close(): void {
 		this.#stop.abort();
 	}

@@ -4,27 +4,27 @@ import type { Finding } from "../check/verdict.js";
 import type { ShardPlan } from "../plan/decide.js";
 
 /**
- * What is found wrong with parts of a zip may be the fault of whatever lies between: a cache with a rotten block serves
- * the same wrong bytes each time. Such a verdict counts only of the whole zip, which has a hash to be held against.
+ * Errors found in parts of a zip may come from the transfer: a cache with a corrupt block serves the same wrong bytes
+ * every time. So such a verdict counts only for the whole zip, which can be checked against its hash.
  */
 
 /**
- * Verdicts on bytes that no CRC-32 vouches for: the directory's, and those that belie theirs. An orphan is none: a source
- * may have some in every shard, and the wrong name of a wanted image shows as a missing one.
+ * Verdicts that depend on bytes without a valid CRC-32: the directory's, and members whose CRC-32 is wrong. IMAGE_ORPHAN
+ * is not among them: a source may have orphans in every shard, and a damaged name of a wanted image shows as IMAGE_MISSING.
  */
 const NEEDS_WHOLE_ZIP: ReadonlySet<ErrorCode> = new Set([
 	...(["ZIP_CORRUPT", "ZIP_UNSAFE", "JSON_MISSING", "JSON_INVALID"] as const),
 	...(["MEMBER_CRC_MISMATCH", "MEMBER_UNREADABLE", "IMAGE_MISSING"] as const),
 ]);
 
-/** Throws the first finding that needs the whole zip, where only parts of it were fetched. */
+/** If only parts of the zip were fetched, throws the first finding that needs the whole zip. */
 export function requirePartsSuffice({ shard, selection }: ShardPlan, findings: Finding[]): void {
 	if (!selection?.ranged) return;
 	const found = findings.find(({ code }) => NEEDS_WHOLE_ZIP.has(code));
 	if (found) throw new LakeError(found.code, found.detail, { path: found.image_path ?? found.member ?? shard });
 }
 
-/** The same shard, of its whole zip. Null where the error is one that the whole zip would have as well. */
+/** The plan to read the same shard from its whole zip; null if the whole zip would fail with the same error. */
 export function planOfWholeZip(plan: ShardPlan, { code }: LakeError): ShardPlan | null {
 	const { selection, input } = plan;
 	if (!selection?.ranged || input.form !== "zip" || !NEEDS_WHOLE_ZIP.has(code)) return null;

@@ -6,22 +6,22 @@ import { type FetchInput, type FetchPlan, planFetch } from "./plan-fetch.js";
 import { changesOf, type Reason, UNKEPT } from "./reasons.js";
 import type { ShardWork } from "./shard-work.js";
 
-/** Deciding what a run has to do. Plain data in, plain data out; no I/O. */
+/** Decides what a run has to do. Plain data in, plain data out; no I/O. */
 
 export interface ShardPlan extends ShardWork, FetchPlan {
 	action: "reuse" | "process" | "keep";
 	reason: Reason;
-	/** Of `reuse` and `keep`. */
+	/** The receipt that `reuse` and `keep` rely on. */
 	receipt: Receipt | null;
 }
 
-/** What the lake has. */
+/** The state of the lake. */
 export interface LakeState {
 	listing: Pick<Listing, "commit" | "committedAt" | "explicitCommit">;
 	base: Snapshot | null;
-	/** Receipts that the lake has, by work id: of the base's shards, and of any that was done before. */
+	/** Receipts in the lake, by work id: those of the base's shards, and of other work done before. */
 	receipts: Map<string, Receipt>;
-	/** `committed_at` of the commits that the base's shards were read at. */
+	/** `committed_at` of the commits at which the base's shards were read. */
 	commitDates: Map<string, string>;
 }
 
@@ -37,7 +37,7 @@ export function openWorks(works: ShardWork[], lake: LakeState): ShardWork[] {
 	return works.filter(({ shard, workId: id }) => !lake.receipts.has(id) && laterReceipt(shard, lake) === null);
 }
 
-/** What to do about each shard, in the order of the works. */
+/** The plan for each shard, in the order of the works. */
 export function planShards(given: PlanInput): ShardPlan[] {
 	return given.works.map((work) => ({
 		...work,
@@ -68,7 +68,7 @@ function publishedAs(shard: string, { base }: LakeState): Snapshot["shards"][num
 	return base?.shards.find((entry) => entry.shard === shard);
 }
 
-/** The receipt of a shard that the lake has from a later commit than the one that is listed; else null. */
+/** The receipt of a shard that the lake has from a later commit than the listed one; else null. */
 function laterReceipt(shard: string, lake: LakeState): Receipt | null {
 	const published = publishedAs(shard, lake);
 	if (!published || !isLater(published.commit, lake.listing, lake.commitDates)) return null;

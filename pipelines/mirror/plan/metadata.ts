@@ -5,27 +5,27 @@ import type { MetadataColumn, ParquetColumn, PlainRow, TableFiles } from "../../
 import { allShards, shardParts } from "../../shards.js";
 import { byCodePoint } from "../../text.js";
 import type { ShardMetadata } from "../check/verdict.js";
-import type { Selecting, Selection } from "./selection.js";
+import type { Selection, SelectionBuilder } from "./selection.js";
 
-/** A split's metadata parquet, read and found to have the columns it must have. */
+/** A split's metadata parquet, read and checked to have the required columns. */
 export interface SplitMetadata {
 	split: string;
 	/** Path in the source. */
 	path: string;
-	/** Where it lies on this machine. */
+	/** Path on this machine. */
 	file: string;
 	sha256: string;
 	bytes: number;
 	unknownColumns: string[];
-	/** SHA-256 of each shard's own rows, by shard; every shard of the split has one. */
+	/** SHA-256 of each shard's own rows, for every shard of the split. */
 	rowsSha256: Map<string, string>;
-	/** Rows whose path lies in no shard of the split. */
+	/** Number of rows whose path is in no shard of the split. */
 	strayRows: number;
-	/** What the predicate chooses of each shard, by its name; null without a predicate. */
+	/** The predicate's selection in each shard, by name; null without a predicate. */
 	selections: Map<string, Selection> | null;
 }
 
-/** How each type of column is told, and what the parquet reader may call it. */
+/** Text for each type of column, and the names that the parquet reader may give it. */
 const TYPES: Record<MetadataColumn["type"], { told: string; is: RegExp }> = {
 	text: { told: "text (VARCHAR)", is: /^VARCHAR$/ },
 	integer: { told: "an integer", is: /^U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$/ },
@@ -48,12 +48,12 @@ function checkColumns(found: ParquetColumn[], wanted: readonly MetadataColumn[],
 	return [...types.keys()].filter((name) => !known.has(name)).sort(byCodePoint);
 }
 
-/** Reads a split's metadata once, to tell what each shard's rows are and how many lie in none. */
+/** Reads a split's metadata once: the hash of each shard's rows, and the number of rows in no shard. */
 export async function readSplitMetadata(
 	tables: TableFiles,
 	dataset: Dataset,
 	file: Pick<SplitMetadata, "split" | "path" | "file" | "sha256" | "bytes">,
-	selecting: Selecting | null,
+	builder: SelectionBuilder | null,
 ): Promise<SplitMetadata> {
 	const columns = metadataColumns(dataset);
 	const unknownColumns = checkColumns(await tables.columns(file.file), columns, file.path);
@@ -61,7 +61,7 @@ export async function readSplitMetadata(
 	const lines = new Map<string, string[]>(shards.map((shard) => [shard, []]));
 	let strayRows = 0;
 	for await (const batch of tables.metadataRows(file.file, columns, null)) {
-		const placed: Parameters<Selecting["add"]>[0] = [];
+		const placed: Parameters<SelectionBuilder["add"]>[0] = [];
 		for (const row of batch) {
 			const place = dataset.layout.metadata.place(row, file.split);
 			if (place === null) {
@@ -70,14 +70,14 @@ export async function readSplitMetadata(
 			}
 			const { shard, imagePath: path } = place;
 			lines.get(shard)?.push(rowLine(row, columns));
-			if (!selecting) continue;
+			if (!builder) continue;
 			const seen = predicateRow(dataset, row, path);
 			placed.push({ row: seen, path, split: file.split, shard: shardParts(shard).number });
 		}
-		await selecting?.add(placed);
+		await builder?.add(placed);
 	}
 	const rowsSha256 = new Map([...lines].map(([shard, own]) => [shard, rowsHash(own, unknownColumns)]));
-	const selections = selecting && new Map(shards.map((shard) => [shard, selecting.of(shard)]));
+	const selections = builder && new Map(shards.map((shard) => [shard, builder.of(shard)]));
 	return { ...file, unknownColumns, rowsSha256, strayRows, selections };
 }
 
@@ -109,7 +109,7 @@ export async function readShardMetadata(
 	};
 }
 
-/** One row in a form that knows no column order and no integer width. */
+/** One row in a form that is independent of column order and integer width. */
 function rowLine(row: PlainRow, columns: readonly MetadataColumn[]): string {
 	return JSON.stringify(columns.map(({ name }) => row[name]));
 }

@@ -2,31 +2,31 @@ import { endBytes } from "../../fetch/ranged-zip.js";
 import type { Listing, Source } from "../../ports/source.js";
 import type { Selection } from "./selection.js";
 
-/** Largest share of a shard's images that is fetched image by image. */
+/** Largest selected share of a shard's images for which images are fetched one by one. */
 const RANGED_SHARE = 0.2;
 
-/** About what an image takes beside its bytes, whether it is chosen or not: a row of the JSON. */
+/** Estimated bytes of each image's row in the JSON, selected or not. */
 const RECORD_BYTES = 400;
 
 /** What tells how a shard's content is had. */
 export interface FetchInput {
-	/** What the predicate chooses of each shard; empty without one. */
+	/** The predicate's selection in each shard; empty without a predicate. */
 	selections: Map<string, Selection>;
 	/** Shards whose zip is not on this machine. */
 	remote: Set<string>;
 }
 
 export interface FetchPlan {
-	/** With a predicate, where the metadata was read: how many of the shard's images it chooses, and how they are had. */
+	/** With a predicate, if the metadata was read: how many of the shard's images it selects, and how they are fetched. */
 	selection: { images: number; chosen: number; ranged: boolean } | null;
-	/** What comes over the network, or is read of a local copy, if the shard is processed; by ranges about. */
+	/** Bytes to download, or to read from a local copy, if the shard is processed; an estimate for ranges. */
 	fetchBytes: number;
 }
 
 /**
- * How a shard's content is had. Parts of it, where few images are wanted: at a fifth some 400 requests of one image each
- * take about as long as the whole zip does, whose hash can be checked then. Depends on metadata and listing only, so that
- * every worker decides alike.
+ * Chooses between byte ranges and the whole zip. Above one image in five, some 400 ranged requests take about as long as
+ * the whole zip, which can also be checked against its hash. Depends only on metadata and listing, so that every worker
+ * decides alike.
  */
 export function planFetch(shard: string, bytes: number, { selections, remote }: FetchInput): FetchPlan {
 	const selection = selections.get(shard);

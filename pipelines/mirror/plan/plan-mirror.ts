@@ -1,6 +1,6 @@
 import { LakeError } from "../../../schemas/errors.js";
 import type { Snapshot } from "../../../schemas/records.js";
-import type { AskedSettings, Settings } from "../../../schemas/settings.js";
+import type { RequestedSettings, Settings } from "../../../schemas/settings.js";
 import type { Dataset } from "../../dataset.js";
 import { commitDatesOf } from "../../lake/commit-dates.js";
 import { receiptFile } from "../../lake/paths.js";
@@ -14,18 +14,18 @@ import type { SplitMetadata } from "./metadata.js";
 import { remoteShards } from "./plan-fetch.js";
 import { type MetadataTools, readMetadata } from "./read-metadata.js";
 import { chooseSettings } from "./settings.js";
-import { type Asked, knownRows, requireListed, type ShardWork, shardWorks } from "./shard-work.js";
+import { knownRows, requireListed, type ShardWork, shardWorks, type WantedWork } from "./shard-work.js";
 import { unkeptShards } from "./unkept.js";
 
-/** What a mirror is asked to do. */
+/** What a mirror has to do. */
 export interface MirrorRequest {
 	/** Shards in the dataset's order. */
 	wanted: string[];
-	settings: AskedSettings;
+	settings: RequestedSettings;
 	newSettings: boolean;
 	prune: boolean;
 	keepRejected: boolean;
-	/** Name and version of what re-encodes in this release; asked for where images are not kept as they are. */
+	/** Name and version of this release's encoder; called only if images are re-encoded. */
 	codec(): Promise<string>;
 }
 
@@ -38,12 +38,12 @@ export interface PlanTools extends MetadataTools {
 export interface MirrorPlan {
 	listing: Listing;
 	settings: Settings;
-	/** The snapshot it was planned on, as `latest.json` names it. */
+	/** The newest snapshot at the time of planning. */
 	base: Snapshot | null;
 	shards: ShardPlan[];
-	/** Empty when nothing is to be done and the lake's own records told so. */
+	/** Empty when the lake's own records show that there is nothing to do. */
 	metadata: Map<string, SplitMetadata>;
-	/** Whether a run would change nothing. */
+	/** Whether a run would change nothing in the lake. */
 	upToDate: boolean;
 }
 
@@ -64,12 +64,13 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 
 	const receipts = await readReceipts(store, base?.shards.map(({ receipt }) => receipt) ?? []);
 	const lake = { listing, base, receipts, commitDates: await commitDatesOf(store, base, listing) };
-	const asked = { dataset, wanted, listing, settings };
-	const done = await worksIfDone(request, asked, lake, tools);
+	const wantedWork = { dataset, wanted, listing, settings };
+	const done = await worksIfDone(request, wantedWork, lake, tools);
 	const metadata: MirrorPlan["metadata"] = done
 		? new Map()
 		: await readMetadata({ listing, settings, splits: present, asked: splits }, tools, signal);
-	const works = done ?? shardWorks(asked, new Map([...metadata.values()].flatMap((split) => [...split.rowsSha256])));
+	const works =
+		done ?? shardWorks(wantedWork, new Map([...metadata.values()].flatMap((split) => [...split.rowsSha256])));
 	const paths = openWorks(works, lake).map(({ shard, workId }) => receiptFile.path(shard, workId));
 	for (const [id, receipt] of await unmarkedReceipts(store, paths)) receipts.set(id, receipt);
 	const unkept = done ? new Set<string>() : await findUnkept(request, works, lake, tools);
@@ -80,16 +81,16 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	return { listing, settings, base, shards, metadata, upToDate: isUpToDate(shards, request, base) };
 }
 
-/** The work where the lake's own records tell that all of it is done, and the metadata need not be read; else null. */
+/** The work if the lake's own records show that it is all done, so that metadata need not be read; else null. */
 async function worksIfDone(
 	request: MirrorRequest,
-	asked: Asked,
+	wantedWork: WantedWork,
 	lake: LakeState,
 	tools: PlanTools,
 ): Promise<ShardWork[] | null> {
-	const rowsSha256 = knownRows(lake.base, lake.receipts, asked.listing, asked.wanted);
+	const rowsSha256 = knownRows(lake.base, lake.receipts, wantedWork.listing, wantedWork.wanted);
 	if (rowsSha256 === null || dropsShards(request, lake.base)) return null;
-	const works = shardWorks(asked, rowsSha256);
+	const works = shardWorks(wantedWork, rowsSha256);
 	if (openWorks(works, lake).length > 0) return null;
 	return (await findUnkept(request, works, lake, tools)).size === 0 ? works : null;
 }
@@ -141,7 +142,7 @@ export function requireCovered(
 	);
 }
 
-/** Work left to do cannot be done with a codec that is not here any more. */
+/** Throws SETTINGS_DIFFER if there is work left that needs another encoder than this release's. */
 function requireCodec(shards: ShardPlan[], settings: Settings, codec: string): void {
 	if (settings.codec === null || settings.codec === codec) return;
 	if (shards.every(({ action }) => action !== "process")) return;

@@ -10,22 +10,22 @@ import type { MetadataColumn, Predicate, TableFiles } from "../../ports/tables.j
 import type { RetryPolicy } from "../../retry.js";
 import { hashFile } from "../../scratch/hash-file.js";
 import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
-import { Selecting } from "./selection.js";
+import { SelectionBuilder } from "./selection.js";
 
-/** What the source's metadata is read with. */
+/** Dependencies of reading the source's metadata. */
 export interface MetadataTools {
 	dataset: Dataset;
 	source: Source;
 	tables: TableFiles;
 	clock: Clock;
 	scratch: string;
-	/** Of downloads; default RETRY_POLICY. */
+	/** Policy for downloads; default RETRY_POLICY. */
 	retry?: RetryPolicy;
-	/** A download of metadata failed; the next attempt comes after so many seconds. */
+	/** A download of metadata failed; the next attempt begins after this many seconds. */
 	onRetry?: (error: LakeError, seconds: number) => void;
-	/** Told how many bytes of metadata came over the network. */
+	/** Bytes of metadata fetched over the network. */
 	onFetched(bytes: number): void;
-	/** Reads a predicate. Throws USAGE for one that is refused. */
+	/** Parses a predicate. Throws USAGE if it is refused. */
 	openPredicate(where: string, columns: readonly MetadataColumn[]): Promise<Predicate>;
 }
 
@@ -38,7 +38,7 @@ interface WantedMetadata {
 	asked: string[];
 }
 
-/** The metadata of each split, and what the predicate chooses of it. One that was not asked for and cannot be had is left out. */
+/** The metadata of each split, with the predicate's selection. A split that was not asked for is left out if it cannot be read. */
 export async function readMetadata(
 	{ listing, settings, splits, asked }: WantedMetadata,
 	tools: MetadataTools,
@@ -53,8 +53,8 @@ export async function readMetadata(
 			if (!file) continue;
 			try {
 				const described = { split, path: file.path, ...(await fetchMetadata(file, tools, signal)) };
-				const selecting = predicate && new Selecting(predicate, where_mode, tools.dataset.group);
-				found.set(split, await readSplitMetadata(tools.tables, tools.dataset, described, selecting));
+				const builder = predicate && new SelectionBuilder(predicate, where_mode, tools.dataset.group);
+				found.set(split, await readSplitMetadata(tools.tables, tools.dataset, described, builder));
 			} catch (error) {
 				if (asked.includes(split) || signal.aborted) throw error;
 			}
@@ -65,7 +65,7 @@ export async function readMetadata(
 	return found;
 }
 
-/** The metadata file on this machine: in place, or kept in scratch under its hash. */
+/** The metadata file on this machine: in the local source, or kept in scratch under its hash. */
 async function fetchMetadata(
 	file: SourceFile,
 	tools: MetadataTools,

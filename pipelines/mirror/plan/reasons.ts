@@ -13,10 +13,10 @@ export type Reason =
 	| "the lake has it from a later commit"
 	| typeof UNKEPT;
 
-/** Done earlier, when the bytes of rejected images were not asked for. */
+/** Done earlier without `--keep-rejected`, which is now asked for. */
 export const UNKEPT = "rejected images not kept yet";
 
-/** Everything in which a shard's work differs from what a receipt records; of equal work ids nothing does. */
+/** All differences between a shard's work and an old receipt, given that their work ids differ. */
 export function changesOf(
 	old: Receipt,
 	now: { inputSha256: string; metadataRowsSha256: string },

@@ -2,14 +2,14 @@ import type { Settings } from "../../../schemas/settings.js";
 import type { PlacedRow, Predicate } from "../../ports/tables.js";
 
 /**
- * Which images of a shard a predicate chooses. It depends on the shard's own metadata rows and on the settings alone, as
- * the work id says: so whole prompts are those of one shard.
+ * Which images of a shard a predicate selects. This depends only on the shard's own metadata rows and on the settings,
+ * since the work id covers nothing else. So a whole prompt means its images in one shard.
  */
 
 export interface Selection {
-	/** Images that the metadata names. */
+	/** Number of images in the metadata. */
 	images: number;
-	/** `image_path` of those chosen. */
+	/** `image_path` of the selected ones. */
 	chosen: Set<string>;
 }
 
@@ -19,8 +19,8 @@ interface SeenRow {
 	selected: boolean;
 }
 
-/** Takes a split's metadata rows as they are read, in whatever order. */
-export class Selecting {
+/** Collects a split's metadata rows as they are read, in any order. */
+export class SelectionBuilder {
 	readonly #rows = new Map<string, SeenRow[]>();
 
 	readonly #predicate: Predicate;
@@ -45,7 +45,7 @@ export class Selecting {
 		});
 	}
 
-	/** Of a path with several rows one is enough. */
+	/** A path with several rows is selected if one of them is. */
 	of(shard: string): Selection {
 		const rows = this.#rows.get(shard) ?? [];
 		const groups = new Set<string>();

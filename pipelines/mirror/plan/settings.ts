@@ -1,17 +1,17 @@
 import { LakeError } from "../../../schemas/errors.js";
-import { type AskedSettings, DEFAULT_SETTINGS, type Settings } from "../../../schemas/settings.js";
+import { DEFAULT_SETTINGS, type RequestedSettings, type Settings } from "../../../schemas/settings.js";
 import type { Dataset } from "../../dataset.js";
 
 const LOSSY = new Set(["webp", "jpeg", "avif"]);
 const DEFAULT_QUALITY = 90;
 
 /**
- * The settings of a run: those asked for, else the lake's own, else the defaults.
- * Throws USAGE for a combination that means nothing, and SETTINGS_DIFFER where they are not the lake's.
- * @param codec name and version of what re-encodes in this release
+ * The settings of a run: those asked for, else the lake's own, else the defaults. Throws USAGE for a meaningless
+ * combination, and SETTINGS_DIFFER if they are not the lake's.
+ * @param codec name and version of this release's encoder
  */
 export function chooseSettings(
-	asked: AskedSettings,
+	asked: RequestedSettings,
 	lake: Settings | null,
 	codec: string,
 	newSettings: boolean,
@@ -49,7 +49,7 @@ export function chooseSettings(
 }
 
 /** Throws USAGE for a setting that means groups, of a dataset that has none. */
-export function requireGroups(asked: AskedSettings, { title, group }: Pick<Dataset, "title" | "group">): void {
+export function requireGroups(asked: RequestedSettings, { title, group }: Pick<Dataset, "title" | "group">): void {
 	if (group !== null) return;
 	const meant = asked.on_bad_image === "drop-group" ? "--on-bad-image drop-group" : null;
 	const option = asked.where_mode === "prompt" ? "--where-mode prompt" : meant;
@@ -61,7 +61,7 @@ export function requireGroups(asked: AskedSettings, { title, group }: Pick<Datas
 }
 
 /** A mode belongs to its predicate: with another one it is the default again. */
-function chooseWhere(asked: AskedSettings, own: Settings): Pick<Settings, "where" | "where_mode"> {
+function chooseWhere(asked: RequestedSettings, own: Settings): Pick<Settings, "where" | "where_mode"> {
 	const where = asked.where === undefined ? own.where : asked.where || null;
 	if (where !== null) {
 		const ownMode = where === own.where ? own.where_mode : undefined;
@@ -74,7 +74,7 @@ function chooseWhere(asked: AskedSettings, own: Settings): Pick<Settings, "where
 function settingsThatDiffer(asked: Settings, lake: Settings): string[] {
 	const keys = Object.keys(asked) as (keyof Settings)[];
 	const differ = keys.filter((key) => asked[key] !== lake[key]);
-	// The codec follows from the image mode: it is worth naming only where nothing else differs.
+	// The codec follows from the image mode, so it is named only if nothing else differs.
 	return differ
 		.filter((key) => key !== "codec" || differ.length === 1)
 		.map((key) => `${key} ${asked[key] ?? "none"}, the lake has ${lake[key] ?? "none"}`);

@@ -10,15 +10,15 @@ import { workId } from "./work-id.js";
 
 /** What there is to do of each shard, whether it was done or not. Plain data in, plain data out; no I/O. */
 
-/** What is asked for, and what the source has of it. */
-export interface Asked {
+/** What is wanted, and what the source has. */
+export interface WantedWork {
 	dataset: Dataset;
 	wanted: string[];
 	listing: Listing;
 	settings: Settings;
 }
 
-/** What is to be done of one shard, whoever does it. */
+/** The work on one shard, independent of who does it. */
 export interface ShardWork {
 	shard: string;
 	input: ShardInput;
@@ -27,7 +27,7 @@ export interface ShardWork {
 	workId: string;
 }
 
-/** Throws SHARD_MISSING and METADATA_MISSING, naming all of them, before any work. */
+/** Throws SHARD_MISSING or METADATA_MISSING, naming everything that is missing, before any work. */
 export function requireListed(listing: Listing, wanted: string[], splits: string[], dataset: Dataset): void {
 	const shards = wanted.filter((shard) => !listing.shards.has(shard));
 	const where = `${listing.uri}${listing.commit ? ` at ${listing.commit.slice(0, 12)}` : ""}`;
@@ -48,11 +48,11 @@ function count(items: unknown[], noun: string): string {
 }
 
 /**
- * The work on each wanted shard that the source has, in the order asked.
- * @param rowsSha256 of each shard's metadata rows
+ * The work on each wanted shard that the source has, in the order of `wanted`.
+ * @param rowsSha256 hash of each shard's metadata rows
  */
 export function shardWorks(
-	{ dataset, wanted, listing, settings }: Asked,
+	{ dataset, wanted, listing, settings }: WantedWork,
 	rowsSha256: Map<string, string>,
 ): ShardWork[] {
 	return wanted.flatMap((shard) => {
@@ -65,9 +65,9 @@ export function shardWorks(
 }
 
 /**
- * Hashes of the shards' metadata rows as the lake's own records tell them, without reading the metadata: where
- * the source lists the very file that the snapshot recorded, and the shard was last seen at the snapshot's commit.
- * Null when one of the wanted shards cannot be told so.
+ * Hashes of the shards' metadata rows from the lake's own records, without reading the metadata. They are valid if the
+ * source lists the same file that the snapshot recorded, and the shard was last seen at the snapshot's commit. Null when
+ * this does not hold for one of the wanted shards.
  */
 export function knownRows(
 	base: Snapshot | null,

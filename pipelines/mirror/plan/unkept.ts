@@ -18,8 +18,8 @@ interface UnkeptTools {
 }
 
 /**
- * Shards that were done earlier, of whose rejected members the lake lacks the bytes of one, or has another number of
- * them. Processed once more, their receipts and files come out as they are.
+ * Shards done earlier with a rejected member whose bytes the lake lacks, or has with another size. They are processed
+ * once more, which gives the same receipts and files.
  */
 export async function unkeptShards(receipts: Receipt[], tools: UnkeptTools): Promise<Set<string>> {
 	const kept = new Map<string, number>();
@@ -27,14 +27,14 @@ export async function unkeptShards(receipts: Receipt[], tools: UnkeptTools): Pro
 	const unkept = new Set<string>();
 	const work = await workFolder(tools.scratch, "unkept");
 	try {
-		for (const receipt of receipts) if (await lacks(receipt, kept, tools, work)) unkept.add(receipt.shard);
+		for (const receipt of receipts) if (await lacksKeptBytes(receipt, kept, tools, work)) unkept.add(receipt.shard);
 		return unkept;
 	} finally {
 		await rm(work, { recursive: true, force: true });
 	}
 }
 
-async function lacks(
+async function lacksKeptBytes(
 	{ findings, files }: Receipt,
 	kept: Map<string, number>,
 	{ store, tables }: UnkeptTools,
@@ -45,7 +45,7 @@ async function lacks(
 	for (const file of files.filter(({ table }) => table === "quarantine")) {
 		const local = await localTable(file, store, join(work, "quarantine.parquet"));
 		for await (const rows of tables.read(local, ["code", "severity", "sha256", "bytes"])) {
-			// These columns, of a file whose hash was just checked.
+			// The columns just named, of a file whose hash was just checked.
 			for (const row of rows as unknown as (Parameters<typeof keptPath>[0] & { bytes: number })[]) {
 				const path = keptPath(row);
 				if (path !== null && kept.get(path) !== row.bytes) return true;

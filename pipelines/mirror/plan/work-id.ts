@@ -3,10 +3,10 @@ import { canonicalJson } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
 import type { ShardInput } from "../../ports/source.js";
 
-/** Raised when the output's meaning changes, not with each release. */
+/** Raised when the meaning of the output changes, not with each release. */
 export const PIPELINE_VERSION = 1;
 
-/** All that one shard's output depends on. */
+/** Everything that one shard's output depends on. */
 export interface Work {
 	dataset: string;
 	shard: string;
@@ -15,7 +15,7 @@ export interface Work {
 	settings: Settings;
 }
 
-/** Same id and same release, same bytes. 64 hex digits. */
+/** 64 hex digits. The same id and the same release give the same bytes. */
 export function workId({ dataset, shard, input, metadataRowsSha256, settings }: Work): string {
 	const parts = {
 		dataset,

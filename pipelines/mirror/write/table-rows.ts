@@ -2,7 +2,7 @@ import type { TableRow } from "../../../schemas/tables.js";
 import { type Dataset, publishedColumns } from "../../dataset.js";
 import type { Finding, GoodRow, ShardTables, Verdict } from "../check/verdict.js";
 
-/** Turns the verdict on a shard into table rows: the core's own two tables, and those that the dataset makes. */
+/** Turns the verdict on a shard into rows of the core's own two tables and of the dataset's. */
 export function tableRows(dataset: Dataset, { good, rows, findings }: Verdict): ShardTables {
 	const published = publishedColumns(dataset).map(({ name }) => name);
 	const own = dataset.tables.make({ images: good, rows });
@@ -28,7 +28,7 @@ function imageRow({ id, row, image, source, warnings }: GoodRow, columns: string
 	};
 }
 
-/** A finding, its group under the dataset's name for it. */
+/** A finding, with its group under the dataset's column name. */
 export function findingRow<T extends Pick<Finding, "group">>(
 	{ group, ...told }: T,
 	column: string | null,

@@ -12,15 +12,15 @@ import type { ShardTables } from "../check/verdict.js";
 interface WriteTools {
 	dataset: Dataset;
 	tables: TableFiles;
-	/** Scratch, made and removed here. */
+	/** Folder in scratch, created and removed here. */
 	folder: string;
 }
 
 type WrittenFile = Receipt["files"][number];
 
 /**
- * Writes one shard's parquet, file by file, and hands each over: `keep` may take the local file, which is gone afterwards.
- * A table without rows has no file.
+ * Writes one shard's parquet files, and passes each to `keep`, which may move it away; it is removed afterwards. A table
+ * without rows gets no file.
  */
 export async function writeTables(
 	shard: string,
@@ -46,7 +46,7 @@ export async function writeTables(
 	return files;
 }
 
-/** Its name in the lake is its content's. */
+/** Describes a written file; its path in the lake is derived from its hash. */
 async function describe(shard: string, table: string, rows: TableRow[], local: string): Promise<WrittenFile> {
 	const sha256 = await hashFile(local);
 	const { size: bytes } = await stat(local);

@@ -75,10 +75,10 @@ class MirrorCommand {
 		tellPlan(plan, this.#context);
 		await requireSpace(store, plan, note);
 		if (!plan.upToDate) await claimLake(store);
-		const judging = { maxRejectRatio: options.max_reject_ratio, onShardFailure: options.on_shard_failure };
+		const limits = { maxRejectRatio: options.max_reject_ratio, onShardFailure: options.on_shard_failure };
 		const run = { plan, request, concurrency: options.concurrency, onShardFailure: options.on_shard_failure };
 		const todo = plan.shards.filter(({ action }) => action === "process");
-		if (todo.length === 0) return publishOutcomes(run, earlierOutcomes(plan, judging), planTools, signal);
+		if (todo.length === 0) return publishOutcomes(run, earlierOutcomes(plan, limits), planTools, signal);
 		const progress = openProgress(this.#context, this.#context.drawn, todo.length);
 		this.#drawn.push(progress);
 		const tools = {

@@ -1,4 +1,4 @@
-import { KINDS } from "../../../pipelines/lake/kinds.js";
+import { FILE_KINDS } from "../../../pipelines/lake/kinds.js";
 import { workFolder } from "../../../pipelines/scratch/work-folder.js";
 import { planVacuum, runVacuum, type Tally, type VacuumReport } from "../../../pipelines/vacuum/vacuum.js";
 import { LakeError } from "../../../schemas/errors.js";
@@ -64,7 +64,7 @@ export async function vacuum(context: CommandContext<Options>): Promise<CommandR
 }
 
 function filesOf(tally: Tally): number {
-	return KINDS.reduce((sum, kind) => sum + tally[kind].files, 0);
+	return FILE_KINDS.reduce((sum, kind) => sum + tally[kind].files, 0);
 }
 
 function modeOf({ deleted, marked, waiting }: VacuumReport, yes: boolean): string {
@@ -109,7 +109,7 @@ function tell({ options, say }: CommandContext<Options>, report: VacuumReport, g
 	say(`${options.lake}: ${kept.length === 1 ? "snapshot" : "snapshots"} ${rangesText(kept)} kept`);
 	if (givenUp.length > 0) say(`Snapshots that lose their files: ${rangesText(givenUp)}`);
 	const rows = [deleted, marked, waiting].flatMap((tally, at) =>
-		KINDS.filter((kind) => tally[kind].files > 0).map((kind) => [
+		FILE_KINDS.filter((kind) => tally[kind].files > 0).map((kind) => [
 			`${kind.replace("_", " ")} ${words[at]}`,
 			countText(tally[kind].files),
 			sizeText(tally[kind].bytes),

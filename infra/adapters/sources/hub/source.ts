@@ -11,7 +11,7 @@ import { readHubFile } from "./file.js";
 import { HubHttp, type HubHttpOptions } from "./http.js";
 import { readHubRange } from "./range.js";
 
-/** A listing has a thousand entries a page; a Hub that never ends is none. */
+/** A listing has a thousand entries a page, so more pages than this mean that the server is broken. */
 const MAX_PAGES = 1000;
 
 const Commit = z.string().regex(/^[0-9a-f]{40}$/);
@@ -32,20 +32,20 @@ const TreePage = z.array(
 		path: z.string().min(1),
 		size: bytes,
 		oid: Commit,
-		/** `oid` is the content's SHA-256 here; the entry's own is then that of the pointer. */
+		/** Here `oid` is the content's SHA-256; the entry's own `oid` is then the pointer's. */
 		lfs: z.object({ oid: Sha256, size: bytes }).nullish(),
 	}),
 );
 
 export interface HubSourceOptions extends HubHttpOptions {
-	/** `owner/name`; a former name is followed to the present one. */
+	/** `owner/name`; a former name leads to the present one. */
 	repo: string;
 	/** Branch, tag or commit. */
 	revision: string;
 	dataset: Dataset;
-	/** What the revision was found to stand for by an earlier listing; absent or null: it is resolved. */
+	/** The commit that an earlier listing resolved the revision to; absent or null: resolve it. */
 	pin?: SourcePin | null;
-	/** Of all downloads together, in bytes a second; default: no limit. */
+	/** Limit of all downloads together, in bytes a second; default: none. */
 	bandwidth?: number | undefined;
 }
 
@@ -77,7 +77,7 @@ function wantedShards(files: Map<string, SourceFile>, dataset: Dataset, wanted: 
 	return shards;
 }
 
-/** The revision's commit, its date and the repository's present name, in one request (two, where the repository was renamed). */
+/** The revision's commit, its date and the repository's present name, in one request (two if the repository was renamed). */
 async function resolve(http: HubHttp, options: HubSourceOptions, signal: AbortSignal): Promise<SourcePin> {
 	const { repo, revision } = options;
 	const subject = { repo, revision, file: null };
@@ -94,7 +94,7 @@ async function resolve(http: HubHttp, options: HubSourceOptions, signal: AbortSi
 	return pin;
 }
 
-/** Asks for one small file's headers, so that a gated dataset is refused before any work. */
+/** Requests one small file's headers, so that a gated dataset is refused before any work. */
 async function probe(http: HubHttp, pin: SourcePin, options: HubSourceOptions, signal: AbortSignal): Promise<void> {
 	const file = options.dataset.layout.splits[0]?.metadata ?? "";
 	const subject = { repo: pin.repo, revision: options.revision, file };
@@ -103,7 +103,7 @@ async function probe(http: HubHttp, pin: SourcePin, options: HubSourceOptions, s
 		const answer = await http.retry(() => http.open(fileUrl(http, pin, file), ask), signal);
 		answer.body.dump().catch(() => undefined);
 	} catch (error) {
-		// Absent metadata is the plan's matter: it is told apart there from what was asked for.
+		// Missing metadata is reported when planning, if it is needed at all.
 		if (!(error instanceof LakeError) || error.code !== "HUB_ENTRY_NOT_FOUND") throw error;
 	}
 }
@@ -125,14 +125,14 @@ async function tree(
 ): Promise<Map<string, SourceFile>> {
 	const subject = { repo: pin.repo, revision, file: null };
 	const files = new Map<string, SourceFile>();
-	const asked = new Set<string>();
+	const visited = new Set<string>();
 	let url: URL | null = http.url(
 		`/api/datasets/${encodePath(pin.repo)}/tree/${pin.commit}?recursive=true&expand=false`,
 	);
 	while (url !== null) {
-		if (asked.has(url.href) || asked.size === MAX_PAGES)
+		if (visited.has(url.href) || visited.size === MAX_PAGES)
 			throw notTheHub(http.endpoint, subject, "its listing never ends");
-		asked.add(url.href);
+		visited.add(url.href);
 		const page: { value: z.infer<typeof TreePage>; next: URL | null } = await http.json(url, TreePage, {
 			subject,
 			signal,
@@ -150,7 +150,7 @@ class HubSource implements Source {
 	readonly #explicitCommit: boolean;
 	#pin: SourcePin | null;
 	#files: Map<string, SourceFile> | null = null;
-	/** Where the store of large files gives each file that ranges were read of; in memory only, as they are signed. */
+	/** Addresses in the store of large files, by file, for reading ranges; in memory only, as they are signed. */
 	readonly #addresses = new Map<string, URL>();
 	readonly #options: HubSourceOptions;
 
@@ -223,8 +223,8 @@ class HubSource implements Source {
 }
 
 /**
- * The dataset on the Hub. The revision is resolved and the tree listed once, at the first `list()`; later calls
- * choose from that. The listing's requests are retried here; `read` and `readRange` are one attempt each.
+ * The dataset on the Hub. The first `list()` resolves the revision and lists the tree; later calls reuse both. Requests
+ * of the listing are retried here; `read` and `readRange` are one attempt each.
  */
 export function createHubSource(options: HubSourceOptions): Source {
 	return new HubSource(options);

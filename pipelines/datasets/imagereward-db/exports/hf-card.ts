@@ -4,37 +4,37 @@ import type { Settings } from "../../../../schemas/settings.js";
 import type { ExportAsked } from "../../../dataset.js";
 import { shardParts } from "../../../shards.js";
 import { layout } from "../layout.js";
-import type { Kind } from "./hf-columns.js";
+import type { ConfigurationKind } from "./hf-columns.js";
 import { featureLines } from "./hf-features.js";
 
-/** The card of a dataset on the Hub: YAML that tells its readers what each configuration consists of, and a page. */
+/** A Hub dataset's card: YAML that lists the files of each configuration, then a page for people. */
 
 const REPO = "zai-org/ImageRewardDB";
 const SPLITS = layout.splits.map(({ name }) => name);
 
 /** A parquet file of the export. */
 export interface HfFile {
-	folder: Kind<never>["folder"];
+	folder: ConfigurationKind<never>["folder"];
 	shard: string;
 	rows: number;
 	file: ExportedFile;
 }
 
-/** The parts of a kind that a card tells; whatever its rows are. */
-type ToldKind = Pick<Kind<never>, "folder" | "suffix" | "columns">;
+/** What a card says of one kind of configuration, whatever its rows are. */
+type CardKind = Pick<ConfigurationKind<never>, "folder" | "suffix" | "columns">;
 
 interface CardContent {
 	snapshot: Snapshot;
 	pairs: ExportAsked["pairs"];
 	sizes: string[];
-	kinds: ToldKind[];
+	kinds: CardKind[];
 	files: HfFile[];
 	counts: ExportRecord["counts"];
 }
 
 interface Config {
 	name: string;
-	kind: ToldKind;
+	kind: CardKind;
 	splits: { split: string; files: HfFile[]; rows: number }[];
 }
 
@@ -54,7 +54,10 @@ export function cardText(content: CardContent): string {
 	].join("\n");
 }
 
-/** Every size plain, `_group` and `_pair`: the size's train shards, and the other splits whole. Splits and configurations without rows are left out. */
+/**
+ * Each size three times, plain, `_group` and `_pair`: the size's train shards, and the other splits whole. Splits and
+ * configurations without rows are left out.
+ */
 function configsOf({ sizes, kinds, files }: CardContent): Config[] {
 	const all = sizes.flatMap((size) =>
 		kinds.map((kind) => {
@@ -126,7 +129,7 @@ function infoLines({ name, kind, splits }: Config): string[] {
 
 function pageText({ snapshot, pairs, counts }: CardContent, configs: Config[], fallback: string): string {
 	const { uri, commit } = snapshot.source;
-	// Where a downloaded copy lay on somebody's disk is nobody's business.
+	// A downloaded copy's path on somebody's disk is private.
 	const from = uri.startsWith("file:") ? `a downloaded copy of \`${REPO}\`` : `\`${uri}\``;
 	const rows = configs.map(({ name, splits }) => {
 		const count = (split: string): string => String(splits.find((one) => one.split === split)?.rows ?? 0);
@@ -165,7 +168,7 @@ Apache License 2.0. The prompts and images come from DiffusionDB.
 `;
 }
 
-/** A lake with a predicate holds a part of the dataset. */
+/** Says that a lake with a predicate holds only a part of the dataset. */
 function selectionText({ where, where_mode }: Settings): string {
 	if (where === null) return "";
 	const what =

@@ -8,11 +8,11 @@ interface ImageCell {
 
 export type LazyCell = string | number | null | number[] | ImageCell | ImageCell[];
 
-/** The cell with its images read. */
+/** The cell with its images' bytes loaded. */
 export async function loadCell(cell: LazyCell, bytesOf: (image: ImageRow) => Promise<Buffer>): Promise<ExportCell> {
 	const load = async ({ image }: ImageCell) => ({ bytes: await bytesOf(image), path: fileNameOf(image) });
 	if (cell === null || typeof cell === "string" || typeof cell === "number") return cell;
 	if (!Array.isArray(cell)) return load(cell);
 	if (cell.every((item) => typeof item === "number")) return cell;
-	return Promise.all((cell as ImageCell[]).map(load)); // an array is all of one kind
+	return Promise.all((cell as ImageCell[]).map(load)); // an array holds one kind only
 }

@@ -7,10 +7,10 @@ import type { Pair, Prompt, RewardImage } from "./pairs.js";
 /** Columns of a Hub dataset's configurations, in the order of the dataset's former loader, and their cells. */
 
 /** One kind of configuration: what its rows are. */
-export interface Kind<Row> {
+export interface ConfigurationKind<Row> {
 	/** Folder of its files. */
 	folder: "rows" | "groups" | "pairs";
-	/** What follows the size in its configurations' names. */
+	/** Suffix after the size in the configurations' names. */
 	suffix: "" | "_group" | "_pair";
 	columns: ExportColumn[];
 	cells(row: Row): LazyCell[];
@@ -27,7 +27,7 @@ const ROW_FIELDS = rowColumns.map(({ name }) => name).filter((name) => name !== 
 const RANK_FIELDS = ["rank", "overall_rating", "image_text_alignment_rating", "fidelity_rating"] as const;
 const PROMPT_FIELDS = ["prompt_id", "prompt", "classification"] as const;
 
-export const ROWS: Kind<RewardImage> = {
+export const ROWS: ConfigurationKind<RewardImage> = {
 	folder: "rows",
 	suffix: "",
 	columns: [{ name: "image", type: "image" }, ...ROW_FIELDS.map(columnOf)],
@@ -35,7 +35,7 @@ export const ROWS: Kind<RewardImage> = {
 	images: (row) => [row],
 };
 
-export const GROUPS: Kind<Prompt> = {
+export const GROUPS: ConfigurationKind<Prompt> = {
 	folder: "groups",
 	suffix: "_group",
 	columns: [
@@ -51,7 +51,7 @@ export const GROUPS: Kind<Prompt> = {
 	images: (prompt) => prompt.images,
 };
 
-/** A pair, with where its two images stand in the row configuration of the same split and size. */
+/** A pair, with the positions of its two images in the row configuration of the same split and size. */
 export interface PlacedPair extends Pair {
 	betterRow: number;
 	worseRow: number;
@@ -59,7 +59,7 @@ export interface PlacedPair extends Pair {
 
 const SIDES = ["better", "worse"] as const;
 
-const NAMED_PAIRS: Kind<PlacedPair> = {
+const NAMED_PAIRS: ConfigurationKind<PlacedPair> = {
 	folder: "pairs",
 	suffix: "_pair",
 	columns: [
@@ -79,7 +79,7 @@ const NAMED_PAIRS: Kind<PlacedPair> = {
 	images: () => [],
 };
 
-const EMBEDDED_PAIRS: Kind<PlacedPair> = {
+const EMBEDDED_PAIRS: ConfigurationKind<PlacedPair> = {
 	folder: "pairs",
 	suffix: "_pair",
 	columns: [
@@ -92,4 +92,7 @@ const EMBEDDED_PAIRS: Kind<PlacedPair> = {
 };
 
 /** Pairs that name their images, or hold them. */
-export const PAIRS: Record<ExportAsked["pairs"], Kind<PlacedPair>> = { rows: NAMED_PAIRS, embed: EMBEDDED_PAIRS };
+export const PAIRS: Record<ExportAsked["pairs"], ConfigurationKind<PlacedPair>> = {
+	rows: NAMED_PAIRS,
+	embed: EMBEDDED_PAIRS,
+};

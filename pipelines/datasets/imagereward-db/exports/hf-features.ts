@@ -29,7 +29,7 @@ function typed(name: string): Record<string, unknown> {
 	return name === "image" ? { _type: "Image" } : { dtype: name, _type: "Value" };
 }
 
-/** The same as `datasets` writes them into a parquet file's own metadata, under the key `huggingface`. */
+/** The features as `datasets` writes them into a parquet file's own metadata, under the key `huggingface`. */
 export function featureMetadata(columns: ExportColumn[]): string {
 	const features = columns.map(({ name, type }) => {
 		const feature = FEATURES[type];

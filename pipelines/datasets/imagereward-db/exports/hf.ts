@@ -7,7 +7,7 @@ import type { Exported, ExportFiles, ExportJob, ImageRow } from "../../../ports/
 import { shardParts } from "../../../shards.js";
 import { cardText, type HfFile } from "./hf-card.js";
 import { loadCell } from "./hf-cells.js";
-import { GROUPS, type Kind, PAIRS, type PlacedPair, ROWS } from "./hf-columns.js";
+import { type ConfigurationKind, GROUPS, PAIRS, type PlacedPair, ROWS } from "./hf-columns.js";
 import { featureMetadata } from "./hf-features.js";
 import { type Prompt, pairsOf, promptsOf, type RewardImage } from "./pairs.js";
 
@@ -19,12 +19,12 @@ interface HfWanted {
 }
 
 /**
- * A dataset repository as the Hub has them, without any script: `data/<rows|groups|pairs>/<shard>-<n>.parquet`, which the
- * sizes share since each is the first so many train shards, and the card that names them.
+ * A dataset repository for the Hub, without a loading script: `data/<rows|groups|pairs>/<shard>-<n>.parquet`, which the
+ * sizes share, since each consists of the first train shards up to some number, and the card that lists them.
  */
 export async function exportHf(job: ExportJob, files: ExportFiles, wanted: HfWanted): Promise<Exported> {
 	const pairs = PAIRS[wanted.pairs];
-	const made: HfFile[] = [];
+	const written: HfFile[] = [];
 	const before = new Map<string, number>();
 	for await (const { shard, rows } of job.shards()) {
 		const { split } = shardParts(shard);
@@ -32,17 +32,17 @@ export async function exportHf(job: ExportJob, files: ExportFiles, wanted: HfWan
 		before.set(split, first + rows.length);
 		const prompts = promptsOf(rows);
 		const images = rows as RewardImage[];
-		made.push(...(await writeKind(job, files, ROWS, { shard, rows: images })));
+		written.push(...(await writeKind(job, files, ROWS, { shard, rows: images })));
 		job.onImages(rows.length);
-		made.push(...(await writeKind(job, files, GROUPS, { shard, rows: prompts })));
-		made.push(...(await writeKind(job, files, pairs, { shard, rows: placedPairs(images, prompts, first) })));
+		written.push(...(await writeKind(job, files, GROUPS, { shard, rows: prompts })));
+		written.push(...(await writeKind(job, files, pairs, { shard, rows: placedPairs(images, prompts, first) })));
 	}
-	const card = cardText({ ...wanted, kinds: [ROWS, GROUPS, pairs], files: made, counts: job.counts });
+	const card = cardText({ ...wanted, kinds: [ROWS, GROUPS, pairs], files: written, counts: job.counts });
 	const last = await job.file("README.md", (local) => writeFile(local, card));
-	return { files: [...made.map(({ file }) => file), last], last };
+	return { files: [...written.map(({ file }) => file), last], last };
 }
 
-/** @param first how many rows of the split stand before this shard's */
+/** @param first number of the split's rows in earlier shards */
 function placedPairs(rows: ImageRow[], prompts: Prompt[], first: number): PlacedPair[] {
 	const places = new Map<ImageRow, number>(rows.map((row, at) => [row, first + at]));
 	const place = (image: ImageRow): number => places.get(image) ?? 0;
@@ -56,10 +56,10 @@ function placedPairs(rows: ImageRow[], prompts: Prompt[], first: number): Placed
 async function writeKind<Row>(
 	job: ExportJob,
 	files: ExportFiles,
-	kind: Kind<Row>,
+	kind: ConfigurationKind<Row>,
 	{ shard, rows }: { shard: string; rows: Row[] },
 ): Promise<HfFile[]> {
-	const made: HfFile[] = [];
+	const written: HfFile[] = [];
 	const bytesOf = (row: Row): number => kind.images(row).reduce((sum, { bytes }) => sum + bytes, 0);
 	const metadata = featureMetadata(kind.columns);
 	const cells = (row: Row) => Promise.all(kind.cells(row).map((cell) => loadCell(cell, (image) => job.bytesOf(image))));
@@ -68,7 +68,7 @@ async function writeKind<Row>(
 		const file = await job.file(path, (local) => {
 			return writeParquet(files, { columns: kind.columns, groups, cells, metadata }, local, job.signal);
 		});
-		made.push({ folder: kind.folder, shard, rows: groups.reduce((sum, group) => sum + group.length, 0), file });
+		written.push({ folder: kind.folder, shard, rows: groups.reduce((sum, group) => sum + group.length, 0), file });
 	}
-	return made;
+	return written;
 }

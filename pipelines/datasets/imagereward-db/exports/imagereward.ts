@@ -19,7 +19,7 @@ export async function exportImageReward(job: ExportJob): Promise<Exported> {
 	}
 	const files = [];
 	for (const [split, list] of items) {
-		// Four spaces and texts as they are, as the authors wrote theirs.
+		// Indented by four spaces and not escaped to ASCII, as the authors wrote theirs.
 		files.push(
 			await job.file(NAMES[split] ?? `${split}.json`, (local) =>
 				writeFile(local, `${JSON.stringify(list, null, 4)}\n`),
@@ -38,7 +38,7 @@ function itemOf({ prompt_id, prompt, images }: Prompt): Record<string, unknown> 
 	};
 }
 
-/** `part-005658/images/0040/<uuid>.webp` of the prompt `005658-0040`; of an id of another form, which may hold anything, no part. */
+/** `part-005658/images/0040/<uuid>.webp` for the prompt `005658-0040`; an id of any other form gives no such folders. */
 function generationOf(image: RewardImage): string {
 	const [, part, prompt] = /^(\d{1,9})-(\d{1,9})$/.exec(image.prompt_id) ?? [];
 	const folder = part === undefined ? "other" : `part-${part}/images/${prompt}`;

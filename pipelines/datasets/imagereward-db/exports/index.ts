@@ -3,7 +3,7 @@ import { layout } from "../layout.js";
 import { exportHf } from "./hf.js";
 import { exportImageReward } from "./imagereward.js";
 
-/** The sizes up to the one asked for, smallest first: with none given all of them, each with the shards that it has. */
+/** The sizes up to the one asked for, smallest first, each with its shards; all sizes when none is given. */
 function sizesOf({ subset = layout.defaultSubset }: ExportAsked): string[] {
 	const train = (size: string): number => layout.subsets[size]?.train ?? 0;
 	return Object.keys(layout.subsets).filter((size) => train(size) <= train(subset));

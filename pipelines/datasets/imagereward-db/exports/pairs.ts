@@ -1,15 +1,15 @@
 import type { ImageRow } from "../../../ports/exports.js";
 import type { RewardRow } from "../row.js";
 
-/** Prompts and pairs of a shard. Plain data in, plain data out. */
+/** Prompts and pairs of a shard. Pure. */
 
-/** One good image of the lake, its row of this dataset's own columns. */
+/** One good image of the lake, with its row in this dataset's own columns. */
 export type RewardImage = ImageRow & RewardRow;
 
 /** One prompt of a shard with its good images, in the order of the shard's JSON. */
 export interface Prompt {
 	prompt_id: string;
-	/** As its first good image has it, like `classification`. */
+	/** Taken from its first good image, like `classification`. */
 	prompt: string;
 	classification: string;
 	images: RewardImage[];

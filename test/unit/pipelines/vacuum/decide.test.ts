@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { KINDS, kindOf } from "../../../../pipelines/lake/kinds.js";
+import { FILE_KINDS, fileKind } from "../../../../pipelines/lake/kinds.js";
 import { rejectedFile } from "../../../../pipelines/lake/paths.js";
 import type { LakeFile } from "../../../../pipelines/ports/store.js";
 import { goingFiles, goingReceipts, type Holdings, markable, sweepable } from "../../../../pipelines/vacuum/decide.js";
@@ -23,7 +23,7 @@ function file(path: string, hours = 1000): LakeFile {
 }
 
 function lake(files: LakeFile[], values: Partial<Holdings> = {}): Holdings {
-	const of = (kind: string): LakeFile[] => files.filter(({ path }) => kindOf(path) === kind);
+	const of = (kind: string): LakeFile[] => files.filter(({ path }) => fileKind(path) === kind);
 	return {
 		files: {
 			receipts: of("receipts"),
@@ -113,7 +113,7 @@ describe("what goes", () => {
 	});
 
 	test("only files with the lake's own names are known", () => {
-		expect(KINDS.map((kind) => lake([]).files[kind])).toEqual([[], [], [], []]);
+		expect(FILE_KINDS.map((kind) => lake([]).files[kind])).toEqual([[], [], [], []]);
 		for (const path of [
 			"latest.json",
 			"snapshots/000001-0123456789ab.json",
@@ -124,6 +124,6 @@ describe("what goes", () => {
 			`${objectOf("a")}.tmp`,
 			".irlake/lake.json",
 		])
-			expect([path, kindOf(path)]).toEqual([path, null]);
+			expect([path, fileKind(path)]).toEqual([path, null]);
 	});
 });

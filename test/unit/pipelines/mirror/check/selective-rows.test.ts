@@ -4,7 +4,7 @@ import { memberTasks } from "../../../../../pipelines/mirror/check/check-images.
 import { checkRows } from "../../../../../pipelines/mirror/check/check-rows.js";
 import { judgeRatio, reconcile } from "../../../../../pipelines/mirror/check/reconcile.js";
 import type { Verdict } from "../../../../../pipelines/mirror/check/verdict.js";
-import { Selecting } from "../../../../../pipelines/mirror/plan/selection.js";
+import { SelectionBuilder } from "../../../../../pipelines/mirror/plan/selection.js";
 import type { ImageResult } from "../../../../../pipelines/ports/images.js";
 import type { PlacedRow, Predicate } from "../../../../../pipelines/ports/tables.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../../../../schemas/settings.js";
@@ -167,9 +167,9 @@ describe("which images of a shard are chosen", () => {
 	};
 
 	async function chosen(mode: Settings["where_mode"], ...rows: ReturnType<typeof placed>[]) {
-		const selecting = new Selecting(rankOne, mode, "prompt_id");
-		for (const one of rows) await selecting.add([one]);
-		const { images, chosen: paths } = selecting.of("train_1");
+		const builder = new SelectionBuilder(rankOne, mode, "prompt_id");
+		for (const one of rows) await builder.add([one]);
+		const { images, chosen: paths } = builder.of("train_1");
 		return {
 			images,
 			numbers: [...paths].map((path) => [1, 2, 3, 4].find((number) => row(number).image_path === path)),

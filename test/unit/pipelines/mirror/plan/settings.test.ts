@@ -1,13 +1,13 @@
 import { describe, expect, test } from "@jest/globals";
 import { chooseSettings } from "../../../../../pipelines/mirror/plan/settings.js";
-import { type AskedSettings, DEFAULT_SETTINGS, type Settings } from "../../../../../schemas/settings.js";
+import { DEFAULT_SETTINGS, type RequestedSettings, type Settings } from "../../../../../schemas/settings.js";
 
 const CODEC = "sharp 1.0";
 
 /** A lake of lossy pictures. */
 const LOSSY: Settings = { ...DEFAULT_SETTINGS, image: "jpeg", quality: 70, max_side: 256, codec: CODEC };
 
-function choose(asked: AskedSettings, lake: Settings | null = null, newSettings = false, codec = CODEC): Settings {
+function choose(asked: RequestedSettings, lake: Settings | null = null, newSettings = false, codec = CODEC): Settings {
 	return chooseSettings(asked, lake, codec, newSettings);
 }
 
@@ -35,7 +35,7 @@ describe("a new lake", () => {
 });
 
 describe("what means nothing is wrong usage, on a new lake and on one that has other settings", () => {
-	const wrong: [AskedSettings, Settings | null][] = [
+	const wrong: [RequestedSettings, Settings | null][] = [
 		[{ quality: 80 }, null],
 		[{ quality: 80 }, DEFAULT_SETTINGS],
 		[{ image: "png", quality: 80 }, LOSSY],
@@ -60,7 +60,7 @@ describe("a lake's own settings", () => {
 		expect(choose({ image: "jpeg", quality: 70, max_side: 256, verify: "decode" }, LOSSY)).toEqual(LOSSY);
 	});
 
-	const different: [keyof Settings, AskedSettings][] = [
+	const different: [keyof Settings, RequestedSettings][] = [
 		["image", { image: "png" }],
 		["quality", { quality: 71 }],
 		["max_side", { max_side: 255 }],
@@ -75,7 +75,7 @@ describe("a lake's own settings", () => {
 	});
 
 	test.each(different)("change with --new-settings: %s", (key, asked) => {
-		expect(choose(asked, LOSSY, true)[key]).toBe(asked[key as keyof AskedSettings]);
+		expect(choose(asked, LOSSY, true)[key]).toBe(asked[key as keyof RequestedSettings]);
 	});
 });
 
@@ -115,7 +115,7 @@ describe("a predicate", () => {
 		expect(choose({ where: "rank = 1" }, LAKE)).toEqual(LAKE);
 	});
 
-	test.each<AskedSettings>([{ where: "rank = 2" }, { where: "" }, { where_mode: "image" }])(
+	test.each<RequestedSettings>([{ where: "rank = 2" }, { where: "" }, { where_mode: "image" }])(
 		"%j differs from the lake's, and must be meant",
 		(asked) => {
 			expect(() => choose(asked, LAKE)).toThrow(expect.objectContaining({ code: "SETTINGS_DIFFER", exit: 2 }));
@@ -132,7 +132,7 @@ describe("a predicate", () => {
 	});
 
 	test("that is none has no mode", () => {
-		const wrong: [AskedSettings, Settings | null][] = [
+		const wrong: [RequestedSettings, Settings | null][] = [
 			[{ where_mode: "prompt" }, null],
 			[{ where: "", where_mode: "image" }, LAKE],
 		];
