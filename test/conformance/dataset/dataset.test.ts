@@ -12,7 +12,7 @@ import { redisOrSkip } from "../../support/redis-or-skip.js";
 import { runProgram } from "../../support/run-program.js";
 import { type HubHandle, startHub } from "../../tools/hub/client.js";
 import { DatasetLab } from "./lab.js";
-import { type Expected, replaceLast, SUBJECTS } from "./subject.js";
+import { type Expected, replaceLast, SUBJECTS, type Subject } from "./subject.js";
 
 /**
  * What is promised of ImageRewardDB is promised of every dataset: whatever it says of its files, rows and tables, a mirror
@@ -309,11 +309,27 @@ describe.each(SUBJECTS.map((subject) => [subject.dataset.name, subject] as const
 	);
 });
 
-test("the command as it is shipped knows its own datasets only", async () => {
-	const [, madeUp] = SUBJECTS;
-	const end = await runCli(["mirror", "--dataset", `${madeUp?.dataset.name}`, "--lake", "/nowhere/lake", "--json"]);
-	expect(documentOf(end)).toMatchObject({ exit_code: 2, error: { code: "USAGE" } });
-});
+test("the command as it is shipped knows its own dataset only, and leaves a lake of another alone", async () => {
+	const [shipped, madeUp] = SUBJECTS as [Subject, Subject];
+	const unknown = await runCli(["mirror", "--dataset", madeUp.dataset.name, "--lake", "/nowhere/lake", "--json"]);
+	expect(documentOf(unknown)).toMatchObject({ exit_code: 2, error: { code: "USAGE" } });
+	const lab = new DatasetLab(madeUp);
+	try {
+		await madeUp.make(lab.path("source"), {});
+		expect(await lab.mirror(lab.path("source"), "lake")).toMatchObject({ exit_code: 0, state: "published" });
+		await shipped.make(lab.path("other"), {});
+		const before = digestOf(lab.path("lake"));
+		const place = ["--source", lab.path("other"), "--lake", lab.path("lake"), "--scratch", lab.path("scratch")];
+		const refused = await runCli(["mirror", ...place, "--shards", shipped.shards.join(","), "--json"]);
+		expect(documentOf(refused)).toMatchObject({
+			state: "failed",
+			error: { code: "LAKE_UNSUPPORTED", message: expect.stringContaining(madeUp.dataset.name) },
+		});
+		expect(digestOf(lab.path("lake"))).toBe(before);
+	} finally {
+		await lab.close();
+	}
+}, 120_000);
 
 test("subjects differ in what the contract lets differ", () => {
 	const said = SUBJECTS.map(({ dataset: { layout, group, tables, exports } }) => ({
