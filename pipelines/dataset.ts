@@ -46,7 +46,9 @@ export interface Layout {
 	jsonName(shard: string): string;
 	/** Folders that contain all zips. */
 	zipFolders: readonly string[];
-	/** `array`: of rows, each with its image path in the field of the column `image_path`. `object`: of rows by file name. */
+	/**
+	 * `array`: of rows, each with its image path in the field of the column `image_path`. `object`: of rows by file name.
+	 */
 	json: "array" | "object";
 	/** Format of a shard's images. */
 	format(shard: string): SourceFormat;
@@ -99,7 +101,10 @@ export interface Remark {
 export interface Checks {
 	/** Checks one row by itself, beyond the types of its fields. */
 	row(row: Row): Remark[];
-	/** Checks the rows of one group, in the order of the JSON. @param images how many images they name, unreadable rows included */
+	/**
+	 * Checks the rows of one group, in the order of the JSON.
+	 * @param images how many images they name, unreadable rows included
+	 */
 	group(rows: readonly Row[], images: number): Remark[];
 }
 

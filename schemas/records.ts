@@ -55,7 +55,10 @@ export const Receipt = z.object({
 		/** Null for an unpacked shard. */
 		zip_sha256: Sha256.nullable(),
 		zip_bytes: count.nullable(),
-		/** For a zip, with a predicate: whether the whole zip was read and had its SHA-256; false if only parts were fetched. */
+		/**
+		 * For a zip, with a predicate: whether the whole zip was read and had its SHA-256; false if only parts were
+		 * fetched.
+		 */
 		zip_hash_checked: z.boolean().optional(),
 		/** For an unpacked shard: SHA-256 over its sorted names and hashes; else absent. */
 		files_sha256: Sha256.optional(),

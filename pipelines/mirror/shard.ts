@@ -25,7 +25,9 @@ import { countFindings, makeReceipt } from "./write/make-receipt.js";
 import { findingRow, tableRows } from "./write/table-rows.js";
 import { writeTables } from "./write/write-tables.js";
 
-/** Dependencies of reading and judging a shard. `scratch` holds downloads and temporary files; it lies outside the lake. */
+/**
+ * Dependencies of reading and judging a shard. `scratch` holds downloads and temporary files; it lies outside the lake.
+ */
 interface CheckTools extends ContentTools {
 	dataset: Dataset;
 	tables: TableFiles;

@@ -44,7 +44,10 @@ function textOf(path: string): string {
 	}
 }
 
-/** Fields 3 and 22 of `/proc/<pid>/stat`, counted from the last `)`, since the name before it may contain anything. Null if there is no such process. */
+/**
+ * Fields 3 and 22 of `/proc/<pid>/stat`, counted from the last `)`, since the name before it may contain anything. Null
+ * if there is no such process.
+ */
 function processStat(pid: number): ProcessStat | null {
 	const text = procIsOurs ? textOf(`/proc/${pid}/stat`) : "";
 	if (text === "") return null;

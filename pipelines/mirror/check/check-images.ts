@@ -57,7 +57,8 @@ export async function checkImages(
 	const results = new Map<string, ImageResult>();
 	const failed = new AbortController();
 	const stop = AbortSignal.any([signal, failed.signal]);
-	// Submitted all at once: the pool works in call order, so this shard comes before the next, which is still downloading.
+	// Submitted all at once: the pool works in call order, so this shard comes before the next, which is still
+	// downloading.
 	const runs = tasks.map(async ({ member, task }) => {
 		results.set(member.name, await tools.judge(task, stop));
 		tools.onImage();
