@@ -53,7 +53,7 @@ $(DECODER_MODULE): $(DECODER_SOURCES) $(DECODER_SCRIPT) | node_modules/.ready
 	@touch $@
 
 demo: setup ## make samples, serve them like the Hub, mirror and query them
-	@infra/scripts/demo.sh
+	@test/tools/demo/demo.sh
 
 # Testing
 
@@ -64,7 +64,7 @@ test: setup ## all tests; sets up Python, Redis and an S3 server first
 	@infra/scripts/test.sh
 
 quick: setup ## the tests that need no Python and no service
-	@infra/scripts/test.sh /test/unit/ /test/conformance/
+	@infra/scripts/test.sh /test/unit/ "/test/conformance/[^/]*$$"
 
 test-minio: setup ## the S3 tests against MinIO
 	@infra/scripts/python-env.sh >/dev/null || echo "note: no Python environment; its tests are skipped"
@@ -72,7 +72,7 @@ test-minio: setup ## the S3 tests against MinIO
 	@IRLAKE_TEST_S3=minio infra/scripts/test.sh /s3- conformance/store.test
 
 test-spark: setup ## Spark reads the lake; needs Java, downloads its jars
-	@infra/scripts/test-spark.sh
+	@test/tools/demo/test-spark.sh
 
 chaos: setup ## kill workers and crash Redis during a mirror: SEED=1
 	node dist/test/fleet/main.js --seed $(SEED)

@@ -59,9 +59,9 @@ export interface Layout {
 	metadata: MetadataPlaces;
 }
 
-/** How a row of the metadata tells its place. */
+/** How to find the shard of a metadata row. */
 interface MetadataPlaces {
-	/** What all rows of a shard have in one column, and few others: less is read so. */
+	/** A filter on one column that keeps all rows of a shard and few others, so that less is read. */
 	of(shard: string): RowsWhere;
 	/** Shard and image path of a row; null if it is in no shard of the split. */
 	place(row: PlainRow, split: string): { shard: string; imagePath: string } | null;
@@ -169,7 +169,7 @@ export interface Card {
 	examples: Examples;
 }
 
-/** Columns of `images` that the dataset tells. */
+/** The dataset's columns of `images`. */
 export function publishedColumns({ columns }: Dataset): Column[] {
 	return columns.flatMap(({ name, type }) => (type === null ? [] : [{ name, type }]));
 }

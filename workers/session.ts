@@ -27,7 +27,7 @@ export interface SessionContext {
 	datasets: readonly Dataset[];
 	env: NodeJS.ProcessEnv;
 	note: Progress["note"];
-	/** Ends what is under way. */
+	/** Aborts work under way. */
 	signal: AbortSignal;
 	clock?: Clock;
 }

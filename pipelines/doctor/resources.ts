@@ -3,7 +3,7 @@ import { failed, ok, type Verdict, warn } from "./verdict.js";
 
 /** Disk space and memory that a full run takes, and what is available. Sizes in bytes. */
 
-/** A zip of ImageRewardDB (23 GB in 36 zips), if the source does not tell its size. */
+/** A shard's zip, if the source does not tell its size. */
 const TYPICAL_ZIP = 640e6;
 /** Size of tables and records in proportion to the objects. */
 const TABLES_SHARE = 0.02;

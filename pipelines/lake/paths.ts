@@ -10,7 +10,7 @@ import { EXTENSION, type StoredFormat } from "../../schemas/stored-format.js";
 /** Names the newest snapshot. */
 export const LATEST = "latest.json";
 
-/** A shard's name is its split's name and its number in it: `train_7`. */
+/** A shard's name is its split's name and its number in it: `test_7`. */
 const SHARD = /^([A-Za-z0-9-]+)_(0|[1-9]\d*)$/;
 
 function splitShard(shard: string): { split: string; number: string } {
@@ -20,7 +20,7 @@ function splitShard(shard: string): { split: string; number: string } {
 }
 
 function notShard(name: string): LakeError {
-	return new LakeError("INTERNAL", `${JSON.stringify(name)} is not the name of a shard, such as train_1.`);
+	return new LakeError("INTERNAL", `${JSON.stringify(name)} is not the name of a shard, such as test_1.`);
 }
 
 /** `snapshots/000007-0123456789ab.json`: the number, and the start of the SHA-256 of its bytes. */
@@ -35,7 +35,7 @@ export const snapshotFile = {
 	},
 };
 
-/** `receipts/train/train_7/<work id>.json` */
+/** `receipts/test/test_7/<work id>.json` */
 export const receiptFile = {
 	folder: "receipts",
 	path(shard: string, workId: string): string {
@@ -48,7 +48,7 @@ export const receiptFile = {
 	},
 };
 
-/** `tables/images/split=train/shard=7/0123456789abcdef.parquet`: the start of the SHA-256 of its bytes. */
+/** `tables/images/split=test/shard=7/0123456789abcdef.parquet`: the start of the SHA-256 of its bytes. */
 export const tableFile = {
 	folder: "tables",
 	/** Delta Lake's paths are relative to it. */

@@ -41,16 +41,16 @@ export interface ShardTools extends CheckTools {
 	keepRejected: boolean;
 }
 
-/** One shard, as it was planned. */
+/** One planned shard. */
 interface ShardTask {
 	plan: ShardPlan;
 	metadata: SplitMetadata;
 	settings: Settings;
 }
 
-/** A shard that was read and judged. Its good objects are staged; nothing of it is in the lake. */
+/** A shard that was read and judged. Its good objects are staged; nothing is in the lake yet. */
 interface CheckedShard {
-	/** As it was read at last: its whole zip, where parts of it were wrong. */
+	/** The plan that was carried out: with the whole zip, if parts of it were wrong. */
 	plan: ShardPlan;
 	verdict: Verdict;
 	tables: ShardTables;

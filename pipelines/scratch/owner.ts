@@ -13,7 +13,7 @@ import { systemCode } from "../../schemas/errors.js";
  * takes ids of the present form for another machine's, and leaves their files alone.
  */
 
-/** `elsewhere`: of another machine or container, so its pid tells nothing here. */
+/** `elsewhere`: on another machine or in another container, so its pid means nothing here. */
 type OwnerState = "alive" | "dead" | "elsewhere";
 
 /** Source of a regular expression for an owner id of any release, within a file name. */

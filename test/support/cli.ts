@@ -7,6 +7,8 @@ import { ROOT } from "./root.js";
 
 /** The command line as its users have it: `bin/irlake.js` in a process of its own. */
 
+const COMMAND = join(ROOT, "bin/irlake.js");
+
 /** How a command ended, and all it said. */
 export interface CliEnd {
 	/** Null when a signal ended it. */
@@ -30,18 +32,18 @@ const FOREIGN = /^(IRLAKE_|HF_|AWS_|REDIS_|HTTPS?_PROXY$|ALL_PROXY$|NO_PROXY$|LO
 
 /**
  * Starts `irlake ...args` with a clean environment and `env` on top. Throws when there is no such process.
- * @param root the checkout whose command it is
+ * @param command the script that is run: another release's, or one of the tests' own
  * @param before a command that runs it, with its own options
  */
 export async function startCli(
 	args: string[],
 	env: NodeJS.ProcessEnv = {},
-	root = ROOT,
+	command = COMMAND,
 	before: readonly string[] = [],
 ): Promise<CliProcess> {
 	const kept = Object.entries(process.env).filter(([name]) => !FOREIGN.test(name));
 	const [program = process.execPath, ...first] = [...before, process.execPath];
-	const child = spawn(program, [...first, join(root, "bin/irlake.js"), ...args], {
+	const child = spawn(program, [...first, command, ...args], {
 		env: { ...Object.fromEntries(kept), ...env },
 		stdio: ["ignore", "pipe", "pipe"],
 	});

@@ -90,7 +90,8 @@ export class World {
 
 	/** Starts a command that ends with the world at the latest. */
 	async start(args: string[], env: NodeJS.ProcessEnv, root?: string, before?: readonly string[]): Promise<CliProcess> {
-		const command = await startCli(args, env, root, before);
+		const script = root === undefined ? undefined : join(root, "bin/irlake.js");
+		const command = await startCli(args, env, script, before);
 		this.#commands.push(command);
 		return command;
 	}

@@ -13,7 +13,7 @@ export function literal(text: string): string {
 /**
  * One file as a table. DuckDB reads `*`, `?` and `[` in a path as a pattern, so each is put in a character class of its
  * own. Not in a path with a backslash: a pattern cannot express one, and DuckDB looks for no pattern beside it. Folders
- * named like `rank=3` add no columns.
+ * named like `shard=3` add no columns.
  */
 export function parquet(file: string): string {
 	const path = resolve(file);

@@ -3,14 +3,14 @@ import type { Member } from "../../ports/archive.js";
 import type { ImageResult, ImageTask } from "../../ports/images.js";
 import type { CheckedImages, CheckedRow } from "./verdict.js";
 
-/** A member that is to be read, and how. */
+/** A member to read, and how. */
 interface MemberTask {
 	member: Member;
 	task: ImageTask;
 }
 
 interface CheckTools {
-	/** Where the verdict on an image comes from. */
+	/** Judges one image. */
 	judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult>;
 	onImage(): void;
 }

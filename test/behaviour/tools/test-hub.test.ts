@@ -351,7 +351,7 @@ describe("the process", () => {
 	});
 
 	test("with --stdin it ends when its parent's end of the pipe closes", async () => {
-		const program = join(import.meta.dirname, "../hub/main.js");
+		const program = join(import.meta.dirname, "../../tools/hub/main.js");
 		const child = spawn(process.execPath, [program, folder.path, "--stdin"], { stdio: ["pipe", "pipe", "inherit"] });
 		const exited = once(child, "exit");
 		await once(child.stdout, "data");
@@ -360,7 +360,7 @@ describe("the process", () => {
 	});
 
 	test("wrong usage ends with 2 and says how to use it", async () => {
-		const program = join(import.meta.dirname, "../hub/main.js");
+		const program = join(import.meta.dirname, "../../tools/hub/main.js");
 		const child = spawn(process.execPath, [program, "--no-such-option"], { stdio: ["ignore", "ignore", "pipe"] });
 		let text = "";
 		child.stderr.setEncoding("utf8").on("data", (chunk: string) => {

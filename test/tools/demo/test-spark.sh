@@ -2,7 +2,7 @@
 # Runs the Spark snippet of docs/consumers.md on a lake of two snapshots. Kept out of `make test`: Spark starts slowly, and
 # its jars (87 MB) come from Maven. Ends with 3 where Spark cannot be had; with REQUIRE_SERVICES=1 that is a failure as any.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../../.."
 root=$PWD
 python=$(infra/scripts/spark-env.sh | tail -1) || {
 	echo "spark: skipped"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Samples, the test Hub, a mirror, and two queries on the result. Leaves .cache/demo/lake to look at.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../../.."
 work=.cache/demo
 rm -rf "$work"
 mkdir -p "$work"
@@ -22,6 +22,6 @@ HF_ENDPOINT=$endpoint HF_HUB_DISABLE_IMPLICIT_TOKEN=1 node bin/irlake.js mirror 
 
 echo
 echo "4. Two queries on the lake, by DuckDB"
-node infra/scripts/demo-queries.js "$work/lake"
+node test/tools/demo/demo-queries.js "$work/lake"
 echo
 echo "The lake is in $work/lake; see: node bin/irlake.js status --lake $work/lake"
