@@ -46,7 +46,9 @@ export interface Layout {
 	jsonName(shard: string): string;
 	/** Folders that contain all zips. */
 	zipFolders: readonly string[];
-	/** `array`: of rows, each with its image path in the field of the column `image_path`. `object`: of rows by file name. */
+	/**
+	 * `array`: of rows, each with its image path in the field of the column `image_path`. `object`: of rows by file name.
+	 */
 	json: "array" | "object";
 	/** Format of a shard's images. */
 	format(shard: string): SourceFormat;
@@ -57,9 +59,9 @@ export interface Layout {
 	metadata: MetadataPlaces;
 }
 
-/** How a row of the metadata tells its place. */
+/** How to find the shard of a metadata row. */
 interface MetadataPlaces {
-	/** What all rows of a shard have in one column, and few others: less is read so. */
+	/** A filter on one column that keeps all rows of a shard and few others, so that less is read. */
 	of(shard: string): RowsWhere;
 	/** Shard and image path of a row; null if it is in no shard of the split. */
 	place(row: PlainRow, split: string): { shard: string; imagePath: string } | null;
@@ -99,7 +101,10 @@ export interface Remark {
 export interface Checks {
 	/** Checks one row by itself, beyond the types of its fields. */
 	row(row: Row): Remark[];
-	/** Checks the rows of one group, in the order of the JSON. @param images how many images they name, unreadable rows included */
+	/**
+	 * Checks the rows of one group, in the order of the JSON.
+	 * @param images how many images they name, unreadable rows included
+	 */
 	group(rows: readonly Row[], images: number): Remark[];
 }
 
@@ -164,7 +169,7 @@ export interface Card {
 	examples: Examples;
 }
 
-/** Columns of `images` that the dataset tells. */
+/** The dataset's columns of `images`. */
 export function publishedColumns({ columns }: Dataset): Column[] {
 	return columns.flatMap(({ name, type }) => (type === null ? [] : [{ name, type }]));
 }

@@ -32,7 +32,7 @@ export interface ExpectedFinding {
 	member: string | null | undefined;
 }
 
-/** What entries may say of a dataset: the column of its groups, and its splits. */
+/** The parts of a dataset that entries can name: its group column and its splits. */
 interface ExpectedNames {
 	group: string | null;
 	splits: string[];

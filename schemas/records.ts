@@ -8,7 +8,7 @@ export const LAKE_FORMAT = 1;
 
 const count = z.int().nonnegative();
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits");
-/** Which splits there are is the dataset's to say. */
+/** A split's name; which ones exist depends on the dataset. */
 const Split = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/, "a split's name");
 /** `<split>_<n>` */
 export const ShardName = z
@@ -55,7 +55,10 @@ export const Receipt = z.object({
 		/** Null for an unpacked shard. */
 		zip_sha256: Sha256.nullable(),
 		zip_bytes: count.nullable(),
-		/** For a zip, with a predicate: whether the whole zip was read and had its SHA-256; false if only parts were fetched. */
+		/**
+		 * For a zip, with a predicate: whether the whole zip was read and had its SHA-256; false if only parts were
+		 * fetched.
+		 */
 		zip_hash_checked: z.boolean().optional(),
 		/** For an unpacked shard: SHA-256 over its sorted names and hashes; else absent. */
 		files_sha256: Sha256.optional(),

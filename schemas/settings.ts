@@ -16,7 +16,10 @@ export const Settings = z.strictObject({
 	on_bad_image: z.enum(BAD_IMAGE_MODES),
 	/** Predicate of a selective mirror, over the metadata's columns; null: everything. */
 	where: z.string().nullable(),
-	/** What is selected where the predicate is true: the image, or all images of its prompt in the shard. Present only with a predicate. */
+	/**
+	 * What is selected where the predicate is true: the image, or all images of its prompt in the shard. Present only
+	 * with a predicate.
+	 */
 	where_mode: z.enum(WHERE_MODES).optional(),
 	/** Name and version of the encoder; null with `passthrough`. */
 	codec: z.string().nullable(),

@@ -69,7 +69,7 @@ export function reportWrongCall(said: string, called: string, command: Command |
 	return reportFailure(error, { called, failed: command?.failed ?? null, json, log: null, seconds: 0 });
 }
 
-/** How a failure is told. */
+/** How to report a failure. */
 interface Telling {
 	/** The command, as far as it is known. */
 	called: string;

@@ -27,7 +27,7 @@ export interface SessionContext {
 	datasets: readonly Dataset[];
 	env: NodeJS.ProcessEnv;
 	note: Progress["note"];
-	/** Ends what is under way. */
+	/** Aborts work under way. */
 	signal: AbortSignal;
 	clock?: Clock;
 }
@@ -155,10 +155,10 @@ export class Session implements AsyncDisposable {
 		return opened;
 	}
 
-	/** Throws INTERNAL once the session is closed: nobody would close what were opened then. */
+	/** Throws INTERNAL once the session is closed, since nothing would close what is opened later. */
 	async #once<T>(what: string, open: () => Promise<T>): Promise<T> {
 		if (this.#closed) throw new LakeError("INTERNAL", `The session was closed before its ${what} was asked for.`);
-		// One name stands for one kind of thing.
+		// Each name has values of one type only.
 		const opened = (this.#opened.get(what) as Promise<T> | undefined) ?? open();
 		this.#opened.set(what, opened);
 		return opened;

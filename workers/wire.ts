@@ -50,13 +50,15 @@ interface SourceTools extends HubTools {
 	scratch: string;
 	env: NodeJS.ProcessEnv;
 	dryRun?: boolean;
-	/** Those that this program knows: a folder that holds another one is told apart. */
+	/** All datasets of this program, to recognize a folder that holds another one. */
 	datasets?: readonly Dataset[];
 	/** Of the Hub: the commit to read at, as an earlier listing resolved it. */
 	pin?: SourcePin | null;
 }
 
-/** Chooses the adapters and the dataset. Each adapter is imported when it is first wanted: `--help` needs none of them. */
+/**
+ * Chooses the adapters and the dataset. Each adapter is imported when it is first wanted: `--help` needs none of them.
+ */
 
 /**
  * The dataset that the lake holds, else the one asked for, else that of the source's repository, else the first.
@@ -86,7 +88,7 @@ export async function chooseDataset(
 	});
 }
 
-/** Null where nothing is published, or where it cannot be read: then whoever needs the snapshot says so. */
+/** Null if nothing is published or it cannot be read; the caller that needs the snapshot reports that. */
 async function datasetHeld(store: LakeStore): Promise<string | null> {
 	try {
 		return (await readLatestSnapshot(store))?.snapshot.dataset ?? null;
@@ -159,7 +161,7 @@ export async function askHub(
 	return ask({ ...address, ...(await hubHttp(options, env)), ...tools }, signal);
 }
 
-/** `HF_ENDPOINT`, else the Hub itself. Throws USAGE for what is no http(s) address. */
+/** `HF_ENDPOINT`, else the Hub itself. Throws USAGE if it is not an http(s) address. */
 function hubEndpoint(env: NodeJS.ProcessEnv): string {
 	const text = env.HF_ENDPOINT || "https://huggingface.co";
 	const url = URL.canParse(text) ? new URL(text) : null;

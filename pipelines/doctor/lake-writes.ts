@@ -63,7 +63,10 @@ function refusal(what: string, cause: unknown): LakeError {
 	});
 }
 
-/** Writes a record, reads it back and lists it. Throws the store's own errors; LAKE_UNSUPPORTED if what it returns is wrong. */
+/**
+ * Writes a record, reads it back and lists it. Throws the store's own errors; LAKE_UNSUPPORTED if what it returns is
+ * wrong.
+ */
 export async function tryStore(store: Reader & Records): Promise<void> {
 	const path = "rights/record.json";
 	const content = Buffer.from('{"try": 1}\n');

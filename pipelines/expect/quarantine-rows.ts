@@ -19,7 +19,10 @@ function foundFinding(told: ToldFinding, { group: column }: Dataset): FoundFindi
 	return { code, image_path, group: typeof group === "string" ? group : null, member, detail };
 }
 
-/** The rows of a good shard, from the lake. Throws LAKE_DAMAGED. @param copy local path for the file of a remote lake */
+/**
+ * The rows of a good shard, from the lake. Throws LAKE_DAMAGED.
+ * @param copy local path for the file of a remote lake
+ */
 export async function* quarantineRows(
 	{ files }: Receipt,
 	{ dataset, store, tables }: { dataset: Dataset; store: Reader; tables: TableFiles },

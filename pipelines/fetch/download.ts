@@ -71,7 +71,9 @@ interface Job {
 	count(bytes: number): void;
 }
 
-/** One attempt at the rest of the file. Throws TAKEN_OVER as soon as the part is known to be lost to another process. */
+/**
+ * One attempt at the rest of the file. Throws TAKEN_OVER as soon as the part is known to be lost to another process.
+ */
 async function attempt({ source, file, part, options, count }: Job): Promise<void> {
 	let anew = false;
 	const restart = () => {

@@ -131,7 +131,9 @@ export async function sweepSparse(scratch: string): Promise<void> {
 	await sweepDead(scratch, "ranges", SPARSE);
 }
 
-/** Deletes parts of dead processes that were last written more than 14 days ago, their sparse files, and their marks. */
+/**
+ * Deletes parts of dead processes that were last written more than 14 days ago, their sparse files, and their marks.
+ */
 export async function sweepParts(scratch: string): Promise<void> {
 	await sweepSparse(scratch);
 	const parts = await listParts(scratch).catch(() => []);

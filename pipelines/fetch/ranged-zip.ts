@@ -5,7 +5,7 @@ import type { ShardInput } from "../ports/source.js";
 import { type Span, SparseFile, type SparseOptions } from "./sparse-file.js";
 
 /**
- * A remote zip of which only the directory and the wanted members are fetched, into a sparse file at their own offsets:
+ * A remote zip, with only its directory and the wanted members fetched, into a sparse file at their own offsets:
  * the archive reader and the image threads read it like a whole zip. The zip's SHA-256 cannot be checked. Instead, each
  * member is checked against its CRC-32; the directory, which has no checksum, is fetched twice and must be equal; commit
  * and size are those of the listing. The zip rules apply to the directory, and to the local headers that were fetched.
@@ -86,7 +86,10 @@ export class RangedZip {
 		return this.#zip.sparse.path;
 	}
 
-	/** Fetches members, neighbours in one request. Throws as `open` does, and ZIP_UNSAFE when a header contradicts the directory. */
+	/**
+	 * Fetches members, neighbours in one request. Throws as `open` does, and ZIP_UNSAFE when a header contradicts the
+	 * directory.
+	 */
 	async bring(members: Member[]): Promise<void> {
 		await this.#zip.sparse.fetch(this.#spans(members.map(({ ref }) => ref)));
 		// Check again: the headers now show where the data ends.

@@ -26,7 +26,10 @@ export async function commitDatesOf(
 	return dates;
 }
 
-/** Whether the lake's commit is later than the listed one. A run on a branch must not go back; one on an explicit commit may. */
+/**
+ * Whether the lake's commit is later than the listed one. A run on a branch must not go back; one on an explicit commit
+ * may.
+ */
 export function isLater(
 	commit: string | null,
 	listing: Pick<Listing, "commit" | "committedAt" | "explicitCommit">,

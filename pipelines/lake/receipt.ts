@@ -45,7 +45,10 @@ export async function snapshotReceipts(store: Reader, { shards }: Snapshot): Pro
 	return new Map(receipts);
 }
 
-/** Receipts at the paths that vacuum has not marked, by work id; for receipts that perhaps no snapshot names. A marked one counts as absent. */
+/**
+ * Receipts at the paths that vacuum has not marked, by work id; for receipts that perhaps no snapshot names. A marked
+ * one counts as absent.
+ */
 export async function unmarkedReceipts(store: Reader, paths: string[]): Promise<Map<string, Receipt>> {
 	const present = await readReceipts(store, paths);
 	const found = [...present].map(([id, { shard }]) => ({ id, path: receiptFile.path(shard, id) }));

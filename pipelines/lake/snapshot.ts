@@ -24,7 +24,9 @@ export interface RecordSchema<T> {
 	): { success: true; data: T } | { success: false; error: { issues: { path: PropertyKey[] }[] } };
 }
 
-/** Parses and checks a record. Throws LAKE_DAMAGED when it does not match its schema, LAKE_UNSUPPORTED when it is newer. */
+/**
+ * Parses and checks a record. Throws LAKE_DAMAGED when it does not match its schema, LAKE_UNSUPPORTED when it is newer.
+ */
 export function parseRecord<T>(schema: RecordSchema<T>, content: Buffer, path: string, store: Pick<Reader, "name">): T {
 	let value: unknown;
 	try {

@@ -40,7 +40,7 @@ export interface MirrorOutcome {
 /** Whether a failed shard keeps the others from being published. */
 export type OnShardFailure = "fail" | "skip";
 
-/** What a run's shards are judged by. */
+/** The limits by which a run's shards are judged. */
 interface JudgeLimits {
 	maxRejectRatio: number;
 	onShardFailure: OnShardFailure;

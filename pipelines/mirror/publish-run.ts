@@ -14,9 +14,9 @@ import { type MirrorOutcome, type OnShardFailure, type ShardOutcomes, whyNotPubl
 import { type MirrorPlan, type MirrorRequest, requireCovered } from "./plan/plan-mirror.js";
 import type { ShardTools } from "./shard.js";
 
-/** What the shards of a run came to. */
+/** Results of a run's shards. */
 interface ShardResults {
-	/** Of shards made in this run and of those found done. */
+	/** Receipts of shards made in this run and of those found done. */
 	receipts: Receipt[];
 	skipped: Snapshot["skipped"];
 }
@@ -65,7 +65,7 @@ async function laterShards(store: Reader, base: Snapshot | null, listing: Listin
 	return new Set(later.map(({ shard }) => shard));
 }
 
-/** A planned run whose shards are over. */
+/** A planned run whose shards have all ended. */
 interface FinishedRun {
 	plan: MirrorPlan;
 	request: Pick<MirrorRequest, "wanted" | "prune">;

@@ -25,7 +25,9 @@ import { countFindings, makeReceipt } from "./write/make-receipt.js";
 import { findingRow, tableRows } from "./write/table-rows.js";
 import { writeTables } from "./write/write-tables.js";
 
-/** Dependencies of reading and judging a shard. `scratch` holds downloads and temporary files; it lies outside the lake. */
+/**
+ * Dependencies of reading and judging a shard. `scratch` holds downloads and temporary files; it lies outside the lake.
+ */
 interface CheckTools extends ContentTools {
 	dataset: Dataset;
 	tables: TableFiles;
@@ -39,16 +41,16 @@ export interface ShardTools extends CheckTools {
 	keepRejected: boolean;
 }
 
-/** One shard, as it was planned. */
+/** One planned shard. */
 interface ShardTask {
 	plan: ShardPlan;
 	metadata: SplitMetadata;
 	settings: Settings;
 }
 
-/** A shard that was read and judged. Its good objects are staged; nothing of it is in the lake. */
+/** A shard that was read and judged. Its good objects are staged; nothing is in the lake yet. */
 interface CheckedShard {
-	/** As it was read at last: its whole zip, where parts of it were wrong. */
+	/** The plan that was carried out: with the whole zip, if parts of it were wrong. */
 	plan: ShardPlan;
 	verdict: Verdict;
 	tables: ShardTables;

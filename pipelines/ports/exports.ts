@@ -50,7 +50,10 @@ export interface ExportTarget {
 	temporaryPath(): Promise<string>;
 	/** Takes over a local file, durably. */
 	put(file: ExportedFile, local: string): Promise<void>;
-	/** Links a local file into the export, or copies it where a hard link is impossible. Does nothing if a file of this size is there. */
+	/**
+	 * Links a local file into the export, or copies it where a hard link is impossible. Does nothing if a file of this
+	 * size is there.
+	 */
 	link(path: string, bytes: number, local: () => Promise<string>): Promise<void>;
 	/** Makes everything visible, these files last and in this order; replaces an earlier export. */
 	publish(last: string[]): Promise<void>;

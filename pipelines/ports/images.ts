@@ -7,7 +7,9 @@ import type { MemberRef } from "./archive.js";
 
 export interface ImageTask {
 	ref: MemberRef;
-	/** `image`: every check; `hash`: only read it, for CRC-32 and SHA-256; `stored`: decode a lake's object of any format. */
+	/**
+	 * `image`: every check; `hash`: only read it, for CRC-32 and SHA-256; `stored`: decode a lake's object of any format.
+	 */
 	check: "image" | "hash" | "stored";
 	/** The format that the image must have. */
 	format: SourceFormat;

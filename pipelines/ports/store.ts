@@ -53,7 +53,10 @@ export interface Content {
 }
 
 export interface Sweeper {
-	/** Removes files, durably, in no order; an absent one is no error. Tries them all, then throws if one could not be removed. */
+	/**
+	 * Removes files, durably, in no order; an absent one is no error. Tries them all, then throws if one could not be
+	 * removed.
+	 */
 	delete(paths: string[]): Promise<void>;
 }
 
@@ -82,7 +85,10 @@ export interface StagePlace {
 
 /** Takes the bytes of an object from an image thread, before the shard is known to be good. */
 export interface ObjectStage {
-	/** `key` is the object's path in the lake. Resolves when the bytes are durable; `content` may be overwritten as soon as the call returns. */
+	/**
+	 * `key` is the object's path in the lake. Resolves when the bytes are durable; `content` may be overwritten as soon
+	 * as the call returns.
+	 */
 	stage(key: string, content: Buffer): Promise<void>;
 }
 

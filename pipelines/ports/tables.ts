@@ -35,7 +35,9 @@ export interface RowDifference {
 export interface TableFiles {
 	/** Columns of a parquet file. Throws METADATA_MISSING when it cannot be read. */
 	columns(file: string): Promise<ParquetColumn[]>;
-	/** Rows of a metadata file (all if null), under the names used here, in batches, in no order. Throws METADATA_MISSING. */
+	/**
+	 * Rows of a metadata file (all if null), under the names used here, in batches, in no order. Throws METADATA_MISSING.
+	 */
 	metadataRows(file: string, columns: readonly MetadataColumn[], where: RowsWhere | null): AsyncIterable<PlainRow[]>;
 	/** These columns of a parquet file's rows, in the file's order, in batches. */
 	read(file: string, columns: readonly string[]): AsyncIterable<PlainRow[]>;

@@ -2,7 +2,7 @@ import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "../../schemas/errors.js";
 
-/** What failed work leaves in `<scratch>/failed/<name>` for a person to look at. */
+/** What failed work leaves in `<scratch>/failed/<name>` for a person to examine. */
 interface Leftovers {
 	/** The error's message. */
 	error: string;

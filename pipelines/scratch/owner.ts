@@ -13,7 +13,7 @@ import { systemCode } from "../../schemas/errors.js";
  * takes ids of the present form for another machine's, and leaves their files alone.
  */
 
-/** `elsewhere`: of another machine or container, so its pid tells nothing here. */
+/** `elsewhere`: on another machine or in another container, so its pid means nothing here. */
 type OwnerState = "alive" | "dead" | "elsewhere";
 
 /** Source of a regular expression for an owner id of any release, within a file name. */
@@ -44,7 +44,10 @@ function textOf(path: string): string {
 	}
 }
 
-/** Fields 3 and 22 of `/proc/<pid>/stat`, counted from the last `)`, since the name before it may contain anything. Null if there is no such process. */
+/**
+ * Fields 3 and 22 of `/proc/<pid>/stat`, counted from the last `)`, since the name before it may contain anything. Null
+ * if there is no such process.
+ */
 function processStat(pid: number): ProcessStat | null {
 	const text = procIsOurs ? textOf(`/proc/${pid}/stat`) : "";
 	if (text === "") return null;

@@ -5,7 +5,10 @@ export interface Retention {
 	keep: number;
 	/** Younger snapshots stay as well. In milliseconds. */
 	keepYounger: number;
-	/** How long after its mark a file is deleted; files that nothing names yet are not marked before that age. In milliseconds. */
+	/**
+	 * How long after its mark a file is deleted; files that nothing names yet are not marked before that age. In
+	 * milliseconds.
+	 */
 	grace: number;
 }
 

@@ -11,7 +11,10 @@ import { markable, sweepable } from "./decide.js";
 import type { Retention } from "./retention.js";
 import { going, listFiles, type Survey, survey } from "./survey.js";
 
-/** Deletes what no retained snapshot needs: survey and mark; later survey again and sweep. See docs/decisions/0009-vacuum.md. */
+/**
+ * Deletes what no retained snapshot needs: survey and mark; later survey again and sweep. See
+ * docs/decisions/0009-vacuum.md.
+ */
 
 /** Most files that one run marks, in a record of 10 MB. Receipts come first; the rest is left to the next run. */
 const MAX_MARKED = 100_000;
@@ -64,7 +67,9 @@ export async function planVacuum(tools: VacuumTools, retention: Retention, now: 
 	return report(todo, [...left, ...todo.sweeps.flatMap(({ files }) => files)], 0);
 }
 
-/** Finishes interrupted sweeps, sweeps what was marked long enough ago, and marks the rest. Null if there is no lake. */
+/**
+ * Finishes interrupted sweeps, sweeps what was marked long enough ago, and marks the rest. Null if there is no lake.
+ */
 export async function runVacuum(tools: VacuumTools, retention: Retention): Promise<VacuumReport | null> {
 	const { store } = tools;
 	if (!(await readLatest(store))) return null;
@@ -126,7 +131,7 @@ function present(paths: string[], { files }: Pick<Survey, "files">): LakeFile[] 
 	return FILE_KINDS.flatMap((kind) => files[kind].filter(({ path }) => wanted.has(path)));
 }
 
-/** Decides by everything that is listed now, whatever was marked. */
+/** Decides from everything listed now, independent of marks. */
 async function decide(
 	tools: VacuumTools,
 	{ marks, decided }: VacuumRecords,

@@ -56,7 +56,7 @@ function fileOrigin({ path }: TableFile, snapshots: Snapshot[]): ShardOrigin | n
 	return snapshot ? shardOrigin(snapshot, tableFile.parse(path)?.shard, snapshots) : null;
 }
 
-/** Processes the shard again without changing the lake, but for files that come out as recorded; returns their paths. */
+/** Processes the shard again, writes only files that come out as recorded, and returns their paths. */
 async function remakeFiles(origin: ShardOrigin, files: TableFile[], tools: MendTools): Promise<string[]> {
 	const { signal } = tools;
 	const { shard, settings } = origin;
@@ -80,7 +80,9 @@ async function remakeFiles(origin: ShardOrigin, files: TableFile[], tools: MendT
 	return mended;
 }
 
-/** The shard's work by its receipt. Throws SHARD_MISSING, METADATA_MISSING, SOURCE_CHANGED if the source has changed. */
+/**
+ * The shard's work by its receipt. Throws SHARD_MISSING, METADATA_MISSING, SOURCE_CHANGED if the source has changed.
+ */
 async function planAgain(
 	receipt: Receipt,
 	source: Source,

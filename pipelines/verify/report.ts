@@ -26,7 +26,7 @@ interface Checked {
 	bytes: number;
 	/** Images decoded again, with `--deep`. */
 	decoded: number;
-	/** Zips of which a selective mirror fetched parts only, so that their own SHA-256 was never checked. */
+	/** Zips whose SHA-256 was never checked, since a selective mirror fetched only parts of them. */
 	zips_unchecked: number;
 }
 

@@ -7,7 +7,7 @@ import type { OptionSet, ValuesOf } from "./option.js";
 
 /** What a command is. Definitions are light: the code of a command is imported when it runs. */
 
-/** Under which heading commands stand in `irlake --help`; in this order. */
+/** Headings of commands in `irlake --help`, in this order. */
 export const COMMAND_GROUPS = ["Mirror", "Inspect", "Maintain", "Export", "Fleet", "Shell"] as const;
 export type CommandHeading = (typeof COMMAND_GROUPS)[number];
 
@@ -38,7 +38,7 @@ export interface CommandResult {
 	error?: ErrorDocument | null;
 }
 
-/** How an error stands in a document. */
+/** An error in a document. */
 export interface ErrorDocument {
 	code: string;
 	message: string;
@@ -76,7 +76,7 @@ interface Definition<Set extends OptionSet> {
 	load(): Promise<RunCommand<ValuesOf<Set>>>;
 }
 
-/** A command of whatever options. */
+/** A command with any options. */
 export interface Command extends Omit<Definition<OptionSet>, "load"> {
 	load(): Promise<RunCommand<Record<string, unknown>>>;
 }

@@ -3,7 +3,7 @@
 /** More edits than these are another word. */
 const MOST_EDITS = 3;
 
-/** The candidate that the fewest edits make of the text; null where none is like it. */
+/** The candidate with the smallest edit distance to the text; null if none is similar. */
 export function nearest(text: string, candidates: Iterable<string>): string | null {
 	let best: string | null = null;
 	let least = Math.min(MOST_EDITS, Math.floor(text.length / 2)) + 1;

@@ -1,6 +1,6 @@
 import { onOrOff, type Reader } from "./readers.js";
 
-/** Under which heading options stand in the help; in this order. */
+/** Headings of options in the help, in this order. */
 export const OPTION_GROUPS = [
 	"Source",
 	"Shards",
@@ -18,7 +18,7 @@ type OptionGroup = (typeof OPTION_GROUPS)[number];
 
 interface About {
 	group: OptionGroup;
-	/** How its value stands in the help: `<n>`, or `<name...>` where several may be given. */
+	/** Its value as shown in the help: `<n>`, or `<name...>` if several may be given. */
 	value: string;
 	/** A line of help; a default is added to it. */
 	help: string;

@@ -51,7 +51,7 @@ export const sourceOptions = (about: DatasetHelp) => ({
 		defaultText: "the lake's, else the source's",
 	}),
 	...wantedOptions(about),
-	rehash: flag({ group: "Source", help: "hash a local source again, whatever is remembered" }),
+	rehash: flag({ group: "Source", help: "hash a local source again, ignoring remembered hashes" }),
 });
 
 export const LAKE = {
@@ -88,12 +88,12 @@ const settingsOptions = ({ predicate }: DatasetHelp) => ({
 	where: optional(textUpTo(LONGEST_WHERE), {
 		group: "What is stored",
 		value: "<predicate>",
-		help: `only images of which it is true, such as "${predicate}"`,
+		help: `only images for which it is true, such as "${predicate}"`,
 	}),
 	where_mode: optional(choice(WHERE_MODES), {
 		group: "What is stored",
 		value: "<mode>",
-		help: "choose by image, or whole prompts: image or prompt",
+		help: "select single images, or whole prompts: image or prompt",
 		defaultText: "image",
 	}),
 	image: optional(choice(IMAGE_MODES), { group: "What is stored", value: "<mode>", help: orList(IMAGE_MODES) }),
@@ -143,7 +143,7 @@ export const EXPECT = {
 	expect: optional(text, {
 		group: "Output",
 		value: "<file>",
-		help: "findings that are known, as JSON: only others are told as new",
+		help: "known findings, as JSON: only others are reported as new",
 		path: "file",
 	}),
 };
@@ -152,7 +152,7 @@ export const QUEUE = {
 	queue_prefix: defaulted(matching(/^[\w.{}-]{1,64}$/, "letters, digits, and . _ - { }"), "irlake", {
 		group: "Run",
 		value: "<text>",
-		help: "before every key on the queue's server",
+		help: "prefix of every key on the queue's server",
 	}),
 };
 
@@ -174,7 +174,7 @@ export const NETWORK = {
 	bandwidth: optional(bandwidth, {
 		group: "Network",
 		value: "<rate>",
-		help: "most that all downloads take together, such as 20MB or 500KB/s",
+		help: "limit for all downloads together, such as 20MB or 500KB/s",
 	}),
 	...RETRIES,
 	idle_timeout: defaulted(decimal({ least: 0.1, most: 3600 }), 30, {

@@ -19,10 +19,16 @@ import { type FleetQueue, NO_LIMIT, QUEUES, readShardFailure, shardOfKey } from 
 
 /** Takes jobs from the queues and gives each its end: locks, retries, pauses, handing back. Knows nothing of shards. */
 
-/** A job whose worker says nothing for so long is another's. The work is in threads and processes of its own, so the timer runs. */
+/**
+ * A job whose worker says nothing for so long is another's. The work is in threads and processes of its own, so the
+ * timer runs.
+ */
 const LOCK_MS = 30_000;
 const RENEW_MS = 10_000;
-/** How often the queue looks for jobs whose lock ran out. A shard of a dead worker is taken over within lock plus interval. */
+/**
+ * How often the queue looks for jobs whose lock ran out. A shard of a dead worker is taken over within lock plus
+ * interval.
+ */
 const STALLED_MS = 15_000;
 /** A shard that takes its worker down each time must end some time; losing a worker now and then must not end it. */
 const MAX_STALLED = 25;
@@ -106,7 +112,7 @@ export class Consumer {
 	}
 
 	/**
-	 * Takes no more jobs, waits for those under way for so many milliseconds, then aborts them and hands them back.
+	 * Takes no more jobs, waits this many milliseconds for those in progress, then aborts them and hands them back.
 	 * Resolves when nothing runs any more.
 	 */
 	async stop(waitMs: number): Promise<void> {
@@ -220,7 +226,7 @@ export class Consumer {
 		this.#cooling.unref();
 	}
 
-	/** A lost connection is told elsewhere, once; what is left concerns single jobs. */
+	/** A lost connection is reported elsewhere, once; other errors concern single jobs. */
 	#noteError(queue: string, error: Error): void {
 		if ("code" in error && typeof error.code === "string") return;
 		this.#options.note("warn", `The queue said: ${error.message}.`, { queue });

@@ -1,7 +1,9 @@
 import type { Readable } from "node:stream";
 import type { LakeFile, Store } from "../../pipelines/ports/store.js";
 
-/** A store that asks, before each write, whether the job is still this worker's: one that lost its lock writes nothing. */
+/**
+ * A store that asks, before each write, whether the job is still this worker's: one that lost its lock writes nothing.
+ */
 export class FencedStore implements Store {
 	readonly #store: Store;
 	readonly #stillMine: () => Promise<void>;

@@ -3,7 +3,7 @@ import { ShardFailed } from "../../pipelines/mirror/shard.js";
 import { LakeError } from "../../schemas/errors.js";
 import type { JobFailure } from "../../schemas/jobs.js";
 
-/** How a job can end but well, and how that goes through the queue. */
+/** Ways a job can fail, and how a failure goes through the queue. */
 
 /** The job is not for this worker, or not now: it goes back to the queue at once, and costs no attempt. */
 export class HandBack extends Error {
@@ -52,7 +52,9 @@ export function canRetry(error: unknown): boolean {
 	return error instanceof LakeError ? error.retry : !(error instanceof TypeError);
 }
 
-/** Seconds before attempt `n + 1`: 2, doubled up to 120, by a random half less so that workers do not come all at once. */
+/**
+ * Seconds before attempt `n + 1`: 2, doubled up to 120, by a random half less so that workers do not come all at once.
+ */
 export function retryDelay(failures: number, random: () => number): number {
 	return Math.min(120, 2 ** failures) * (0.5 + random() / 2);
 }

@@ -109,7 +109,7 @@ export class Work {
 		}
 	}
 
-	/** Plans again: what is done is what the lake's receipts say, whatever the queue has. */
+	/** Plans again: the lake's receipts say what is done, not the queue. */
 	async publish(job: PublishJob, failures: Map<string, JobFailure>, lock: JobLock): Promise<PublishResult> {
 		const { request } = job;
 		const onShardFailure = request.on_shard_failure;
@@ -138,7 +138,7 @@ export class Work {
 		});
 	}
 
-	/** A schedule's moment: a run is put on the queue where there is anything to do and none is under way. */
+	/** A schedule's tick: enqueues a run if there is anything to do and no run is in progress. */
 	async tick(job: TickJob, fleet: Fleet, { signal }: JobLock): Promise<TickResult> {
 		const { request, lake_id: lakeId } = job;
 		const { note } = this.#options;

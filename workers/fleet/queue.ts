@@ -26,7 +26,7 @@ export const QUEUES = { shards: "shards", publish: "publish", ticks: "schedules"
 export const NO_LIMIT = { max: 1_000_000_000, duration: 1000 };
 
 const DAY = 24 * 3600;
-/** Ended jobs are kept for a person to look at; what is finished stands in the lake. */
+/** Ended jobs are kept for people to look at; finished work is recorded in the lake. */
 const KEEP: JobsOptions = { removeOnComplete: { age: 7 * DAY }, removeOnFail: { age: 14 * DAY } };
 const ATTEMPTS = 5;
 /** `custom`: how long to wait is said in `consume.ts`. */
@@ -107,7 +107,7 @@ export class FleetQueue {
 		this.#publish = new Queue(QUEUES.publish, options);
 		this.#ticks = new Queue(QUEUES.ticks, options);
 		this.#flows = new FlowProducer(options);
-		// A lost connection is told by the connection itself.
+		// The connection itself reports that it is lost.
 		for (const one of [this.#shards, this.#publish, this.#ticks]) one.on("error", () => {});
 		this.#flows.on("error", () => {});
 	}

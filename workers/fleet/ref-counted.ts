@@ -7,19 +7,21 @@ interface Entry<T> {
 	resting: Promise<void>;
 }
 
-/** Keeps one that nobody uses; opening another closes it. */
+/** Keeps the last idle entry open; opening another evicts it. */
 export class Shared<T> {
 	readonly #entries = new Map<string, Entry<T>>();
 	readonly #close: (value: T) => Promise<void>;
 	readonly #rest: (value: T) => Promise<void>;
 
-	/** @param rest runs when nobody uses the value any more, and ends before somebody does again */
+	/** @param rest runs when the value becomes idle, and ends before it is used again */
 	constructor(close: (value: T) => Promise<void>, rest: (value: T) => Promise<void> = async () => {}) {
 		this.#close = close;
 		this.#rest = rest;
 	}
 
-	/** Runs `work` with the value of the key, opened where it is not. What cannot be opened is tried anew the next time. */
+	/**
+	 * Runs `work` with the value of the key, opened where it is not. What cannot be opened is tried anew the next time.
+	 */
 	async use<R>(key: string, open: () => Promise<T>, work: (value: T) => Promise<R>): Promise<R> {
 		let entry = this.#entries.get(key);
 		if (!entry) {

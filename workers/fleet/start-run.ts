@@ -10,7 +10,7 @@ import { type Registry, requestHash } from "./worker-registry.js";
 
 /** One run a lake at a time: who comes while one is under way joins it. */
 
-/** Seconds after which a run that was claimed and never put on the queue is nobody's. */
+/** Seconds after which a claim lapses if its run was never put on the queue. */
 const CLAIM_SECONDS = 30;
 const LOOK_MS = 200;
 

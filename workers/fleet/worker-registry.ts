@@ -10,7 +10,9 @@ const CLAIM_SECONDS = 30 * 24 * 3600;
 /** A worker that says nothing for so long is not shown any more. */
 const WORKER_SECONDS = 10;
 
-/** KEYS: the claim. ARGV: what the caller saw ("" for none), the new one, seconds to keep. Sets it if nobody was faster. */
+/**
+ * KEYS: the claim. ARGV: what the caller saw ("" for none), the new one, seconds to keep. Sets it if nobody was faster.
+ */
 const SWAP = `
 local present = redis.call("GET", KEYS[1]) or ""
 if present ~= ARGV[1] then return 0 end

@@ -113,7 +113,7 @@ class ShownProgress implements RunProgress {
 
 function draw(shard: string, { bytes, bytesDone, images, imagesDone, bar }: ShardState): void {
 	// Downloading is the first half of the bar, images the second: a shard knows its images only once it is here.
-	// Of a shard of which only parts are fetched, its bytes are an estimate.
+	// If only parts of a shard are fetched, its bytes are an estimate.
 	const downloaded = bytes === 0 ? 1 : Math.min(1, bytesDone / bytes);
 	const decoded = images === 0 ? 0 : imagesDone / images;
 	const told = images === 0 ? megabytes(bytesDone) : `${imagesDone}/${images} images`;

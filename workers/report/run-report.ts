@@ -16,7 +16,7 @@ import { durationText, placeText, sizeText } from "./format.js";
 import { FAILED_RUN } from "./run-document.js";
 import { failuresText, findingsText, selectionText, shardsText, splitsText } from "./summary.js";
 
-/** How a mirror's end is told, in this process or on the queue: for people, and as the document. */
+/** The report of a finished mirror, in this process or on the queue: for people, and as the document. */
 
 interface ReportOptions {
 	lake: string;
@@ -34,7 +34,7 @@ export function emptyDocument({ bytes, seconds }: Spent): Record<string, unknown
 	return { ...FAILED_RUN, bytes_downloaded: bytes, seconds };
 }
 
-/** What a run is told by. */
+/** What a run's report is made from. */
 export interface Reporting {
 	session: Session;
 	/** With `--expect`. */

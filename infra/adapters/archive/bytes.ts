@@ -34,7 +34,7 @@ async function readFrom(fd: number, path: string, position: number, wanted: numb
 	return buffer.subarray(0, filled);
 }
 
-/** Opens a file for `use`, and closes it whatever happens. Throws SOURCE_UNREADABLE. */
+/** Opens a file for `use`, and always closes it. Throws SOURCE_UNREADABLE. */
 export async function withFile<T>(path: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
 	const file = await open(path, "r").catch((error: unknown) => {
 		throw unreadable(path, error);

@@ -53,7 +53,9 @@ export class MemberReader {
 	/** Reused for every member: a new buffer each time costs page faults and garbage collection. */
 	#buffer = Buffer.alloc(0);
 
-	/** A member's whole content, its CRC-32 and size checked; valid until the next read. Not for a member that `isLarge`. */
+	/**
+	 * A member's whole content, its CRC-32 and size checked; valid until the next read. Not for a member that `isLarge`.
+	 */
 	read(ref: MemberRef): MemberContent {
 		if (isLarge(ref)) throw new LakeError("INTERNAL", "A member over 64 MiB was to be read whole.");
 		if (ref.kind === "file")

@@ -5,9 +5,11 @@ import { openFile, readAt } from "./file.js";
 
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
-/** Flags of a header that does not tell what its data is: encrypted, sizes behind the data, masked (APPNOTE.TXT 4.4.4). */
+/**
+ * Flags of a header that does not tell what its data is: encrypted, sizes behind the data, masked (APPNOTE.TXT 4.4.4).
+ */
 const UNTOLD = 0x01 | 0x08 | 0x2000;
-/** The size stands in a zip64 field. */
+/** The size is in a zip64 field. */
 const ELSEWHERE = 0xffffffff;
 
 /**

@@ -39,7 +39,9 @@ export async function readEndRecord(source: ByteSource, name: string): Promise<E
 	return { position, directoryOffset, directoryBytes, gap: null };
 }
 
-/** The zip's tail and the record's offset in it, -1 without one. Tries first without a comment, which needs few bytes. */
+/**
+ * The zip's tail and the record's offset in it, -1 without one. Tries first without a comment, which needs few bytes.
+ */
 async function findEndRecord(source: ByteSource): Promise<{ tail: Buffer; at: number }> {
 	const read = (bytes: number): Promise<Buffer> => {
 		const tailBytes = Math.min(LOCATOR_BYTES + END_BYTES + bytes, source.size);

@@ -20,7 +20,9 @@ export function openZip(zipPath: string, files: ShardFiles, signal: AbortSignal)
 	return withFile(zipPath, (source) => readZip(source, zipPath, files, signal));
 }
 
-/** `openZip` of bytes that are open already; `zipPath` is where members will be read from; messages name the shard's. */
+/**
+ * `openZip` of bytes that are open already; `zipPath` is where members will be read from; messages name the shard's.
+ */
 export async function readZip(
 	source: ByteSource,
 	zipPath: string,

@@ -9,7 +9,7 @@ const SIDES = "irlake_sides";
 const NTH = "irlake_nth";
 
 interface DifferencesQuery {
-	/** What follows FROM. */
+	/** The query's text after FROM. */
 	from: string;
 	/** Its columns that are read as text: `b.x` and `a.x` of each. */
 	texts: string[];

@@ -48,7 +48,8 @@ const TYPES: Record<ExportColumn["type"], DuckDBType> = {
  * Images are compressed already: zstd took twice the time and saved nothing.
  */
 export async function openExportFiles(spillFolder: string): Promise<ExportFiles> {
-	// Named like the folders of TableFiles, which are numbered from 1, so that a killed process's spill is removed with theirs.
+	// Named like the folders of TableFiles, which are numbered from 1, so that a killed process's spill is removed with
+	// theirs.
 	holdMark(dirname(resolve(spillFolder)));
 	const spill = join(resolve(spillFolder), `duckdb-${ownerId()}.0`);
 	const instance = await DuckDBInstance.create(":memory:", {

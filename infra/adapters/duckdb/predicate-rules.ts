@@ -61,7 +61,9 @@ const LoneExpression = z.strictObject({
 	aggregate_handling: z.literal("STANDARD_HANDLING"),
 });
 
-/** What is wrong with a statement, as serialized by `json_serialize_sql` with empty fields skipped; null if nothing is. */
+/**
+ * What is wrong with a statement, as serialized by `json_serialize_sql` with empty fields skipped; null if nothing is.
+ */
 export function faultOf(statement: string, serialized: unknown, columns: readonly string[]): Fault | null {
 	const parsed = Serialized.parse(serialized);
 	if (parsed.error) return { what: "it cannot be read", at: parsed.position ? Number(parsed.position) : null };

@@ -36,7 +36,10 @@ interface Selected {
 	numbers: readonly { name: string; sql: string }[];
 }
 
-/** With less than this free after a failure, the disk counts as the cause; DuckDB may already have removed its part file. */
+/**
+ * With less than this free after a failure, the disk counts as the cause; DuckDB may already have removed its part
+ * file.
+ */
 const FULL_BYTES = 64 * 1024 * 1024;
 const SPILL_PREFIX = "duckdb-";
 
@@ -106,7 +109,10 @@ class DuckDBFiles implements TableFiles {
 		}
 	}
 
-	/** Values other than numbers, timestamps and null come as text. Throws LAKE_DAMAGED when the file cannot be read, or lacks a column. */
+	/**
+	 * Values other than numbers, timestamps and null come as text. Throws LAKE_DAMAGED when the file cannot be read, or
+	 * lacks a column.
+	 */
 	async *read(file: string, columns: readonly string[]): AsyncIterable<PlainRow[]> {
 		try {
 			const types = new Map((await this.#describe(file)).map(({ name, type }) => [name, type]));
@@ -235,7 +241,10 @@ class DuckDBFiles implements TableFiles {
 	}
 }
 
-/** Creates the folder, and removes what killed processes spilled there. Their marks are in its parent, the scratch folder. */
+/**
+ * Creates the folder, and removes what killed processes spilled there. Their marks are in its parent, the scratch
+ * folder.
+ */
 async function prepareSpill(folder: string): Promise<void> {
 	const scratch = dirname(folder);
 	await mkdir(folder, { recursive: true });

@@ -6,7 +6,10 @@ import { ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
 import { nullIfAbsent } from "./journal.js";
 
-/** Where an export is prepared, by one exporter at a time: `owner` names it, and its mark in `owners/` says whether it lives. */
+/**
+ * Where an export is prepared, by one exporter at a time: `owner` names it, and its mark in `owners/` says whether it
+ * lives.
+ */
 export class ExporterFolder {
 	readonly path: string;
 	/** The export's, for messages. */

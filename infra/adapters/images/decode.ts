@@ -31,7 +31,9 @@ export class Decoder {
 	readonly #memory = new PictureMemory();
 	#pending: PendingPicture[] = [];
 
-	/** The picture in `file` (without bytes after it), or null if it cannot be decoded. `careful`: by the arbiter only. */
+	/**
+	 * The picture in `file` (without bytes after it), or null if it cannot be decoded. `careful`: by the arbiter only.
+	 */
 	async decode(file: Buffer, structure: Structure, careful: boolean): Promise<Decoded | null> {
 		const { width, height, picture } = structure;
 		if (structure.plain && !careful) {

@@ -126,7 +126,7 @@ export class Judge {
 		}
 	}
 
-	/** An object that was re-encoded. It is as it was made where it decodes, since its SHA-256 is told beside it. */
+	/** A re-encoded object. If it decodes it is unchanged, since its SHA-256 is checked too. */
 	async #judgeStored(
 		task: ImageTask,
 		{ content, sha256 }: { content: Buffer; sha256: string },

@@ -76,7 +76,10 @@ export interface CodedPicture {
 	height: number;
 }
 
-/** Decodes and scans one or two pictures at a time, in memory that grows to the largest and never shrinks. For one thread. */
+/**
+ * Decodes and scans one or two pictures at a time, in memory that grows to the largest and never shrinks. For one
+ * thread.
+ */
 export class PictureMemory {
 	readonly #module: PictureModule;
 	readonly #heap: number;
@@ -126,7 +129,10 @@ export class PictureMemory {
 		}
 	}
 
-	/** Reads every pixel once; cells may have up to 2^31 / 255 pixels. Overwrites the result of `decode`, unless that is `rgba`. */
+	/**
+	 * Reads every pixel once; cells may have up to 2^31 / 255 pixels. Overwrites the result of `decode`, unless that is
+	 * `rgba`.
+	 */
 	scan(rgba: Buffer, width: number, height: number): Scan {
 		const across = cells(width, CELLS_ACROSS);
 		const bounds = across.flatMap(({ from, to }) => [from, to]);

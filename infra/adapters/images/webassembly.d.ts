@@ -10,7 +10,7 @@ declare global {
 		}
 		interface Memory {
 			readonly buffer: ArrayBuffer;
-			/** By so many pages of 64 KiB. */
+			/** Grows the memory by this many pages of 64 KiB. */
 			grow(pages: number): number;
 		}
 		class RuntimeError extends Error {}

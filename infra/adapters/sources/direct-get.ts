@@ -202,7 +202,9 @@ class Connection {
 		return this.#block.subarray(this.#filled);
 	}
 
-	/** Returns false, which pauses reading until `next` resumes it; bytes that TLS has decrypted already may still follow. */
+	/**
+	 * Returns false, which pauses reading until `next` resumes it; bytes that TLS has decrypted already may still follow.
+	 */
 	#received(bytes: number): boolean {
 		this.#pieces.push({ block: this.#block, from: this.#filled, to: this.#filled + bytes });
 		this.#filled += bytes;

@@ -45,7 +45,10 @@ async function isFolder(path: string): Promise<boolean> {
 	return (await statIfPresent(path))?.isDirectory() ?? false;
 }
 
-/** Names of the regular files below a folder, with `/`. A link counts as the file it leads to; links to folders are not followed. */
+/**
+ * Names of the regular files below a folder, with `/`. A link counts as the file it leads to; links to folders are not
+ * followed.
+ */
 async function filesBelow(folder: string, prefix = ""): Promise<string[]> {
 	const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
 		throw unreadable(folder, error);

@@ -92,7 +92,9 @@ export class HashCache {
 		}
 	}
 
-	/** Adds the new hashes to the cache file, keeping those that other processes added. False when it cannot be written. */
+	/**
+	 * Adds the new hashes to the cache file, keeping those that other processes added. False when it cannot be written.
+	 */
 	async save(): Promise<boolean> {
 		if (this.#cacheFile === null || this.#added.size === 0) return true;
 		const temporary = `${this.#cacheFile}.${process.pid}.tmp`;

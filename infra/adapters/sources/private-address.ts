@@ -5,7 +5,10 @@ import { LakeError } from "../../../schemas/errors.js";
 /** Keeps redirects out of the network that the mirror runs in: routers, cloud metadata services, other hosts. */
 
 const PRIVATE = new BlockList();
-/** Not reachable from the Internet (IANA's special-purpose registries, RFC 6890), multicast and reserved ranges included. */
+/**
+ * Not reachable from the Internet (IANA's special-purpose registries, RFC 6890), multicast and reserved ranges
+ * included.
+ */
 for (const [prefix, bits] of [
 	["0.0.0.0", 8],
 	["10.0.0.0", 8],
@@ -29,7 +32,10 @@ for (const [prefix, bits] of [
 ] as const) {
 	PRIVATE.addSubnet(prefix, bits, "ipv6");
 }
-/** IPv6 ranges that embed the IPv4 address a gateway forwards to: NAT64 (last 32 bits), 6to4 (bits 16 to 48), IPv4-compatible (last 32). */
+/**
+ * IPv6 ranges that embed the IPv4 address a gateway forwards to: NAT64 (last 32 bits), 6to4 (bits 16 to 48),
+ * IPv4-compatible (last 32).
+ */
 const GATEWAYS = [
 	{ prefix: "64:ff9b::", bits: 96, from: 6 },
 	{ prefix: "2002::", bits: 16, from: 1 },
@@ -81,7 +87,9 @@ interface AddressGuardOptions {
 	resolve?: Resolve;
 }
 
-/** Refuses private addresses that the user did not ask for: by the URL's host, and by what it resolves to on connecting. */
+/**
+ * Refuses private addresses that the user did not ask for: by the URL's host, and by what it resolves to on connecting.
+ */
 export class AddressGuard {
 	readonly #options: AddressGuardOptions;
 	readonly #home: string;
@@ -100,7 +108,10 @@ export class AddressGuard {
 		if (name !== this.#home && isPrivateHost(name)) this.#refuse(name, name);
 	}
 
-	/** For `net.connect`: resolves a name once and connects to the very addresses checked, so that no second lookup can differ. */
+	/**
+	 * For `net.connect`: resolves a name once and connects to the very addresses checked, so that no second lookup can
+	 * differ.
+	 */
 	readonly lookup: LookupFunction = (hostname, options, done) => {
 		const resolve: Resolve = this.#options.resolve ?? lookup;
 		const { family, hints } = options;
@@ -109,7 +120,7 @@ export class AddressGuard {
 			try {
 				this.#check(hostname, addresses);
 			} catch (refused) {
-				// Passed through the socket as a plain Error; whoever opened the connection gets it back as a LakeError.
+				// Passed through the socket as a plain Error; the opener of the connection gets it back as a LakeError.
 				return done(refused as Error, []);
 			}
 			const [first] = addresses;

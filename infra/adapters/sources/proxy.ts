@@ -37,7 +37,10 @@ function named(env: NodeJS.ProcessEnv, name: string): URL | null {
 	});
 }
 
-/** One entry of `NO_PROXY`: `*`, a domain and its subdomains, an address, or a network such as 10.0.0.0/8; a port may follow. */
+/**
+ * One entry of `NO_PROXY`: `*`, a domain and its subdomains, an address, or a network such as 10.0.0.0/8; a port may
+ * follow.
+ */
 function readExempt(word: string): ((url: URL) => boolean)[] {
 	if (word === "") return [];
 	if (word === "*") return [() => true];

@@ -60,7 +60,9 @@ interface Group {
 	good: Good[];
 }
 
-/** Prompts with at least one good image, by first appearance; never by position, since a missing row must shift nothing. */
+/**
+ * Prompts with at least one good image, by first appearance; never by position, since a missing row must shift nothing.
+ */
 function groupByPrompt({ rows, images }: GoodShard): Group[] {
 	const groups = new Map<string, Group>();
 	for (const row of rows as readonly RewardRow[]) {

@@ -57,7 +57,7 @@ export async function guardClaim(
 			shards.flatMap(({ receipt, files, objects, rejected }) => [receipt, ...paths(files), ...objects, ...rejected]),
 		);
 		await keepFromVacuum(store, records, own, tools);
-		// Files may have been deleted up to here; from now on none is.
+		// Files may have been deleted up to here, but not from now on.
 		missing = new Set([...(await missingFiles(store, shards)), ...(await missingObjects(store, shards))]);
 	}
 	if (missing.size === 0) return;

@@ -34,7 +34,9 @@ export async function renewSweep(store: Reader & Records, id: string): Promise<b
 	return store.replace(vacuumFile.sweep(id), sweepBytes(paths), seen);
 }
 
-/** Decides, once and for all, which marked files are deleted; true for the first caller. No paths: nothing is deleted. */
+/**
+ * Decides, once and for all, which marked files are deleted; true for the first caller. No paths: nothing is deleted.
+ */
 export function decideMarks(store: Records, id: string, paths: string[]): Promise<boolean> {
 	return store.putIfAbsent(vacuumFile.sweep(id), sweepBytes(paths));
 }

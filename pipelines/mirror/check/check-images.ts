@@ -3,14 +3,14 @@ import type { Member } from "../../ports/archive.js";
 import type { ImageResult, ImageTask } from "../../ports/images.js";
 import type { CheckedImages, CheckedRow } from "./verdict.js";
 
-/** A member that is to be read, and how. */
+/** A member to read, and how. */
 interface MemberTask {
 	member: Member;
 	task: ImageTask;
 }
 
 interface CheckTools {
-	/** Where the verdict on an image comes from. */
+	/** Judges one image. */
 	judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult>;
 	onImage(): void;
 }
@@ -57,7 +57,8 @@ export async function checkImages(
 	const results = new Map<string, ImageResult>();
 	const failed = new AbortController();
 	const stop = AbortSignal.any([signal, failed.signal]);
-	// Submitted all at once: the pool works in call order, so this shard comes before the next, which is still downloading.
+	// Submitted all at once: the pool works in call order, so this shard comes before the next, which is still
+	// downloading.
 	const runs = tasks.map(async ({ member, task }) => {
 		results.set(member.name, await tools.judge(task, stop));
 		tools.onImage();

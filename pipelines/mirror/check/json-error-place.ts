@@ -134,7 +134,7 @@ export function lineAndColumn(text: string, offset: number): { line: number; col
 	return { line: before.split("\n").length, column: offset - lastBreak };
 }
 
-/** Where a text stops being JSON, and what stands there, as messages say it. */
+/** Where a text stops being JSON, and the character there, as text for a message. */
 export function firstFault(text: string): { line: number; column: number; found: string } {
 	const offset = firstBadOffset(text);
 	const found = offset < text.length ? `found ${JSON.stringify(text.charAt(offset))}` : "the text ends too early";

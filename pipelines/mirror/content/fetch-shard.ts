@@ -22,7 +22,7 @@ interface Fetched {
 	release(): Promise<void>;
 }
 
-/** Has the shard's content here, but for a shard that is read by ranges: that is fetched as it is asked for. */
+/** Brings the shard's content to this machine; a shard read by ranges is fetched later, as it is needed. */
 export async function fetchShard(task: ContentTask, tools: ContentTools): Promise<ShardContent> {
 	const { plan, settings, signal } = task;
 	tools.progress.shardStarted(plan.shard, plan.fetchBytes);
@@ -38,7 +38,9 @@ export async function fetchShard(task: ContentTask, tools: ContentTools): Promis
 	}
 }
 
-/** Downloads the shard's zip, or checks a local one against its hash. An unpacked shard was hashed when it was listed. */
+/**
+ * Downloads the shard's zip, or checks a local one against its hash. An unpacked shard was hashed when it was listed.
+ */
 async function fetchWhole(
 	{ shard, input }: ShardPlan,
 	tools: ContentTools,

@@ -22,15 +22,15 @@ export interface ContentTools {
 	onArrived?: () => void;
 }
 
-/** Whose content it is, and how it is judged. */
+/** The shard whose content it is, and the settings to judge it by. */
 export interface ContentTask {
 	plan: ShardPlan;
 	settings: Settings;
-	/** Ends what is under way. */
+	/** Aborts work under way. */
 	signal: AbortSignal;
 }
 
-/** A shard's content, whole on this machine or brought here in parts: the stages read both alike. */
+/** A shard's content, whole on this machine or fetched in parts; the stages read both the same way. */
 export interface ShardContent {
 	/** The downloaded zip, which is kept for a person to examine if the shard fails; null if there is none. */
 	readonly zip: string | null;

@@ -28,11 +28,11 @@ export interface LakeState {
 export interface PlanInput extends LakeState, FetchInput {
 	works: ShardWork[];
 	settings: Settings;
-	/** Shards whose rejected images are asked for and not in the lake. */
+	/** Shards whose rejected images should be kept and are not in the lake. */
 	unkept: Set<string>;
 }
 
-/** Work that is not known to be done: the lake may have a receipt of it that no snapshot names. */
+/** Work that is not known to be done; the lake may still have a receipt of it that no snapshot names. */
 export function openWorks(works: ShardWork[], lake: LakeState): ShardWork[] {
 	return works.filter(({ shard, workId: id }) => !lake.receipts.has(id) && laterReceipt(shard, lake) === null);
 }

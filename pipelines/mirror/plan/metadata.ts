@@ -33,7 +33,7 @@ const TYPES: Record<MetadataColumn["type"], { told: string; is: RegExp }> = {
 	timestamp: { told: "a moment (TIMESTAMP)", is: /^TIMESTAMP/ },
 };
 
-/** Throws METADATA_SCHEMA_DRIFT, naming file, column and both types; returns the columns that are too many. */
+/** Throws METADATA_SCHEMA_DRIFT, naming file, column and both types; returns the names of unknown columns. */
 function checkColumns(found: ParquetColumn[], wanted: readonly MetadataColumn[], path: string): string[] {
 	const types = new Map(found.map(({ name, type }) => [name, type]));
 	for (const { column, type } of wanted) {

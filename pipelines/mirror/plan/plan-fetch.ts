@@ -8,7 +8,7 @@ const RANGED_SHARE = 0.2;
 /** Estimated bytes of each image's row in the JSON, selected or not. */
 const RECORD_BYTES = 400;
 
-/** What tells how a shard's content is had. */
+/** What decides how a shard's content is fetched. */
 export interface FetchInput {
 	/** The predicate's selection in each shard; empty without a predicate. */
 	selections: Map<string, Selection>;
@@ -17,7 +17,9 @@ export interface FetchInput {
 }
 
 export interface FetchPlan {
-	/** With a predicate, if the metadata was read: how many of the shard's images it selects, and how they are fetched. */
+	/**
+	 * With a predicate, if the metadata was read: how many of the shard's images it selects, and how they are fetched.
+	 */
 	selection: { images: number; chosen: number; ranged: boolean } | null;
 	/** Bytes to download, or to read from a local copy, if the shard is processed; an estimate for ranges. */
 	fetchBytes: number;

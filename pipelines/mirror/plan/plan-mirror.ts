@@ -34,7 +34,7 @@ export interface PlanTools extends MetadataTools {
 	store: Reader;
 }
 
-/** A plan with everything it was made from. */
+/** A plan, with everything it was made from. */
 export interface MirrorPlan {
 	listing: Listing;
 	settings: Settings;
@@ -124,7 +124,7 @@ function requireSameDataset({ name }: Dataset, base: Snapshot | null): void {
 	});
 }
 
-/** New settings must hold for the whole lake: one lake, one set of settings. */
+/** A lake has one set of settings, so new ones must apply to all of its shards. */
 export function requireCovered(
 	{ wanted, prune }: Pick<MirrorRequest, "wanted" | "prune">,
 	settings: Settings,

@@ -38,7 +38,10 @@ interface WantedMetadata {
 	asked: string[];
 }
 
-/** The metadata of each split, with the predicate's selection. A split that was not asked for is left out if it cannot be read. */
+/**
+ * The metadata of each split, with the predicate's selection. A split that was not asked for is left out if it cannot
+ * be read.
+ */
 export async function readMetadata(
 	{ listing, settings, splits, asked }: WantedMetadata,
 	tools: MetadataTools,

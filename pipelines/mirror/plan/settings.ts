@@ -60,7 +60,7 @@ export function requireGroups(asked: RequestedSettings, { title, group }: Pick<D
 	});
 }
 
-/** A mode belongs to its predicate: with another one it is the default again. */
+/** A mode belongs to its predicate: a new predicate starts with the default mode. */
 function chooseWhere(asked: RequestedSettings, own: Settings): Pick<Settings, "where" | "where_mode"> {
 	const where = asked.where === undefined ? own.where : asked.where || null;
 	if (where !== null) {

@@ -9,7 +9,7 @@ import type { Finding } from "../check/verdict.js";
 interface KeepTools {
 	archives: ArchiveReader;
 	store: Content;
-	/** Scratch, made and removed here. */
+	/** Folder in scratch, created and removed here. */
 	folder: string;
 }
 

@@ -25,7 +25,7 @@ export function codesPage(): string {
 		"",
 		"## Findings",
 		"",
-		"What validation can notice about the source. Counts stand in every receipt and snapshot; rows in `tables/quarantine`.",
+		"What validation can find wrong with the source. Every receipt and snapshot has counts by code; `tables/quarantine` has a row each.",
 	];
 	for (const [level, title] of Object.entries(LEVELS)) {
 		lines.push("", `### ${title}`, "", "| code | meaning | what to do |", "|---|---|---|");
@@ -33,14 +33,14 @@ export function codesPage(): string {
 			if (own === level) lines.push(`| \`${code}\` | ${cell(meaning)} | ${cell(todo)} |`);
 		}
 	}
-	lines.push("", "## Errors", "", "What can go wrong around it. `exit` is the command's exit code.", "");
+	lines.push("", "## Errors", "", "Everything else that can go wrong. `exit` is the command's exit code.", "");
 	lines.push("| code | exit | again later? | meaning | what to do |", "|---|---|---|---|---|");
 	for (const [code, { exit, retry, meaning, todo }] of Object.entries(ERRORS)) {
 		lines.push(`| \`${code}\` | ${exit} | ${retry ? "yes" : "no"} | ${cell(meaning)} | ${cell(todo)} |`);
 	}
 	lines.push(
 		"",
-		"`INTERRUPTED` ends a run that was stopped by Ctrl-C (130) or SIGTERM (143); run it again to go on.",
+		"`INTERRUPTED` ends a run that was stopped by Ctrl-C (130) or SIGTERM (143); run it again to continue.",
 		"",
 	);
 	return lines.join("\n");
@@ -81,10 +81,10 @@ const COMMANDS_HEAD = `# Commands
 
 Made by \`make docs\` from each command's \`--help\`; a test keeps the two in step.
 
-In a checkout: \`npm run -s irlake -- mirror …\`; installed: \`irlake mirror …\`. Every option is also an environment
-variable with the prefix \`IRLAKE_\` (\`--max-side\` is \`IRLAKE_MAX_SIDE\`); flags win. \`HF_ENDPOINT\`, \`HF_TOKEN\` (or the
-token file under \`HF_HOME\`), \`NO_COLOR\` and \`LOG_LEVEL\` are honoured under their own names. Completion for bash, zsh and
-fish: \`source <(irlake completion bash)\`, or as \`irlake completion --help\` says. With \`--json\` a command
+In a checkout, run \`npm run -s irlake -- mirror …\`; installed, \`irlake mirror …\`. Every option is also an environment
+variable with the prefix \`IRLAKE_\` (\`--max-side\` is \`IRLAKE_MAX_SIDE\`); flags win. \`HF_ENDPOINT\`, \`HF_TOKEN\` (or
+the token file under \`HF_HOME\`), \`NO_COLOR\` and \`LOG_LEVEL\` are honoured under their own names. For completion in
+bash, zsh and fish, use \`source <(irlake completion bash)\`, or see \`irlake completion --help\`. With \`--json\`, a command
 prints one document on stdout and nothing else there; logs go to stderr.
 
 | exit code | meaning |
@@ -94,5 +94,5 @@ prints one document on stdout and nothing else there; logs go to stderr.
 | 2 | wrong usage or configuration, or a source or lake that does not exist or refuses access; nothing was touched |
 | 3 | published, with shards skipped as asked |
 | 4 | \`verify\` or \`diff\` found a difference |
-| 130, 143 | interrupted; run again to go on |
+| 130, 143 | interrupted; run again to continue |
 `;

@@ -22,7 +22,7 @@ export const diffCommand = (about: DatasetHelp) =>
 			limit: defaulted(whole({ least: 0, most: 1e9 }), 20, {
 				group: "Output",
 				value: "<n>",
-				help: "how many of each kind are listed, 0 for all",
+				help: "how many of each kind to list, 0 for all",
 			}),
 		},
 		examples: [

@@ -23,7 +23,10 @@ import * as wire from "../../wire.js";
 import type { DoctorFacts } from "./facts.js";
 import { checkRedis } from "./redis.js";
 
-/** What `irlake doctor` looks at, in the order it is shown. A check more is a function more, and a line in `doctorChecks`. */
+/**
+ * What `irlake doctor` looks at, in the order it is shown. A check more is a function more, and a line in
+ * `doctorChecks`.
+ */
 
 /** Most zips that lie in scratch: those in flight, and one that is downloaded meanwhile. */
 const DOWNLOADED_AHEAD = 1;

@@ -14,7 +14,7 @@ import type { DatasetHelp } from "../../dataset-help.js";
 export const doctorCommand = (about: DatasetHelp) =>
 	defineCommand({
 		name: "doctor",
-		summary: "check source, lake, disk, memory and versions, and say how to mend each",
+		summary: "check source, lake, disk, memory and versions, and say how to fix each",
 		options: {
 			source: sourceOptions(about).source,
 			...wantedOptions(about),

@@ -30,7 +30,9 @@ const QUIETLY = { clock: systemClock, note: () => {} };
 /** A store's many tries, a tenth of the time apart. */
 const HASTY: Clock = { now: systemClock.now, sleep: (seconds, signal) => systemClock.sleep(seconds / 10, signal) };
 
-/** What several of doctor's checks look at: each fetched once, when it is first wanted, and never longer than its time. */
+/**
+ * What several of doctor's checks look at: each fetched once, when it is first wanted, and never longer than its time.
+ */
 export class DoctorFacts {
 	readonly options: DoctorOptions;
 	readonly env: NodeJS.ProcessEnv;

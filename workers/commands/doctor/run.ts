@@ -10,7 +10,7 @@ import { DoctorFacts, type DoctorOptions } from "./facts.js";
 const CHECK_SECONDS = 15;
 const WIDTH = 80;
 
-/** `irlake doctor`: looks at all that a mirror needs, and says how to mend what is not as it should be. */
+/** `irlake doctor`: checks everything that a mirror needs, and says how to fix what is wrong. */
 export async function doctor(context: CommandContext<DoctorOptions>): Promise<CommandResult> {
 	const { signal, say } = context;
 	// Each check listens, and each thing that several of them look at: no leak.

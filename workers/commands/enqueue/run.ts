@@ -54,7 +54,7 @@ export async function enqueue(context: CommandContext<Options>): Promise<Command
 interface Asked {
 	session: Session;
 	request: RunRequest;
-	/** They stay here: whoever follows a run judges it at its end, from the lake's receipts. */
+	/** Not part of the job: the command that follows a run judges it at its end, from the lake's receipts. */
 	expectations: Expectations | null;
 }
 

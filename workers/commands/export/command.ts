@@ -21,12 +21,12 @@ const exportOptions = {
 	pairs: defaulted(choice(["rows", "embed"]), "rows", {
 		group: "Export",
 		value: "<mode>",
-		help: "of hf: rows names the two rows, embed holds the images",
+		help: "for hf: rows names the two rows, embed contains the images",
 	}),
 	shard_size: defaulted(size, 1e9, {
 		group: "Export",
 		value: "<size>",
-		help: "of webdataset: most bytes of a tar",
+		help: "for webdataset: largest size of a tar",
 		defaultText: "1GB",
 	}),
 	overwrite: flag({ group: "Export", help: "replace another export" }),

@@ -6,7 +6,7 @@ import { FAILED_RUN } from "../../report/run-document.js";
 export const mirrorCommand = (about: DatasetHelp) =>
 	defineCommand({
 		name: "mirror",
-		summary: "fetch, check and publish; run again, it finishes what is missing",
+		summary: "fetch, check and publish; run again to finish what is missing",
 		options: { ...CONCURRENCY, ...mirrorOptions(about), ...EXPECT, ...NETWORK },
 		examples: [
 			`irlake mirror --subset ${about.smallSubset} --lake ./lake`,

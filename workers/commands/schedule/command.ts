@@ -15,7 +15,7 @@ export const scheduleCommands = (about: DatasetHelp): CommandFamily => ({
 const setCommand = (about: DatasetHelp) =>
 	defineCommand({
 		name: "set",
-		summary: "mirror at recurring times; set twice, it stays as it is",
+		summary: "mirror at recurring times; setting it again changes nothing",
 		arguments: [{ name: "name", help: "what to call it" }],
 		options: {
 			/** Five fields, or six with seconds first. */

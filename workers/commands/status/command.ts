@@ -10,7 +10,7 @@ export const statusCommand = () =>
 			...LAKE,
 			...QUEUE,
 			...RETRIES,
-			watch: flag({ group: "Output", help: "look again every two seconds, until Ctrl-C" }),
+			watch: flag({ group: "Output", help: "refresh every two seconds, until Ctrl-C" }),
 		},
 		examples: ["irlake status --lake ./lake", "irlake status --watch", "irlake status --json | jq .runs"],
 		failed: { lake: null, queue: null, runs: [], rates: null, workers: [], failures: [], schedules: [] },

@@ -20,7 +20,7 @@ export const vacuumCommand = () =>
 			keep_days: defaulted(whole({ least: 0, most: 36500 }), 0, {
 				group: "Retention",
 				value: "<n>",
-				help: "snapshots of the last n days stay as well",
+				help: "snapshots of the last n days stay too",
 			}),
 			grace: defaulted(duration, DAY, {
 				group: "Retention",
@@ -28,7 +28,7 @@ export const vacuumCommand = () =>
 				help: "from mark to deletion, such as 24h, 30m or 7d",
 				defaultText: "24h",
 			}),
-			yes: flag({ group: "Retention", help: "do it: without, it is only shown what would be done" }),
+			yes: flag({ group: "Retention", help: "do it; without this, only show what would be done" }),
 			...SCRATCH,
 			...RETRIES,
 		},

@@ -8,7 +8,7 @@ import { openProgress } from "../../report/progress.js";
 import { Session, type SessionOptions } from "../../session.js";
 
 interface Options extends SessionOptions {
-	/** Snapshots that are kept: so many of the newest, and those of so many days. */
+	/** Which snapshots are kept: a number of the newest, and those of a number of days. */
 	keep: number;
 	keep_days: number;
 	/** Seconds. */

@@ -13,7 +13,7 @@ import { archives, codecVersion, openPredicate, retryPolicy } from "../../wire.j
 
 type Options = SessionOptions & { deep: boolean; repair: boolean };
 
-/** How many problems a person is shown; all of them stand in the document. */
+/** How many problems to show to a person; the document has all of them. */
 const SHOWN = 20;
 
 /** `irlake verify`: audits a lake against its own records, and with `--repair` makes good what it can. */
@@ -24,7 +24,7 @@ export async function verify(context: CommandContext<Options>): Promise<CommandR
 	const work = await workFolder(await session.scratch(), "verify");
 	const progress = openProgress(context, context.drawn, 1);
 	try {
-		// Where `--source` does not exist or refuses access, that is told before the audit begins.
+		// Report a `--source` that does not exist or refuses access before the audit begins.
 		if (options.repair && options.source !== undefined) {
 			await (await session.source()).list({ shards: [], splits: [] }, signal);
 		}

@@ -86,7 +86,7 @@ async function stopWithin(grace: number, consumer: Consumer): Promise<void> {
 	await consumer.stop(Math.max(grace / 2, grace - LET_GO_MS));
 }
 
-/** Whatever part of a worker hears it: while the Hub asks to wait, nobody begins another shard. */
+/** While the Hub asks to wait, no part of a worker begins another shard. */
 function notes({ log }: CommandContext, queue: FleetQueue): Progress["note"] {
 	return (level, message, fields = {}) => {
 		log[level](fields, message);

@@ -1,6 +1,6 @@
 import type { ImageFinding } from "../../../../pipelines/ports/images.js";
 
-/** What the checks before any decoder find out about a file, whatever its format. */
+/** What the checks before any decoder find out about a file of any format. */
 
 export const MAX_PIXELS = 64_000_000;
 export const MAX_BYTES = 64 * 1024 * 1024;

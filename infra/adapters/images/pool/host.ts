@@ -74,7 +74,7 @@ function send(message: FromHost): void {
 	process.send?.(message, undefined, undefined, () => {});
 }
 
-/** Immediately, whatever a decoder is doing; nothing here needs an orderly end. */
+/** Ends at once, even while a decoder runs; nothing here needs an orderly end. */
 function end(): void {
 	process.kill(process.pid, "SIGKILL");
 }

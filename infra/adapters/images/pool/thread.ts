@@ -58,7 +58,10 @@ class ImageThread {
 		if (this.#staging.size === 0) this.#report();
 	}
 
-	/** Two jobs if that many wait; but one at a time where pictures are re-encoded, which holds the decoder's memory longer. */
+	/**
+	 * Two jobs if that many wait; but one at a time where pictures are re-encoded, which holds the decoder's memory
+	 * longer.
+	 */
 	#next(): Job[] {
 		const two = this.#waiting.slice(0, 2);
 		return this.#waiting.splice(0, two.every(({ settings }) => settings.image === "passthrough") ? 2 : 1);

@@ -131,7 +131,7 @@ function discard(body: HubAnswer["body"]): void {
 	body.dump().catch(() => undefined);
 }
 
-/** Throws HUB_TOKEN_INVALID for a token that cannot stand in a header. */
+/** Throws HUB_TOKEN_INVALID for a token that is not valid in a header. */
 function authorization(token: string | null): Record<string, string> {
 	if (token === null) return {};
 	if (!/^[\x21-\x7e]+$/.test(token))
@@ -258,7 +258,7 @@ export class HubHttp {
 		return connectionError(error, this.endpoint, request.subject, host);
 	}
 
-	/** Sends the host no request, whatever it is about, for this many seconds. */
+	/** Sends the host no request of any kind for this many seconds. */
 	#pause(host: string, seconds: number): void {
 		const until = this.#options.clock.now() + seconds;
 		this.#pausedUntil.set(host, Math.max(until, this.#pausedUntil.get(host) ?? until));
@@ -324,7 +324,7 @@ export class HubHttp {
 			const { statusCode: status, headers, body } = answer;
 			if (!elsewhere) collectLinked(linked, headers);
 			if (!REDIRECTS.has(status)) return { status, headers, body, elsewhere, url, host: url.host, linked };
-			// Drained whatever follows, so that the connection can be reused.
+			// Always drained, so that the connection can be reused.
 			discard(body);
 			const from = url;
 			url = nextHop(from, header(headers, "location"), this.endpoint, request.subject);

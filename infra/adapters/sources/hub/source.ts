@@ -77,7 +77,10 @@ function wantedShards(files: Map<string, SourceFile>, dataset: Dataset, wanted: 
 	return shards;
 }
 
-/** The revision's commit, its date and the repository's present name, in one request (two if the repository was renamed). */
+/**
+ * The revision's commit, its date and the repository's present name, in one request (two if the repository was
+ * renamed).
+ */
 async function resolve(http: HubHttp, options: HubSourceOptions, signal: AbortSignal): Promise<SourcePin> {
 	const { repo, revision } = options;
 	const subject = { repo, revision, file: null };

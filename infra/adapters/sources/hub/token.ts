@@ -18,7 +18,9 @@ function expandHome(path: string): string {
 	return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path;
 }
 
-/** A token, and the variable or file it comes from; `missing` is a file that `HF_TOKEN_PATH` names and that has none. */
+/**
+ * A token, and the variable or file it comes from; `missing` is a file that `HF_TOKEN_PATH` names and that has none.
+ */
 export interface FoundToken {
 	token: string | null;
 	origin: string | null;

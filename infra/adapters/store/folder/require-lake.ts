@@ -2,7 +2,10 @@ import { readdir } from "node:fs/promises";
 import { LATEST, PRIVATE } from "../../../../pipelines/lake/paths.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
 
-/** A folder that holds other things must not become a lake by a slip of the hand. Throws LAKE_NOT_A_LAKE, LAKE_UNWRITABLE. */
+/**
+ * A folder that holds other things must not become a lake by a slip of the hand. Throws LAKE_NOT_A_LAKE,
+ * LAKE_UNWRITABLE.
+ */
 export async function requireLake(folder: string): Promise<void> {
 	try {
 		const names = await readdir(folder);

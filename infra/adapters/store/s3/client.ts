@@ -12,7 +12,7 @@ const SOCKETS = 80;
 /**
  * A client by the SDK's own rules: its whole credential chain, `AWS_ENDPOINT_URL_S3`, `AWS_REGION`, `AWS_PROFILE`; and
  * through the proxy that the environment names, which the SDK ignores. The default region is us-east-1. At an endpoint
- * other than Amazon's, the bucket stands in the path, since few compatible servers have host names for buckets.
+ * other than Amazon's, the bucket goes into the path, since few compatible servers have host names for buckets.
  *
  * The SDK never retries: a conditional write must know whether an earlier attempt may have succeeded.
  */

@@ -222,7 +222,10 @@ class BucketStore implements Store, LakePlace {
 		});
 	}
 
-	/** Uploads one staged object unless the lake has it. One that another shard of this process published is no longer staged. */
+	/**
+	 * Uploads one staged object unless the lake has it. One that another shard of this process published is no longer
+	 * staged.
+	 */
 	async #publishObject(key: string, index: ObjectIndex): Promise<void> {
 		const file = join(this.stage.folder, basename(key));
 		try {

@@ -100,7 +100,7 @@ export class Uploads {
 		return hash.digest("base64") === checksumOf(present.content);
 	}
 
-	/** Removes open uploads of a path that is stored whole: nobody can need their parts. */
+	/** Removes open uploads of a path that is stored whole: their parts are no longer needed. */
 	async sweepKey(path: string): Promise<void> {
 		const { Bucket, Key } = this.#bucket.at(path);
 		await this.#sweep(path, { Bucket, Prefix: Key }, async (upload) => upload.Key === Key);

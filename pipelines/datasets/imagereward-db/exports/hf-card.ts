@@ -176,7 +176,7 @@ function selectionText({ where, where_mode }: Settings): string {
 	return `\nThis is a part of the dataset, chosen by a predicate over its metadata (${what}):\n\n\`\`\`\`sql\n${where}\n\`\`\`\`\n`;
 }
 
-/** The two lines stand in a block of their own, so that they can be copied as they are. `repo` is this folder or repository. */
+/** The two lines in a code block of their own, ready to be copied. `repo` is this folder or repository. */
 function usageText(pairs: ExportAsked["pairs"], fallback: string, split: string): string {
 	const load = `\`\`\`python
 from datasets import load_dataset

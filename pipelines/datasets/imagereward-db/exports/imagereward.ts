@@ -4,7 +4,10 @@ import type { Exported, ExportJob } from "../../../ports/exports.js";
 import { shardParts } from "../../../shards.js";
 import { type Prompt, promptsOf, type RewardImage } from "./pairs.js";
 
-/** The authors' training code reads `<data_base>/{train,valid,test}.json` and `<image_base>/<generation>` (train/src/rank_pair_dataset.py). */
+/**
+ * The authors' training code reads `<data_base>/{train,valid,test}.json` and `<image_base>/<generation>`
+ * (train/src/rank_pair_dataset.py).
+ */
 
 const NAMES: Record<string, string> = { train: "train.json", validation: "valid.json", test: "test.json" };
 
@@ -38,7 +41,9 @@ function itemOf({ prompt_id, prompt, images }: Prompt): Record<string, unknown> 
 	};
 }
 
-/** `part-005658/images/0040/<uuid>.webp` for the prompt `005658-0040`; an id of any other form gives no such folders. */
+/**
+ * `part-005658/images/0040/<uuid>.webp` for the prompt `005658-0040`; an id of any other form gives no such folders.
+ */
 function generationOf(image: RewardImage): string {
 	const [, part, prompt] = /^(\d{1,9})-(\d{1,9})$/.exec(image.prompt_id) ?? [];
 	const folder = part === undefined ? "other" : `part-${part}/images/${prompt}`;

@@ -38,7 +38,10 @@ export interface Pair {
 	worse: RewardImage;
 }
 
-/** The strictly ordered pairs of a prompt, in the former loader's order: each image with every later one. Ties are left out. */
+/**
+ * The strictly ordered pairs of a prompt, in the former loader's order: each image with every later one. Ties are left
+ * out.
+ */
 export function pairsOf(prompt: Prompt): Pair[] {
 	const { images } = prompt;
 	return images.flatMap((one, at) =>
