@@ -64,7 +64,7 @@ test: setup ## all tests; sets up Python, Redis and an S3 server first
 	@infra/scripts/test.sh
 
 quick: setup ## the tests that need no Python and no service
-	@NODE_OPTIONS=--experimental-vm-modules npx jest dist/test/unit dist/test/conformance
+	@infra/scripts/test.sh /test/unit/ /test/conformance/
 
 test-minio: setup ## the S3 tests against MinIO
 	@infra/scripts/python-env.sh >/dev/null || echo "note: no Python environment; its tests are skipped"

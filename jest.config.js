@@ -5,4 +5,5 @@ export default {
 	transform: {},
 	testEnvironment: "node",
 	testTimeout: 120_000,
+	testSequencer: `${import.meta.dirname}/infra/scripts/test-order.js`,
 };

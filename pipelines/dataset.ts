@@ -2,7 +2,6 @@ import type { FindingCode } from "../schemas/codes.js";
 import type { Snapshot } from "../schemas/records.js";
 import type { SourceFormat } from "../schemas/stored-format.js";
 import type { Column, ColumnType, Row, Scalar, Table, TableRow } from "../schemas/tables.js";
-import type { ShardFiles } from "./ports/archive.js";
 import type { Exported, ExportFiles, ExportJob, ImageRow } from "./ports/exports.js";
 import type { StoredImage } from "./ports/images.js";
 import type { MetadataColumn, PlainRow, RowsWhere } from "./ports/tables.js";
@@ -59,7 +58,7 @@ export interface Layout {
 }
 
 /** How a row of the metadata tells its place. */
-export interface MetadataPlaces {
+interface MetadataPlaces {
 	/** What all rows of a shard have in one column, and few others: less is read so. */
 	of(shard: string): RowsWhere;
 	/** The shard and the image path of a row; null of one that lies in no shard of the split. */
@@ -164,67 +163,6 @@ export interface Card {
 	/** What an export's images are counted as, beside `images`. @param rows of one shard */
 	countExported(rows: readonly ImageRow[]): Record<string, number>;
 	examples: Examples;
-}
-
-/** `split_7` → `split`, 7. */
-export function shardParts(shard: string): { split: string; number: number } {
-	const at = shard.lastIndexOf("_");
-	return { split: shard.slice(0, at), number: Number(shard.slice(at + 1)) };
-}
-
-/** The names of a dataset's splits, in their order. */
-export function splitNames({ layout }: Dataset): string[] {
-	return layout.splits.map(({ name }) => name);
-}
-
-/** What a shard's own files are called. */
-export function shardFiles({ layout }: Dataset, shard: string): ShardFiles {
-	const [zip, folder] = [layout.zipPath(shard), layout.folderPath(shard)].map((path) =>
-		path.slice(path.lastIndexOf("/") + 1),
-	);
-	return { zip: zip ?? "", folder: folder ?? "", json: layout.jsonName(shard), format: layout.format(shard) };
-}
-
-/** Path of a split's metadata in the source. */
-export function metadataPath({ layout }: Dataset, split: string): string {
-	return layout.splits.find(({ name }) => name === split)?.metadata ?? "";
-}
-
-/** Every shard of the dataset, in its own order: by split, then number. */
-export function allShards({ layout }: Dataset): string[] {
-	return layout.splits.flatMap(({ name, shards }) => Array.from({ length: shards }, (_, at) => `${name}_${at + 1}`));
-}
-
-/** The shards of a subset. */
-export function subsetShards(dataset: Dataset, subset: string): string[] {
-	const first = dataset.layout.subsets[subset] ?? {};
-	return allShards(dataset).filter((shard) => {
-		const { split, number } = shardParts(shard);
-		return number <= (first[split] ?? 0);
-	});
-}
-
-/** The subset whose shards are exactly these, else `custom`. */
-export function subsetOf(dataset: Dataset, shards: string[]): string {
-	const present = new Set(shards);
-	for (const subset of Object.keys(dataset.layout.subsets)) {
-		const wanted = subsetShards(dataset, subset);
-		if (wanted.length === present.size && wanted.every((shard) => present.has(shard))) return subset;
-	}
-	return "custom";
-}
-
-/** Sorts shards by the dataset's order. */
-export function inDatasetOrder({ layout }: Dataset, shards: Iterable<string>): string[] {
-	const order = new Map(layout.splits.map(({ name }, at) => [name, at]));
-	const place = (shard: string): number => order.get(shardParts(shard).split) ?? order.size;
-	return [...shards].sort((a, b) => place(a) - place(b) || shardParts(a).number - shardParts(b).number);
-}
-
-/** The splits that these shards lie in, in the dataset's order. */
-export function splitsOf(dataset: Dataset, shards: string[]): string[] {
-	const present = new Set(shards.map((shard) => shardParts(shard).split));
-	return splitNames(dataset).filter((split) => present.has(split));
 }
 
 /** Columns of `images` that the dataset tells. */

@@ -15,7 +15,7 @@ export const RETRY_POLICY: RetryPolicy = { retries: 5, wait: 1 };
 /** Longest time in seconds that the other side's own wish to wait is obeyed without progress. */
 const MAX_WAIT = 3600;
 
-export interface RetriesOptions {
+interface RetriesOptions {
 	/** Default: RETRY_POLICY. */
 	policy?: RetryPolicy | undefined;
 	/** Of an error that a moment seldom mends, how often it is met by another attempt. */
@@ -28,42 +28,44 @@ export interface RetriesOptions {
 
 /** Counts the attempts at one thing. */
 export class Retries {
-	private readonly policy: RetryPolicy;
-	private failures = 0;
-	private readonly met = new Map<ErrorCode, number>();
-	private waited = 0;
+	readonly #options: RetriesOptions;
+	readonly #policy: RetryPolicy;
+	#failures = 0;
+	readonly #met = new Map<ErrorCode, number>();
+	#waited = 0;
 
-	constructor(private readonly options: RetriesOptions) {
-		this.policy = options.policy ?? RETRY_POLICY;
+	constructor(options: RetriesOptions) {
+		this.#options = options;
+		this.#policy = options.policy ?? RETRY_POLICY;
 	}
 
 	/** There was progress, which gives all retries back. */
 	renew(): void {
-		this.failures = 0;
-		this.met.clear();
-		this.waited = 0;
+		this.#failures = 0;
+		this.#met.clear();
+		this.#waited = 0;
 	}
 
 	/** Resolves when the next attempt is due. Throws the error where there is none, and the reason of an abort. */
 	async after(error: unknown): Promise<void> {
-		const { clock, signal, seldom = {}, onRetry } = this.options;
+		const { clock, signal, seldom = {}, onRetry } = this.#options;
 		signal.throwIfAborted();
 		if (!(error instanceof LakeError) || !error.retry) throw error;
 		// A wait that the other side asked for is no failure.
-		if (error.code !== "HUB_RATE_LIMITED" || !error.waitSeconds) this.failures++;
-		const seconds = error.waitSeconds ?? this.backoff();
-		this.waited += seconds;
-		const met = (this.met.get(error.code) ?? 0) + 1;
-		this.met.set(error.code, met);
-		const over = this.failures > this.policy.retries || met > (seldom[error.code] ?? met);
-		if (over || this.waited > MAX_WAIT) throw error;
+		if (error.code !== "HUB_RATE_LIMITED" || !error.waitSeconds) this.#failures++;
+		const seconds = error.waitSeconds ?? this.#backoff();
+		this.#waited += seconds;
+		const met = (this.#met.get(error.code) ?? 0) + 1;
+		this.#met.set(error.code, met);
+		const over = this.#failures > this.#policy.retries || met > (seldom[error.code] ?? met);
+		if (over || this.#waited > MAX_WAIT) throw error;
 		onRetry(error, seconds);
 		await clock.sleep(seconds, signal);
 	}
 
 	/** Up to a quarter more than the policy says, so that workers do not come all at once. */
-	private backoff(): number {
-		return this.policy.wait * Math.min(8, 2 ** (this.failures - 1)) * (1 + Math.random() / 4);
+	#backoff(): number {
+		return this.#policy.wait * Math.min(8, 2 ** (this.#failures - 1)) * (1 + Math.random() / 4);
 	}
 }
 

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { FINDINGS, type FindingCode } from "./codes.js";
-import { ShardName, Split } from "./records.js";
 
 /** One entry of an `--expect` file: it expects every finding that equals all the fields it gives. */
 
@@ -11,9 +10,6 @@ const ignored = z.unknown().optional();
 
 const own = {
 	code: z.enum(findingCodes, "no finding's code: see docs/codes.md"),
-	/** Its full name; or its number beside `split`, as the quarantine table has it. */
-	shard: z.union([ShardName, z.int().positive()], "a shard's name, or a number beside split").optional(),
-	split: Split.optional(),
 	image_path: text,
 	member: text,
 	/** What else a row of the quarantine table, or of a failed shard's findings, has: permitted, not compared. */
@@ -36,9 +32,25 @@ export interface ExpectedFinding {
 	member: string | null | undefined;
 }
 
-/** The schema of an entry, where quarantine has this group column. */
-export function expectedFinding(groupColumn: string | null): z.ZodType<ExpectedFinding> {
-	const fields = z.strictObject(groupColumn === null ? own : { ...own, [groupColumn]: text });
+/** What entries may say of a dataset: the column of its groups, and its splits. */
+interface ExpectedNames {
+	group: string | null;
+	splits: string[];
+}
+
+/** The schema of an entry. */
+export function expectedFinding({ group: groupColumn, splits }: ExpectedNames): z.ZodType<ExpectedFinding> {
+	const example = `${splits[0]}_1`;
+	const shardName = z
+		.string()
+		.regex(new RegExp(`^(${splits.join("|")})_[1-9]\\d*$`), `a shard's name, such as ${example}`);
+	const fields = z.strictObject({
+		...own,
+		/** Its full name; or its number beside `split`, as the quarantine table has it. */
+		shard: z.union([shardName, z.int().positive()], `${example}, or a number beside split`).optional(),
+		split: z.enum(splits).optional(),
+		...(groupColumn === null ? {} : { [groupColumn]: text }),
+	});
 	return fields.transform((given, context) => {
 		const { code, shard, split, image_path, member } = given;
 		const name = typeof shard === "number" ? `${split}_${shard}` : shard;

@@ -9,7 +9,7 @@ export const LAKE_FORMAT = 1;
 const count = z.int().nonnegative();
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits");
 /** Which splits there are is the dataset's to say. */
-export const Split = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/, "a split's name");
+const Split = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/, "a split's name");
 /** `<split>_<n>` */
 export const ShardName = z
 	.string()

@@ -1,4 +1,5 @@
-import { type Dataset, type Examples, splitNames } from "../pipelines/dataset.js";
+import type { Dataset, Examples } from "../pipelines/dataset.js";
+import { splitNames } from "../pipelines/splits.js";
 
 /** What the command line's help says of a dataset. */
 export interface DatasetHelp extends Examples {
@@ -6,7 +7,7 @@ export interface DatasetHelp extends Examples {
 	title: string;
 	/** Where it is on the Hub. */
 	source: string;
-	/** A downloaded copy, in examples. */
+	/** A downloaded copy. */
 	folder: string;
 	subsets: readonly string[];
 	smallSubset: string;
@@ -31,8 +32,13 @@ export function datasetHelp(datasets: readonly [Dataset, ...Dataset[]]): Dataset
 		smallSubset: subsets[0] ?? "",
 		defaultSubset: layout.defaultSubset,
 		splits: splitNames(dataset),
-		exports: [...Object.keys(dataset.exports), "webdataset", "files"],
+		exports: exportNames(dataset),
 		datasets: datasets.map(({ name }) => name),
 		...card.examples,
 	};
+}
+
+/** The formats there are: the dataset's own, and the core's. */
+export function exportNames({ exports }: Dataset): string[] {
+	return [...Object.keys(exports), "webdataset", "files"];
 }

@@ -26,10 +26,10 @@ const SHOWN = 10;
 /** The findings that `--expect` names, or null without it. Throws USAGE, naming the file and the line. */
 export async function readExpected(
 	{ expect }: { expect: string | undefined },
-	{ group }: Dataset,
+	dataset: Dataset,
 ): Promise<Expectations | null> {
 	if (expect === undefined) return null;
-	return new Expectations(parseExpected(await readWhole(expect), expect, group));
+	return new Expectations(parseExpected(await readWhole(expect), expect, dataset));
 }
 
 /** A pipe is read as a file is, so its size is known at the end only. */
@@ -45,11 +45,11 @@ async function readWhole(path: string): Promise<Buffer> {
 		}
 	} catch (cause) {
 		const why = systemCode(cause) === "ENOENT" ? "there is no such file" : `it cannot be read (${systemCode(cause)})`;
-		throw new LakeError("USAGE", `--expect cannot be read: ${path}: ${why}`, { path, cause });
+		throw new LakeError("USAGE", `--expect cannot be read: ${path}: ${why}.`, { path, cause });
 	}
 	if (bytes <= MOST_BYTES) return Buffer.concat(chunks);
 	const hint = "Name fewer findings one by one: an entry with a code and a shard expects all of that kind.";
-	throw new LakeError("USAGE", `--expect cannot be read: ${path}: it is over 64 MiB`, { path, hint });
+	throw new LakeError("USAGE", `--expect cannot be read: ${path}: it is over 64 MiB.`, { path, hint });
 }
 
 /** Judges the findings of the run's shards, those of good ones by the lake's quarantine. */
@@ -93,9 +93,17 @@ function keptFile({ kept }: ShardOutcome): string {
 	return join(kept?.startsWith(own) ? kept.slice(own.length) : (kept ?? ""), "findings.jsonl");
 }
 
-/** What the judgement adds to the document. */
-export function judgedDocument({ expected, first, notFound, ...judged }: JudgedFindings): Record<string, unknown> {
-	return { findings_expected: expected, findings_new: judged.new, new: first, expected_not_found: notFound };
+/** What the judgement adds to the document; a finding's group stands under the dataset's name for it. */
+export function judgedDocument(judged: JudgedFindings, { group: column }: Dataset): Record<string, unknown> {
+	const first = judged.first.map(({ code, image_path, group, ...rest }) => {
+		return { code, image_path, ...(column === null ? {} : { [column]: group }), ...rest };
+	});
+	return {
+		findings_expected: judged.expected,
+		findings_new: judged.new,
+		new: first,
+		expected_not_found: judged.notFound,
+	};
 }
 
 /** The findings by code, how many of them are new, and the first of these. */

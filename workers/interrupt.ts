@@ -3,8 +3,11 @@
  * The exit code follows the signal: 130 or 143.
  */
 export class Interrupted extends Error {
-	constructor(readonly signalName: "SIGINT" | "SIGTERM") {
+	readonly signalName: "SIGINT" | "SIGTERM";
+
+	constructor(signalName: "SIGINT" | "SIGTERM") {
 		super(`interrupted by ${signalName}`);
+		this.signalName = signalName;
 		this.name = "Interrupted";
 	}
 

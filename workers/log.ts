@@ -1,6 +1,7 @@
 import { type Logger, pino } from "pino";
 import { LOG_LEVELS } from "../schemas/bounds.js";
 import { LakeError } from "../schemas/errors.js";
+import { orList } from "./command-line/nearest.js";
 
 /** The log, and what sends a terminal's lines elsewhere while bars are drawn on it (null: back to stderr). */
 export interface Log {
@@ -12,7 +13,7 @@ export interface Log {
 export async function openLog(env: NodeJS.ProcessEnv): Promise<Log> {
 	const level = env.LOG_LEVEL || "info";
 	if (!(LOG_LEVELS as readonly string[]).includes(level)) {
-		throw new LakeError("USAGE", `LOG_LEVEL cannot be ${JSON.stringify(level)}: one of ${LOG_LEVELS.join(", ")}`);
+		throw new LakeError("USAGE", `LOG_LEVEL cannot be ${JSON.stringify(level)}: give ${orList(LOG_LEVELS)}.`);
 	}
 	const options = { level, base: null };
 	if (!process.stderr.isTTY) {

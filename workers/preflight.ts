@@ -24,7 +24,7 @@ export async function requireScratch(options: ScratchOptions, env: NodeJS.Proces
 		await access(existing, constants.W_OK | constants.X_OK);
 		return folder;
 	} catch (cause) {
-		throw new LakeError("USAGE", `--scratch ${folder} is no folder that can be written to`, {
+		throw new LakeError("USAGE", `--scratch ${folder} is no folder that can be written to.`, {
 			path: folder,
 			cause,
 			hint: "Give a folder you may write to.",

@@ -92,7 +92,7 @@ function reportFailure(error: unknown, telling: Telling): number {
 }
 
 function unexpected(error: unknown): string {
-	return `unexpected: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`;
+	return `Something unexpected happened: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}.`;
 }
 
 function tell(found: ErrorDocument, exit: number, telling: Telling, error: unknown): number {

@@ -54,7 +54,7 @@ export class Session implements AsyncDisposable {
 	readonly #closers: (() => Promise<unknown>)[] = [];
 	#closed = false;
 
-	private constructor(context: SessionContext, store: wire.LakeStore, dataset: Dataset, rules: SessionRules) {
+	constructor(context: SessionContext, store: wire.LakeStore, dataset: Dataset, rules: SessionRules) {
 		this.#context = context;
 		this.#leavesNothing = rules.leavesNothing ?? false;
 		this.store = store;
@@ -107,9 +107,9 @@ export class Session implements AsyncDisposable {
 	source(uri: string = this.sourceUri): Promise<Source> {
 		return this.#once(`source ${uri}`, async () => {
 			const { options, env, note, datasets } = this.#context;
-			const tools = { clock: this.clock, note, dryRun: this.#leavesNothing, datasets };
 			const scratch = await this.scratch();
-			return this.#closing(await wire.openSource({ ...options, source: uri }, this.dataset, scratch, tools, env));
+			const tools = { clock: this.clock, note, dryRun: this.#leavesNothing, scratch, env, datasets };
+			return this.#closing(await wire.openSource({ ...options, source: uri }, this.dataset, tools));
 		});
 	}
 

@@ -7,7 +7,7 @@ import { openZip } from "../infra/adapters/archive/zip.js";
 import { arrivedImages } from "../infra/adapters/archive/zip-arrived.js";
 import { recordsStart } from "../infra/adapters/archive/zip-end.js";
 import type { RedisConnection, RedisOptions } from "../infra/adapters/redis.js";
-import type { FoundToken } from "../infra/adapters/sources/hub-token.js";
+import type { FoundToken } from "../infra/adapters/sources/hub/token.js";
 import type { S3StoreOptions } from "../infra/adapters/store/s3/store.js";
 import type { Dataset } from "../pipelines/dataset.js";
 import { readLatestSnapshot } from "../pipelines/lake/snapshot.js";
@@ -16,13 +16,14 @@ import type { ExportFiles, ExportTarget } from "../pipelines/ports/exports.js";
 import type { ImagePool } from "../pipelines/ports/images.js";
 import type { Clock, Progress } from "../pipelines/ports/run.js";
 import type { HubReply, Source, SourcePin } from "../pipelines/ports/source.js";
-import type { LakePlace, Store, TryRoom } from "../pipelines/ports/store.js";
+import type { LakePlace, Store, StoreProbe } from "../pipelines/ports/store.js";
 import type { MetadataColumn, Predicate, TableFiles } from "../pipelines/ports/tables.js";
 import { RETRY_POLICY, type RetryPolicy } from "../pipelines/retry.js";
 import { LakeError } from "../schemas/errors.js";
+import { type LakeAddress, parseLake, parseSource } from "./addresses.js";
 import { systemClock } from "./clock.js";
 import { type LakeOptions, NETWORK, type NetworkOptions } from "./command-line/options.js";
-import { type LakeAddress, parseLake, parseSource, scratchFolder } from "./options.js";
+import { scratchFolder } from "./options.js";
 
 /** How a Hub is reached, by options that not every command has. */
 type HubOptions = Partial<Omit<NetworkOptions, "bandwidth">>;
@@ -45,6 +46,9 @@ interface HubTools {
 
 /** What a source is opened with. */
 interface SourceTools extends HubTools {
+	/** Where hashes of a folder's files are remembered. */
+	scratch: string;
+	env: NodeJS.ProcessEnv;
 	dryRun?: boolean;
 	/** Those that this program knows: a folder that holds another one is told apart. */
 	datasets?: readonly Dataset[];
@@ -100,9 +104,7 @@ export function sourceUri({ source }: { source?: string | undefined }, { repo }:
 export async function openSource(
 	options: SourceOptions,
 	dataset: Dataset,
-	scratch: string,
-	{ dryRun = false, pin = null, datasets = [], ...tools }: SourceTools,
-	env: NodeJS.ProcessEnv,
+	{ dryRun = false, pin = null, scratch, env, datasets = [], ...tools }: SourceTools,
 ): Promise<Source> {
 	const address = parseSource(options.source);
 	if (address.kind === "folder") {
@@ -112,14 +114,14 @@ export async function openSource(
 		const { folder } = address;
 		return createFolderSource({ folder, dataset, datasets, cacheFile, rehash, dryRun, note: tools.note });
 	}
-	const { createHubSource } = await import("../infra/adapters/sources/hub.js");
+	const { createHubSource } = await import("../infra/adapters/sources/hub/source.js");
 	const http = await hubHttp(options, env);
 	return createHubSource({ ...address, dataset, pin, ...http, ...tools, bandwidth: options.bandwidth });
 }
 
 async function hubHttp(options: HubOptions, env: NodeJS.ProcessEnv) {
 	const [{ hubToken }, { readProxies }] = await Promise.all([
-		import("../infra/adapters/sources/hub-token.js"),
+		import("../infra/adapters/sources/hub/token.js"),
 		import("../infra/adapters/sources/proxy.js"),
 	]);
 	return {
@@ -140,7 +142,7 @@ export function retryPolicy({ retries, retry_wait }: HubOptions): RetryPolicy {
 export async function findToken(source: string, env: NodeJS.ProcessEnv): Promise<FoundToken | null> {
 	if (parseSource(source).kind === "folder") return null;
 	hubEndpoint(env);
-	const { findHubToken } = await import("../infra/adapters/sources/hub-token.js");
+	const { findHubToken } = await import("../infra/adapters/sources/hub/token.js");
 	return findHubToken(env);
 }
 
@@ -152,8 +154,8 @@ export async function askHub(
 	signal: AbortSignal,
 ): Promise<HubReply> {
 	const address = parseSource(options.source);
-	if (address.kind === "folder") throw new LakeError("INTERNAL", "a folder was asked as a Hub");
-	const { askHub: ask } = await import("../infra/adapters/sources/hub-access.js");
+	if (address.kind === "folder") throw new LakeError("INTERNAL", "A folder was asked as a Hub.");
+	const { askHub: ask } = await import("../infra/adapters/sources/hub/access.js");
 	return ask({ ...address, ...(await hubHttp(options, env)), ...tools }, signal);
 }
 
@@ -162,7 +164,9 @@ function hubEndpoint(env: NodeJS.ProcessEnv): string {
 	const text = env.HF_ENDPOINT || "https://huggingface.co";
 	const url = URL.canParse(text) ? new URL(text) : null;
 	if (url && (url.protocol === "https:" || url.protocol === "http:") && !url.username) return text.replace(/\/+$/, "");
-	throw new LakeError("USAGE", "HF_ENDPOINT is no http or https address", { hint: "Unset it, or give https://host." });
+	throw new LakeError("USAGE", "HF_ENDPOINT is not an http or https address.", {
+		hint: "Unset it, or give https://host.",
+	});
 }
 
 /** What a store on the network needs beside the options. */
@@ -190,15 +194,15 @@ export async function openStore(options: StoreOptions, tools: Partial<StoreTools
 	return openS3Store(s3Options(address, options, tools));
 }
 
-/** Room for trying out writes where the lake is, or would be. */
-export async function openTryRoom(options: StoreOptions, tools: Partial<StoreTools>): Promise<TryRoom> {
+/** A probe where the lake is, or would be. */
+export async function openStoreProbe(options: StoreOptions, tools: Partial<StoreTools>): Promise<StoreProbe> {
 	const address = parseLake(options.lake);
 	if (address.kind === "folder") {
-		const { openFolderRoom } = await import("../infra/adapters/store/folder/probe.js");
-		return openFolderRoom(address.folder);
+		const { openFolderProbe } = await import("../infra/adapters/store/folder/probe.js");
+		return openFolderProbe(address.folder);
 	}
-	const { openS3Room } = await import("../infra/adapters/store/s3/probe.js");
-	return openS3Room(s3Options(address, options, tools));
+	const { openS3Probe } = await import("../infra/adapters/store/s3/probe.js");
+	return openS3Probe(s3Options(address, options, tools));
 }
 
 /** Throws USAGE. */
@@ -227,7 +231,7 @@ function s3Encryption({ s3_sse, s3_sse_kms_key_id }: StoreOptions): {
 	SSEKMSKeyId?: string;
 } {
 	if (s3_sse_kms_key_id === undefined) return s3_sse === undefined ? {} : { ServerSideEncryption: s3_sse };
-	if (s3_sse === "AES256") throw new LakeError("USAGE", "--s3-sse-kms-key-id cannot stand beside --s3-sse AES256");
+	if (s3_sse === "AES256") throw new LakeError("USAGE", "--s3-sse-kms-key-id cannot stand beside --s3-sse AES256.");
 	return { ServerSideEncryption: s3_sse ?? "aws:kms", SSEKMSKeyId: s3_sse_kms_key_id };
 }
 
@@ -285,7 +289,7 @@ export async function codecVersion(): Promise<string> {
 
 /** DuckDB's version; loads it. */
 export async function duckdbVersion(): Promise<string> {
-	const { version } = await import("@duckdb/node-api");
+	const { version } = await import("../infra/adapters/duckdb/node-api.js");
 	return version();
 }
 
@@ -294,7 +298,7 @@ export const archives: ArchiveReader = {
 	recordsStart,
 	async open(input, zip, shard, signal) {
 		if (input.form === "unpacked") return openLoose(input.files, input.json);
-		if (zip === null) throw new LakeError("INTERNAL", `${shard}: no local zip to open`);
+		if (zip === null) throw new LakeError("INTERNAL", `Shard ${shard} has no local zip to open.`);
 		return openZip(zip, shard, signal);
 	},
 	async readJson(json) {

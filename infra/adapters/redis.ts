@@ -1,11 +1,11 @@
 import { Redis } from "ioredis";
 import { LakeError, systemCode } from "../../schemas/errors.js";
 
-/** One connection to Redis. Tokens and passwords never stand in a message: an address is named without its credentials. */
+/** A connection to Redis. Messages name its address without credentials. */
 
-/** Seconds before a server that does not answer is given up at the first connection. */
+/** Seconds that the first connection may take. */
 const CONNECT_SECONDS = 5;
-/** Longest pause between two attempts to come back, in ms. */
+/** Longest pause between two attempts to reconnect, in ms. */
 const MAX_RECONNECT_MS = 1000;
 
 export interface RedisConnection {
@@ -18,18 +18,18 @@ export interface RedisConnection {
 export interface RedisOptions {
 	/** `redis://user:password@host:port/db`, or `rediss://` for TLS. */
 	url: string;
-	/** Wait for a server that is not there yet, as long as it takes. */
+	/** Wait for the server as long as it takes. */
 	patient: boolean;
-	/** Told once when the connection is lost, and once when it is back. */
+	/** Called once when the connection is lost, and once when it is back. */
 	onState?: (state: "down" | "up", where: string) => void;
 	signal?: AbortSignal;
 }
 
-/** The address without user and password. Throws USAGE for what is no Redis address. */
+/** The address without user and password. Throws USAGE unless it is a Redis address. */
 export function redisName(url: string): string {
 	const parsed = URL.canParse(url) ? new URL(url) : null;
 	if (parsed === null || !/^rediss?:$/.test(parsed.protocol) || parsed.hostname === "") {
-		throw new LakeError("USAGE", "REDIS_URL is no Redis address", {
+		throw new LakeError("USAGE", "REDIS_URL is not a Redis address.", {
 			hint: "Give redis://host:6379, or rediss://user:password@host:6380/0 for TLS.",
 		});
 	}
@@ -37,14 +37,14 @@ export function redisName(url: string): string {
 }
 
 /**
- * Connects. Later losses of the connection are mended by itself, and commands wait for that.
- * @throws QUEUE_UNAVAILABLE (not there; never when patient), QUEUE_REFUSED (wrong password or user), USAGE
+ * Connects. Reconnects by itself later, and commands wait for that.
+ * @throws QUEUE_UNAVAILABLE (no server; never when patient), QUEUE_REFUSED (wrong password or user), USAGE
  */
 export async function connectRedis({ url, patient, onState, signal }: RedisOptions): Promise<RedisConnection> {
 	const where = redisName(url);
 	const redis = new Redis(url, {
 		lazyConnect: true,
-		// The queue's library demands it: a command waits for the server, however long.
+		// BullMQ requires it: commands wait for the server, however long.
 		maxRetriesPerRequest: null,
 		connectTimeout: CONNECT_SECONDS * 1000,
 		retryStrategy: (times) => Math.min(MAX_RECONNECT_MS, 50 * times),
@@ -72,7 +72,7 @@ export async function connectRedis({ url, patient, onState, signal }: RedisOptio
 			});
 			redis.once("ready", () => clearTimeout(late));
 		});
-		// A server that wants a password lets one connect without it.
+		// A server that requires a password accepts connections without it.
 		await redis.ping();
 		return { redis, name: where, close };
 	} catch (error) {
@@ -96,16 +96,16 @@ function watchState(redis: Redis, where: string, onState: RedisOptions["onState"
 	return () => void redis.off("close", lost);
 }
 
-/** Redis names the kind of an error by its first word; there is no other sign. */
+/** The first word of the message is all by which Redis tells kinds of errors. */
 function isRefusal(error: unknown): boolean {
 	return error instanceof Error && /^(NOAUTH|WRONGPASS|NOPERM|ERR invalid password|ERR AUTH)/.test(error.message);
 }
 
 function connectError(error: unknown, where: string): LakeError {
 	if (isRefusal(error)) {
-		return new LakeError("QUEUE_REFUSED", `Redis at ${where} refuses the user or the password`, { cause: error });
+		return new LakeError("QUEUE_REFUSED", `Redis at ${where} refuses the user or the password.`, { cause: error });
 	}
 	const code = systemCode(error);
 	const why = code === null ? "it does not answer" : code;
-	return new LakeError("QUEUE_UNAVAILABLE", `Redis at ${where} cannot be reached (${why})`, { cause: error });
+	return new LakeError("QUEUE_UNAVAILABLE", `Redis at ${where} cannot be reached (${why}).`, { cause: error });
 }

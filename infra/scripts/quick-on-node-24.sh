@@ -9,4 +9,4 @@ if [ ! -x "$dir/node_modules/node/bin/node" ]; then
 fi
 node24=$dir/node_modules/node/bin/node
 "$node24" --version
-"$node24" --experimental-vm-modules --no-warnings node_modules/jest/bin/jest.js dist/test/unit dist/test/conformance
+"$node24" --experimental-vm-modules --no-warnings node_modules/jest/bin/jest.js --maxWorkers=100% dist/test/unit dist/test/conformance

@@ -1,25 +1,28 @@
 import { join } from "node:path";
 import type { Receipt, TableFile } from "../../schemas/records.js";
 import type { Table } from "../../schemas/tables.js";
-import { type Dataset, inDatasetOrder } from "../dataset.js";
+import type { Dataset } from "../dataset.js";
 import { localTable } from "../lake/local-table.js";
 import { inputSha256, snapshotReceipts, sumFindings } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
 import { IMAGES, tablesOf } from "../lake/tables.js";
-import { changesOf } from "../mirror/plan/decide.js";
+import { changesOf } from "../mirror/plan/reasons.js";
 import type { Reader } from "../ports/store.js";
 import type { PlainRow, RowDifference, TableFiles } from "../ports/tables.js";
-import { type Diff, type ImageBytes, noChanges, note, type ShardChange, type Side, valueChanges } from "./changes.js";
+import { inDatasetOrder } from "../shards.js";
+import { addTo, noChanges, valueChanges } from "./changes.js";
+import type { Diff, ShardChange, Side } from "./diff.js";
+import type { ImageBytes } from "./pictures.js";
 
 export interface DiffTools {
 	dataset: Dataset;
 	store: Reader;
 	tables: TableFiles;
-	/** Folder of this run's own, for tables of a lake that is elsewhere. */
+	/** This run's own folder, for tables of a remote lake. */
 	work: string;
-	/** How many of each kind are listed. */
+	/** How many changes of each kind are listed. */
 	limit: number;
-	/** Told how many shards have to be read, then each that has been. */
+	/** Called with the number of shards to read, then `onShard` after each. */
 	onShards(count: number): void;
 	onShard(): void;
 }
@@ -31,7 +34,7 @@ export function snapshotSide({ path, snapshot }: StoredSnapshot): Side {
 }
 
 /**
- * Compares two snapshots of a lake, reading the tables of those shards only whose files differ.
+ * Compares two snapshots of a lake. Reads only the tables whose files differ.
  * Throws LAKE_DAMAGED, naming the record or file that is missing or damaged.
  */
 export async function diffSnapshots(
@@ -63,7 +66,7 @@ export async function diffSnapshots(
 	for (const { shard } of shards) {
 		for (const table of allTables) {
 			signal.throwIfAborted();
-			await compareTable(diff, { shard, table }, old.get(shard), now.get(shard), tools);
+			await compareTable(diff, { shard, table }, [old.get(shard), now.get(shard)], tools);
 		}
 		tools.onShard();
 	}
@@ -71,7 +74,7 @@ export async function diffSnapshots(
 	return diff;
 }
 
-/** Which shards came, went or were made anew, and why. */
+/** Which shards were added, removed or made again, and why. */
 function shardChanges(dataset: Dataset, old: Map<string, Receipt>, now: Map<string, Receipt>): ShardChange[] {
 	const names = inDatasetOrder(dataset, new Set([...old.keys(), ...now.keys()]));
 	return names.flatMap((shard): ShardChange[] => {
@@ -88,44 +91,51 @@ function findingsOf(receipts: Map<string, Receipt>): Receipt["findings"][] {
 	return [...receipts.values()].map(({ findings }) => findings);
 }
 
+/** A table of a shard. */
+interface TablePlace {
+	shard: string;
+	table: Table;
+}
+
 async function compareTable(
 	diff: Diff,
-	{ shard, table }: { shard: string; table: Table },
-	before: Receipt | undefined,
-	after: Receipt | undefined,
+	{ shard, table }: TablePlace,
+	receipts: [before: Receipt | undefined, after: Receipt | undefined],
 	{ tables, store, work, limit }: DiffTools,
 ): Promise<void> {
-	const [old, now] = [before, after].map((receipt) => receipt?.files.find((file) => file.table === table.name));
+	const [old, now] = receipts.map((receipt) => receipt?.files.find((file) => file.table === table.name));
 	if (old?.sha256 === now?.sha256) return;
 	const local = (file: TableFile | undefined, name: string): Promise<string> | null =>
 		file ? localTable(file, store, join(work, `${name}.parquet`)) : null;
 	const [from, to] = [await local(old, "before"), await local(now, "after")];
 	for await (const batch of tables.differences(table, from, to)) {
 		for (const row of batch) {
-			noteRow(diff, shard, table, row, limit);
-			if (table.name === IMAGES) noteImage(diff, row, limit);
+			addRow(diff, { shard, table }, row, limit);
+			if (table.name === IMAGES) addImage(diff, row, limit);
 		}
 	}
 }
 
-function noteRow(diff: Diff, shard: string, table: Table, { before, after }: RowDifference, limit: number): void {
+function addRow(diff: Diff, { shard, table }: TablePlace, { before, after }: RowDifference, limit: number): void {
 	const change = !before ? "added" : !after ? "removed" : "changed";
 	const row = after ?? before ?? {};
 	const key = Object.fromEntries(table.key.map((column) => [column, row[column] ?? null]));
 	const columns = before && after ? valueChanges(before, after) : [];
 	const changes = diff.rows[table.name];
-	if (changes) note(changes[change], { shard, key, columns }, limit);
+	if (changes) addTo(changes[change], { shard, key, columns }, limit);
 }
 
-/** A row can change and its picture stay. */
-function noteImage(diff: Diff, { before, after }: RowDifference, limit: number): void {
+/** A row can change while its image does not. */
+function addImage(diff: Diff, { before, after }: RowDifference, limit: number): void {
 	const bytes = (row: PlainRow | null): ImageBytes | null =>
 		row && {
-			...{ object_key: String(row.object_key), source_sha256: String(row.source_sha256) },
-			...{ source_bytes: Number(row.source_bytes), crc32: String(row.crc32) },
+			object_key: String(row.object_key),
+			source_sha256: String(row.source_sha256),
+			source_bytes: Number(row.source_bytes),
+			crc32: String(row.crc32),
 		};
 	const image = { image_path: String((after ?? before)?.image_path), before: bytes(before), after: bytes(after) };
-	if (!image.before) note(diff.images.added, image, limit);
-	else if (!image.after) note(diff.images.removed, image, limit);
-	else if (valueChanges({ ...image.before }, { ...image.after }).length > 0) note(diff.images.changed, image, limit);
+	if (!image.before) addTo(diff.images.added, image, limit);
+	else if (!image.after) addTo(diff.images.removed, image, limit);
+	else if (valueChanges({ ...image.before }, { ...image.after }).length > 0) addTo(diff.images.changed, image, limit);
 }

@@ -6,9 +6,10 @@ import { localTable } from "../lake/local-table.js";
 import type { Reader } from "../ports/store.js";
 import type { PlainRow, TableFiles } from "../ports/tables.js";
 import { byCodePoint } from "../text.js";
-import { type Changes, type ImageBytes, note, type RowChange, valueChanges } from "./changes.js";
+import { type Change, type ValueChange, valueChanges } from "./changes.js";
+import type { ImageBytes } from "./pictures.js";
 
-/** What the lake tells of the metadata that a shard was made with, and how the source's differs. No zip is needed. */
+/** Compares the metadata that a shard was made with, as far as the lake records it, with the source's. Needs no zip. */
 
 /** A shard as the lake has it. */
 export interface LakeShard {
@@ -17,16 +18,16 @@ export interface LakeShard {
 	 * where the lake does not hold what the metadata said.
 	 */
 	rows: Map<string, PlainRow | null>;
-	/** Members by name relative to the shard's folder. */
+	/** Members, by name relative to the shard's folder. */
 	members: Map<string, ImageBytes>;
 }
 
-/** Rows with one of these were never held against the metadata, or differ from it in a way that is not recorded whole. */
-const UNTOLD = new Set<FindingCode>(["ROW_SCHEMA", "ROW_PATH", "ROW_DUPLICATE", "ROW_DIFFERS_FROM_METADATA"]);
+/** Rows with one of these were never compared with the metadata, or the lake does not record all that differs. */
+const UNRECORDED = new Set<FindingCode>(["ROW_SCHEMA", "ROW_PATH", "ROW_DUPLICATE", "ROW_DIFFERS_FROM_METADATA"]);
 const IMAGE_COLUMNS = ["object_key", "source_sha256", "source_bytes", "crc32"] as const;
 const QUARANTINE_COLUMNS = ["code", "image_path", "member", "row", "bytes", "sha256"];
 
-/** Reads a shard's published and quarantined rows. Throws LAKE_DAMAGED. @param work folder of this run's own */
+/** Reads a shard's published and quarantined rows. Throws LAKE_DAMAGED. @param work this run's own folder */
 export async function readLakeShard(
 	{ files }: Receipt,
 	prefix: string,
@@ -52,11 +53,11 @@ export async function readLakeShard(
 		if (!path.startsWith(prefix) || lake.rows.has(path)) continue;
 		const codes = new Set(findings.map(({ code }) => code as FindingCode));
 		if (codes.has("ROW_NOT_IN_METADATA")) continue;
-		const untold = [...codes].some((code) => UNTOLD.has(code));
+		const unknown = [...codes].some((code) => UNRECORDED.has(code));
 		const [row] = findings.flatMap(({ row: text }) => (typeof text === "string" ? [text] : []));
 		if (row === undefined) continue;
 		const fromMetadata = codes.has("METADATA_EXTRA_ROW");
-		lake.rows.set(path, untold ? null : quarantinedRow(dataset, JSON.parse(row), path, fromMetadata));
+		lake.rows.set(path, unknown ? null : quarantinedRow(dataset, JSON.parse(row), path, fromMetadata));
 	}
 	return lake;
 }
@@ -87,8 +88,10 @@ function addImage(lake: LakeShard, row: PlainRow, prefix: string): void {
 	lake.rows.set(path, row);
 	const { object_key, source_sha256, source_bytes, crc32 } = row;
 	lake.members.set(path.slice(prefix.length), {
-		...{ object_key: String(object_key), source_sha256: String(source_sha256) },
-		...{ source_bytes: Number(source_bytes), crc32: String(crc32) },
+		object_key: String(object_key),
+		source_sha256: String(source_sha256),
+		source_bytes: Number(source_bytes),
+		crc32: String(crc32),
 	});
 }
 
@@ -101,33 +104,31 @@ function addQuarantined(lake: LakeShard, quarantined: Map<string, PlainRow[]>, r
 }
 
 /**
- * Notes what the source's metadata adds, lacks and says otherwise about one shard, by image path.
+ * Reports what the source's metadata adds, lacks or changes in one shard, by image path.
  * @returns how many rows cannot be compared
  */
 export function compareMetadata(
-	shard: string,
 	lake: Map<string, PlainRow | null>,
 	source: Map<string, PlainRow[]>,
-	changes: Changes<RowChange>,
-	{ dataset, limit }: { dataset: Dataset; limit: number },
+	dataset: Dataset,
+	onChange: (change: Change, path: string, columns: ValueChange[]) => void,
 ): number {
 	const compared = comparedColumns(dataset);
-	let untold = 0;
+	let unknown = 0;
 	for (const path of [...new Set([...lake.keys(), ...source.keys()])].sort(byCodePoint)) {
 		const known = lake.get(path);
 		const rows = source.get(path);
-		const about = { shard, key: { image_path: path }, columns: [] };
-		if (known === null) untold += 1;
-		else if (known === undefined) note(changes.added, about, limit);
-		else if (!rows) note(changes.removed, about, limit);
+		if (known === null) unknown += 1;
+		else if (known === undefined) onChange("added", path, []);
+		else if (!rows) onChange("removed", path, []);
 		else {
-			// Rows that contradict each other: the first that says otherwise.
+			// Of rows that contradict each other, the first that differs.
 			const columns = rows.map((row) => differing(known, row, compared)).find((found) => found.length > 0);
-			if (columns) note(changes.changed, { ...about, columns }, limit);
-			else if (compared.some(({ name }) => known[name] === undefined)) untold += 1;
+			if (columns) onChange("changed", path, columns);
+			else if (compared.some(({ name }) => known[name] === undefined)) unknown += 1;
 		}
 	}
-	return untold;
+	return unknown;
 }
 
 function differing(known: PlainRow, row: PlainRow, compared: SourceColumn[]) {

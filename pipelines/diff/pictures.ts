@@ -1,17 +1,33 @@
 import { LakeError } from "../../schemas/errors.js";
-import { shardFiles } from "../dataset.js";
 import { openMembers } from "../mirror/content/members.js";
-import type { MetadataTools } from "../mirror/plan/plan-mirror.js";
+import type { MetadataTools } from "../mirror/plan/read-metadata.js";
 import type { ArchiveReader, Member } from "../ports/archive.js";
 import type { ShardInput } from "../ports/source.js";
+import { shardFiles } from "../shards.js";
 import { byCodePoint } from "../text.js";
-import { type Changes, type ImageBytes, type ImageChange, note } from "./changes.js";
+import type { Change } from "./changes.js";
 
-/** A shard's pictures at the source, without reading one: by an unpacked shard's files, or a zip's directory. */
+/** A shard's images at the source, without reading any: by an unpacked shard's files, or by a zip's directory. */
+
+/** An image's bytes, as far as they are known without reading it. An image of the source has no object. */
+export interface ImageBytes {
+	object_key: string | null;
+	/** Of the original. */
+	source_sha256: string | null;
+	source_bytes: number | null;
+	crc32: string | null;
+}
+
+/** An image that was added or removed, or whose bytes changed. */
+export interface ImageChange {
+	image_path: string;
+	before: ImageBytes | null;
+	after: ImageBytes | null;
+}
 
 /**
- * By name relative to the shard's folder; none of a shard that is gone. Of a zip elsewhere the directory is fetched by
- * ranges. A text says why they cannot be told: the zip is no honest one.
+ * The images by name relative to the shard's folder; none for a missing shard. Of a remote zip, only the directory is
+ * fetched. A text says why they cannot be known: the zip is corrupt or unsafe.
  */
 export async function sourcePictures(
 	input: ShardInput | null,
@@ -43,27 +59,24 @@ function zipBytes({ ref }: Member): ImageBytes {
 	return { object_key: null, source_sha256: null, source_bytes: ref.bytes, crc32 };
 }
 
-/** Notes which came, went or have other bytes. @returns how many cannot be told */
+/** Reports which images were added, removed or changed. @returns how many cannot be compared */
 export function comparePictures(
-	changes: Changes<ImageChange>,
-	prefix: string,
 	old: Map<string, ImageBytes>,
 	now: Map<string, ImageBytes>,
-	limit: number,
+	onChange: (change: Change, name: string) => void,
 ): number {
-	let untold = 0;
+	let unknown = 0;
 	for (const name of [...new Set([...old.keys(), ...now.keys()])].sort(byCodePoint)) {
 		const [before, after] = [old.get(name) ?? null, now.get(name) ?? null];
 		const same = before && after ? sameBytes(before, after) : false;
-		if (same === null) untold += 1;
+		if (same === null) unknown += 1;
 		if (same !== false) continue;
-		const change = !before ? "added" : !after ? "removed" : "changed";
-		note(changes[change], { image_path: `${prefix}${name}`, before, after }, limit);
+		onChange(!before ? "added" : !after ? "removed" : "changed", name);
 	}
-	return untold;
+	return unknown;
 }
 
-/** By SHA-256 where both have one, else by size and CRC-32; null where it cannot be told. */
+/** By SHA-256 if both have one, else by size and CRC-32; null if that is not enough. */
 function sameBytes(a: ImageBytes, b: ImageBytes): boolean | null {
 	if (a.source_sha256 !== null && b.source_sha256 !== null) return a.source_sha256 === b.source_sha256;
 	if (a.source_bytes !== b.source_bytes) return false;

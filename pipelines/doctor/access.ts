@@ -1,15 +1,15 @@
 import type { HubReply } from "../ports/source.js";
-import { failed, ok, skipped, type Verdict, warn } from "./check.js";
+import { failed, ok, skipped, type Verdict, warn } from "./verdict.js";
 
-/** Where a token was found, never the token itself. `origin`: variable or file; null without one. */
-export interface TokenOrigin {
+/** Where a token was found, never the token itself. `origin` is a variable or a file; null without a token. */
+interface TokenOrigin {
 	origin: string | null;
-	/** A file that was named and cannot be used. */
+	/** A file that was named but has no usable token. */
 	missing: string | null;
 }
 
-/** Refusals by a Hub that has looked at the token and found nothing wrong with it. */
-const JUDGED = new Set(["HUB_NOT_FOUND", "HUB_GATED", "HUB_REVISION_NOT_FOUND", "HUB_DISABLED"]);
+/** Refusals that show that the Hub has accepted the token. */
+const TOKEN_ACCEPTED = new Set(["HUB_NOT_FOUND", "HUB_GATED", "HUB_REVISION_NOT_FOUND", "HUB_DISABLED"]);
 
 export function tokenVerdict({ origin, missing }: TokenOrigin, reply: HubReply): Verdict {
 	if (origin === null && missing !== null) {
@@ -18,18 +18,19 @@ export function tokenVerdict({ origin, missing }: TokenOrigin, reply: HubReply):
 	if (origin === null) return ok("none; only a gated or private dataset needs one");
 	const { error } = reply;
 	if (error?.code === "HUB_TOKEN_INVALID") return failed(`From ${origin}: ${error.message}`, error.hint);
-	if (error !== null && !JUDGED.has(error.code)) return skipped(`from ${origin}; not checked: ${error.message}`);
+	if (error !== null && !TOKEN_ACCEPTED.has(error.code))
+		return skipped(`from ${origin}; not checked: ${error.message}`);
 	return ok(`from ${origin}; the Hub accepts it`);
 }
 
-/** Seconds that are no news: headers tell whole seconds, and an answer takes its time. */
-const TOLERATED = 30;
+/** Difference in seconds that is ignored: headers have whole seconds, and a response takes time. */
+const TOLERATED_SECONDS = 30;
 
-/** Never failed: what we do goes by monotonic timers; signatures and certificates do not. */
+/** Never fails: irlake uses monotonic timers. Only signatures and certificates depend on the clock. */
 export function clockVerdict(whose: string, theirs: Date | null, ours: Date): Verdict {
 	if (theirs === null || Number.isNaN(theirs.getTime())) return skipped(`${whose} tells no time`);
 	const ahead = Math.round((ours.getTime() - theirs.getTime()) / 1000);
-	if (Math.abs(ahead) <= TOLERATED) return ok(`within ${TOLERATED} s of ${whose}`);
+	if (Math.abs(ahead) <= TOLERATED_SECONDS) return ok(`within ${TOLERATED_SECONDS} s of ${whose}`);
 	const side = ahead > 0 ? "ahead of" : "behind";
 	return warn(
 		`This machine's clock is ${Math.abs(ahead).toLocaleString("en-US")} s ${side} ${whose}.`,

@@ -1,29 +1,18 @@
 import { LakeError, systemCode } from "../../schemas/errors.js";
+import { failed, type Verdict } from "./verdict.js";
 
-/** What one check found. `mend` says what to do; null where there is nothing to mend. */
-export interface Verdict {
-	state: "ok" | "warn" | "failed" | "skipped";
-	detail: string;
-	mend: string | null;
-}
-
-/** One thing that a mirror needs, and how it is looked at. It may throw: a LakeError is a failed check, with its hint. */
+/** A check of something that a mirror needs. If it throws a LakeError, it has failed, with that error's hint. */
 export interface Check {
-	/** Stands in the document: lower case, `_`. */
+	/** As in the document: lower case, `_`. */
 	name: string;
 	run(signal: AbortSignal): Promise<Verdict>;
 }
 
 export type CheckResult = { name: string } & Verdict;
 
-export const ok = (detail: string): Verdict => ({ state: "ok", detail, mend: null });
-export const warn = (detail: string, mend: string): Verdict => ({ state: "warn", detail, mend });
-export const failed = (detail: string, mend: string): Verdict => ({ state: "failed", detail, mend });
-export const skipped = (detail: string): Verdict => ({ state: "skipped", detail, mend: null });
-
 /**
- * Runs all checks at once, each by itself: one that throws or hangs costs no other its verdict. Results stand in the
- * checks' order. Throws nothing but the signal's reason.
+ * Runs all checks at once and independently: one that throws or hangs does not affect the others. Results are in the
+ * checks' order. Throws the signal's reason only.
  */
 export async function runChecks(checks: Check[], seconds: number, signal: AbortSignal): Promise<CheckResult[]> {
 	const results = await Promise.all(
@@ -41,25 +30,16 @@ async function runOne(run: Check["run"], seconds: number, signal: AbortSignal): 
 	}
 }
 
-/** A failed check, from whatever it threw; a library's own words are left out, for they may hold anything. */
-export function errorVerdict(error: unknown): Verdict {
+/** The failed verdict for anything thrown. A library's message is left out, since it may contain secrets. */
+function errorVerdict(error: unknown): Verdict {
 	if (error instanceof LakeError) return failed(error.message, error.hint);
 	const what = systemCode(error) ?? (error instanceof Error ? error.name : "error");
 	return failed(`The check itself failed (${what}).`, "Run with LOG_LEVEL=debug and report what it prints.");
 }
 
-/** Longest list of names in one sentence. */
-const MOST_NAMES = 3;
-
-/** `a, b, c and 4 more` */
-export function someNames(names: string[]): string {
-	const more = names.length - MOST_NAMES;
-	return names.slice(0, MOST_NAMES).join(", ") + (more > 0 ? ` and ${more} more` : "");
-}
-
 /**
- * Resolves or rejects within the time, whether or not `work` minds its signal: a hanging network file system does not.
- * Throws CHECK_TIMED_OUT when the time is over, and the signal's reason when it fires.
+ * Settles within the time even if `work` ignores its signal, as a hanging network file system does. Throws CHECK_TIMED_OUT
+ * when the time is up, and the signal's reason when it aborts.
  */
 export async function bounded<T>(
 	work: (signal: AbortSignal) => Promise<T>,

@@ -4,15 +4,15 @@ import { LakeError, systemCode } from "../../schemas/errors.js";
 import type { Reader, Records } from "../ports/store.js";
 import { isDiskFull } from "../scratch/disk.js";
 
-/** Tries out what publishing needs of a lake, in a room of its own that is given up afterwards. */
+/** Tries out the writes that publishing needs, in a probe that is removed afterwards. */
 
 const NO_LINKS = "Give --lake a folder on a local disk (ext4, xfs, btrfs, apfs) or on NFS.";
 const NO_RIGHTS = "Check the folder's owner, permissions and mount options (read-only?), or give another --lake.";
 const NO_ROOM = "Free space or quota, or give another --lake.";
 
 /**
- * Each call that a lake in a folder is made with, in turn: write, sync, rename, link, sync of the folder, delete.
- * Throws LAKE_UNWRITABLE, LAKE_UNSUPPORTED or NO_SPACE naming the first that fails.
+ * Tries each operation that a lake in a folder needs: write, sync, rename, link, sync the folder, delete. Throws
+ * LAKE_UNWRITABLE, LAKE_UNSUPPORTED or NO_SPACE, naming the first that fails.
  */
 export async function tryFolder(folder: string): Promise<void> {
 	const [one, two, three] = ["one", "two", "three"].map((name) => join(folder, "rights", name)) as [
@@ -34,7 +34,7 @@ export async function tryFolder(folder: string): Promise<void> {
 	for (const [what, step] of steps) await step().catch((cause) => Promise.reject(refusal(what, cause)));
 }
 
-/** Large enough to need room of its own on any file system. */
+/** Large enough to need blocks of its own on any file system. */
 const CONTENT = Buffer.alloc(1 << 16, 1);
 
 async function write(path: string): Promise<void> {
@@ -47,7 +47,7 @@ async function sync(path: string): Promise<void> {
 	await handle.sync().finally(() => handle.close());
 }
 
-/** A file system that cannot sync folders (EINVAL) keeps their names in its own way. */
+/** File systems that cannot sync folders (EINVAL) are trusted to keep their names. */
 async function syncNames(folder: string): Promise<void> {
 	await sync(folder).catch((error) => (systemCode(error) === "EINVAL" ? undefined : Promise.reject(error)));
 }
@@ -63,7 +63,7 @@ function refusal(what: string, cause: unknown): LakeError {
 	});
 }
 
-/** What a store must do as it is asked to: write, read back, list. Throws the store's own errors, LAKE_UNSUPPORTED where it lies. */
+/** Writes a record, reads it back and lists it. Throws the store's own errors; LAKE_UNSUPPORTED if what it returns is wrong. */
 export async function tryStore(store: Reader & Records): Promise<void> {
 	const path = "rights/record.json";
 	const content = Buffer.from('{"try": 1}\n');
@@ -72,16 +72,16 @@ export async function tryStore(store: Reader & Records): Promise<void> {
 	const listed: string[] = [];
 	for await (const file of store.list("rights")) listed.push(file.path);
 	if (back?.equals(content) && listed.includes(path)) return;
-	throw new LakeError("LAKE_UNSUPPORTED", `${store.name} does not give back what was just written to it.`);
+	throw new LakeError("LAKE_UNSUPPORTED", `The store ${store.name} does not return what was just written to it.`);
 }
 
-/** Rounds of each race: a store that fails now and then shows it in a few. */
+/** Rounds of each race: enough to catch a store that fails now and then. */
 const ROUNDS = 5;
 
 /**
- * Two writers race, again and again: of two puts of one new path exactly one may win, of two swaps of one record
- * likewise, a swap against what is no longer there must lose, and what stands there is what the winner wrote.
- * Null, or what went wrong. Throws the store's own errors.
+ * Lets two writers race repeatedly: of two puts to a new path exactly one must win, and of two swaps of a record; a swap
+ * against a replaced record must lose; the winner's bytes must be stored. Returns null, or what went wrong. Throws the
+ * store's own errors.
  */
 export async function raceWriters(one: Reader & Records, two: Reader & Records): Promise<string | null> {
 	for (let round = 1; round <= ROUNDS; round++) {

@@ -1,30 +1,30 @@
-import { failed, ok, type Verdict, warn } from "./check.js";
 import type { SourceSurvey, Wanted } from "./source.js";
+import { failed, ok, type Verdict, warn } from "./verdict.js";
 
-/** What a full run takes of disk and memory, against what there is. Sizes in bytes. */
+/** Disk space and memory that a full run takes, and what is available. Sizes in bytes. */
 
-/** A shard's zip, where the source does not tell. */
+/** A shard's zip, if the source does not tell its size. */
 const TYPICAL_ZIP = 640e6;
-/** Tables and records beside the objects. */
+/** Size of tables and records in proportion to the objects. */
 const TABLES_SHARE = 0.02;
 /** Spill of the table writer, metadata, findings. */
 const SCRATCH_SPARE = 256e6;
-/** Most that a mirror on two cores was seen to take (`test/tools/bench/memory.ts` fails above it). */
+/** Peak of a mirror on two cores (`test/tools/bench/memory.ts` fails above it). */
 const MEMORY_OF_TWO = 700e6;
-/** A further image thread with a picture of common size under way. */
-const MEMORY_A_THREAD = 50e6;
+/** For each further image thread, with a picture of common size. */
+const MEMORY_PER_THREAD = 50e6;
 
-export interface DiskNeed {
+interface DiskNeed {
 	lake: number;
 	scratch: number;
-	/** Whether the sizes are the source's own. */
+	/** Whether the sizes come from the source. */
 	known: boolean;
 }
 
 /**
- * @param survey null where the source could not be asked
- * @param present shards that the lake holds already
- * @param inScratch shards whose zips lie in scratch at once; 0 of a folder
+ * @param survey null if the source could not be reached
+ * @param present shards that the lake already has
+ * @param inScratch zips that are in scratch at once; 0 for a folder
  */
 export function diskNeed(
 	survey: SourceSurvey | null,
@@ -42,29 +42,29 @@ export function diskNeed(
 	};
 }
 
-/** A place on a disk. `what`: `scratch`, `lake`. */
-export interface Room {
+/** Space on the disk of the folder `what` (`scratch`, `lake`). */
+export interface DiskSpace {
 	what: string;
 	folder: string;
 	free: number;
 	need: number;
-	/** Needed beside it on the same file system. */
+	/** Needed for the other folder on the same file system. */
 	beside: number;
 }
 
-export function diskVerdict(room: Room, known: boolean, sizeText: (bytes: number) => string): Verdict {
-	const need = room.need + room.beside;
+export function diskVerdict(space: DiskSpace, known: boolean, sizeText: (bytes: number) => string): Verdict {
+	const need = space.need + space.beside;
 	const about = known ? "" : "about ";
-	const both = room.beside > 0 ? ", lake and scratch together," : "";
+	const both = space.beside > 0 ? ", lake and scratch together," : "";
 	const takes = `a full run${both} takes ${about}${sizeText(need)}`;
-	const detail = `${sizeText(room.free)} free in ${room.folder}; ${takes}`;
-	if (room.free >= need) return ok(detail);
-	return failed(`Only ${detail}.`, `Free space, choose another --${room.what}, or mirror fewer shards (--subset 1k).`);
+	const detail = `${sizeText(space.free)} free in ${space.folder}; ${takes}`;
+	if (space.free >= need) return ok(detail);
+	return failed(`Only ${detail}.`, `Free space, choose another --${space.what}, or mirror fewer shards (--subset 1k).`);
 }
 
-/** @param available what this process may still take, by the kernel or the container's limit */
+/** @param available memory that this process may still take, by the kernel or the container's limit */
 export function memoryVerdict(available: number, threads: number, sizeText: (bytes: number) => string): Verdict {
-	const need = MEMORY_OF_TWO + MEMORY_A_THREAD * Math.max(0, threads - 2);
+	const need = MEMORY_OF_TWO + MEMORY_PER_THREAD * Math.max(0, threads - 2);
 	const detail = `${sizeText(available)} available; a mirror with ${threads} image threads takes up to ${sizeText(need)}`;
 	if (available >= need) return ok(detail);
 	const mend = "End other programs, raise the container's limit, or run it on a larger machine.";

@@ -1,15 +1,15 @@
 import { FINDINGS } from "../../schemas/codes.js";
 import type { Listing } from "../ports/source.js";
-import { failed, ok, someNames, type Verdict } from "./check.js";
+import { failed, ok, someNames, type Verdict } from "./verdict.js";
 
-/** What a mirror would find at the source, as far as doctor looks: no content is read. */
+/** What a mirror would find at the source. No content is read. */
 export interface SourceSurvey {
-	/** For people: address and, on the Hub, commit and date. */
+	/** For messages: the address and, on the Hub, commit and date. */
 	where: string;
-	/** Bytes of each shard that is there. */
+	/** Bytes of each shard found. */
 	shards: Map<string, number>;
 	splits: Set<string>;
-	/** Files that are there and cannot be read. */
+	/** Files that exist but cannot be read. */
 	unreadable: string[];
 }
 

@@ -2,12 +2,13 @@ import { constants } from "node:fs";
 import { access, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError, systemCode } from "../../schemas/errors.js";
-import { type Dataset, metadataPath } from "../dataset.js";
+import type { Dataset } from "../dataset.js";
+import { metadataPath } from "../splits.js";
 import type { SourceSurvey, Wanted } from "./source.js";
 
 /**
- * Looks at a downloaded copy without reading its content: hashing 23 GB is the mirror's work. A shard is its zip, or
- * else its unpacked folder, as the mirror reads it. Throws SOURCE_NOT_FOUND where there is no such folder.
+ * Surveys a downloaded copy without reading its content: hashing 23 GB is the mirror's work. Like the mirror, it takes a
+ * shard's zip, else its unpacked folder. Throws SOURCE_NOT_FOUND if the folder does not exist.
  */
 export async function surveyFolder(
 	folder: string,
@@ -17,17 +18,17 @@ export async function surveyFolder(
 ): Promise<SourceSurvey> {
 	await requireFolder(folder);
 	const survey: SourceSurvey = { where: folder, shards: new Map(), splits: new Set(), unreadable: [] };
-	const look = async (path: string): Promise<number | null> => {
+	const sizeOf = async (path: string): Promise<number | null> => {
 		signal.throwIfAborted();
 		const bytes = await bytesOf(join(folder, path));
 		if (bytes === "unreadable") survey.unreadable.push(path);
 		return bytes === "unreadable" ? 0 : bytes;
 	};
 	for (const split of wanted.splits) {
-		if ((await look(metadataPath(dataset, split))) !== null) survey.splits.add(split);
+		if ((await sizeOf(metadataPath(dataset, split))) !== null) survey.splits.add(split);
 	}
 	for (const shard of wanted.shards) {
-		const bytes = (await look(dataset.layout.zipPath(shard))) ?? (await look(dataset.layout.folderPath(shard)));
+		const bytes = (await sizeOf(dataset.layout.zipPath(shard))) ?? (await sizeOf(dataset.layout.folderPath(shard)));
 		if (bytes !== null) survey.shards.set(shard, bytes);
 	}
 	return survey;
@@ -37,12 +38,12 @@ async function requireFolder(folder: string): Promise<void> {
 	try {
 		await readdir(folder);
 	} catch (cause) {
-		const why = { ENOENT: "does not exist", ENOTDIR: "is no folder" }[systemCode(cause) ?? ""] ?? "cannot be read";
+		const why = { ENOENT: "does not exist", ENOTDIR: "is not a folder" }[systemCode(cause) ?? ""] ?? "cannot be read";
 		throw new LakeError("SOURCE_NOT_FOUND", `The source folder ${folder} ${why}.`, { path: folder, cause });
 	}
 }
 
-/** Bytes of a file, or of all files in a folder; null where there is nothing. */
+/** Bytes of a file, or of all files in a folder; null if there is nothing. */
 async function bytesOf(path: string): Promise<number | "unreadable" | null> {
 	try {
 		const about = await stat(path);

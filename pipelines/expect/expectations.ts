@@ -1,8 +1,9 @@
 import type { FindingCode } from "../../schemas/codes.js";
 import type { ExpectedFinding } from "../../schemas/expected.js";
-import { type Dataset, shardParts } from "../dataset.js";
+import type { Dataset } from "../dataset.js";
+import { shardParts } from "../shards.js";
 
-/** What a finding is about, as far as an expectation can name it. What is not known of it is absent. */
+/** What a finding is about, as far as an expectation can name it. Unknown fields are absent. */
 export interface About {
 	code: FindingCode;
 	shard: string;
@@ -22,7 +23,7 @@ interface Entry {
 
 /** The findings that are expected, and which of them were found. */
 export class Expectations {
-	/** Entries that give the same fields, by what they give: one look a set of fields, however many entries there are. */
+	/** Entries by the fields that they give, then by values: one lookup for each set of fields, however many entries. */
 	readonly #sets = new Map<string, { fields: Field[]; entries: Map<string, Entry> }>();
 
 	constructor(expected: ExpectedFinding[]) {
@@ -48,27 +49,27 @@ export class Expectations {
 		return expected;
 	}
 
-	/** How many entries were not found, of those that are about these shards or about no shard in particular. */
+	/** How many entries were not found, of those about these shards or about no particular shard. */
 	notFound(dataset: Dataset, shards: string[]): number {
-		const looked = new Set(shards);
+		const judged = new Set(shards);
 		const splits = new Set(shards.map((shard) => shardParts(shard).split));
 		const prefixes = shards.map((shard) => dataset.layout.rowPrefix(shard));
 		let count = 0;
 		for (const { entries } of this.#sets.values()) {
 			for (const { expected, found } of entries.values()) {
-				if (!found && isHere(expected, { looked, splits, prefixes })) count++;
+				if (!found && isHere(expected, { judged, splits, prefixes })) count++;
 			}
 		}
 		return count;
 	}
 }
 
-/** Whether an entry is about one of the shards that were looked at, or about none in particular. */
+/** Whether an entry is about one of the judged shards, or about no particular one. */
 function isHere(
 	{ shard, split, image_path }: ExpectedFinding,
-	{ looked, splits, prefixes }: { looked: Set<string>; splits: Set<string>; prefixes: string[] },
+	{ judged, splits, prefixes }: { judged: Set<string>; splits: Set<string>; prefixes: string[] },
 ): boolean {
-	if (shard !== undefined) return looked.has(shard);
+	if (shard !== undefined) return judged.has(shard);
 	if (typeof image_path === "string") return prefixes.some((prefix) => image_path.startsWith(prefix));
 	return split === undefined || splits.has(split);
 }

@@ -3,24 +3,24 @@ import type { Receipt } from "../../schemas/records.js";
 import type { Dataset } from "../dataset.js";
 import type { About, Expectations } from "./expectations.js";
 
-/** Telling new findings from expected ones. */
+/** Tells new findings from expected ones. */
 
-/** One finding that a shard has, as the quarantine tells it. */
+/** A shard's finding, as quarantine records it. */
 export interface FoundFinding extends Required<Omit<About, "shard">> {
 	detail: string;
 }
 
-/** A shard's findings: how many of each code, and where each of them is told. */
+/** A shard's findings: how many of each code, and a reader for them. */
 export interface FoundShard {
 	shard: string;
 	findings: Receipt["findings"];
-	/** Throws where they cannot be read; asked only where there is any. */
+	/** Throws if they cannot be read; called only if there are any. */
 	rows(): AsyncIterable<FoundFinding>;
-	/** Why the shard failed, where it did: that is a finding too. */
+	/** Why the shard failed, if it did: that is a finding, too. */
 	failure: { code: FindingCode; detail: string } | null;
 }
 
-export interface NewFinding extends FoundFinding {
+interface NewFinding extends FoundFinding {
 	severity: Severity;
 	shard: string;
 }
@@ -29,30 +29,30 @@ export interface NewFinding extends FoundFinding {
 export interface JudgedFindings {
 	expected: Receipt["findings"];
 	new: Receipt["findings"];
-	/** The first of the new ones, the grave ones first. */
+	/** The first new ones, most severe first. */
 	first: NewFinding[];
-	/** Entries that no finding equals; perhaps mended upstream. */
+	/** Expected entries without a finding; perhaps fixed upstream. */
 	notFound: number;
 	/** Shards whose findings were judged by code alone, since their rows could not be read. */
 	unread: { shard: string; cause: unknown }[];
 }
 
-/** How many new findings are told one by one. */
-const MOST_TOLD = 100;
+/** How many new findings are listed. */
+const MAX_LISTED = 100;
 
-/** Judges every finding. Throws nothing: it comes after the publish, and a run that is published has not failed. */
+/** Judges every finding. Never throws: it follows the publish, and a published run has not failed. */
 export async function judgeFindings(
 	expectations: Expectations,
 	dataset: Dataset,
 	shards: FoundShard[],
 ): Promise<JudgedFindings> {
 	const judged: JudgedFindings = { expected: {}, new: {}, first: [], notFound: 0, unread: [] };
-	const told: Record<Severity, NewFinding[]> = { fatal: [], reject: [], warn: [] };
+	const listed: Record<Severity, NewFinding[]> = { fatal: [], reject: [], warn: [] };
 	function judge(found: FoundFinding, shard: string): void {
 		const expected = expectations.expects({ ...found, shard });
 		add(expected ? judged.expected : judged.new, found.code, 1);
 		const { severity } = FINDINGS[found.code];
-		if (!expected && told[severity].length < MOST_TOLD) told[severity].push({ ...found, severity, shard });
+		if (!expected && listed[severity].length < MAX_LISTED) listed[severity].push({ ...found, severity, shard });
 	}
 	for (const { shard, findings, rows, failure } of shards) {
 		if (failure) judge({ ...failure, image_path: null, group: null, member: null }, shard);
@@ -68,7 +68,7 @@ export async function judgeFindings(
 			}
 		}
 	}
-	judged.first = [...told.fatal, ...told.reject, ...told.warn].slice(0, MOST_TOLD);
+	judged.first = [...listed.fatal, ...listed.reject, ...listed.warn].slice(0, MAX_LISTED);
 	judged.notFound = expectations.notFound(
 		dataset,
 		shards.map(({ shard }) => shard),

@@ -1,14 +1,16 @@
 import { LakeError } from "../../schemas/errors.js";
 import { type ExpectedFinding, expectedFinding } from "../../schemas/expected.js";
-import { elementOffsets, firstBadOffset, lineAndColumn } from "../mirror/check/json-error-place.js";
+import type { Dataset } from "../dataset.js";
+import { elementOffsets, firstFault, lineAndColumn } from "../mirror/check/json-error-place.js";
+import { splitNames } from "../splits.js";
 import { shown } from "../text.js";
 
 /**
- * The entries of an `--expect` file: a JSON array of objects, or one object a line. Of an empty one there are none.
- * Throws USAGE, naming file and line. @param groupColumn what the dataset calls its groups
+ * The entries of an `--expect` file: a JSON array of objects, or one object a line; none for an empty file.
+ * Throws USAGE, naming file and line.
  */
-export function parseExpected(content: Buffer, file: string, groupColumn: string | null): ExpectedFinding[] {
-	const schema = expectedFinding(groupColumn);
+export function parseExpected(content: Buffer, file: string, dataset: Dataset): ExpectedFinding[] {
+	const schema = expectedFinding({ group: dataset.group, splits: splitNames(dataset) });
 	let text: string;
 	try {
 		text = new TextDecoder("utf-8", { fatal: true }).decode(content);
@@ -29,9 +31,7 @@ function parseJson(text: string, file: string, firstLine: number): unknown {
 	try {
 		return JSON.parse(text);
 	} catch (cause) {
-		const offset = firstBadOffset(text);
-		const { line, column } = lineAndColumn(text, offset);
-		const found = offset < text.length ? `found ${JSON.stringify(text.charAt(offset))}` : "the text ends too early";
+		const { line, column, found } = firstFault(text);
 		throw wrong(file, firstLine + line - 1, `no JSON at column ${column}: ${found}`, cause);
 	}
 }
@@ -62,5 +62,5 @@ function lineOfElement(text: string, element: number): number {
 function wrong(file: string, line: number | null, why: string, cause?: unknown): LakeError {
 	const where = line === null ? file : `${file}, line ${line}`;
 	const hint = "docs/quarantine.md shows how such a file looks, and how to make one from a lake.";
-	return new LakeError("USAGE", `--expect cannot be read: ${where}: ${why}`, { path: file, hint, cause });
+	return new LakeError("USAGE", `--expect cannot be read: ${where}: ${why}.`, { path: file, hint, cause });
 }

@@ -6,7 +6,7 @@ import type { Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import type { FoundFinding } from "./judge-findings.js";
 
-/** Where a shard's findings are told one by one. */
+/** Reads a shard's findings one by one. */
 
 const COLUMNS = ["code", "image_path", "member", "detail"];
 
@@ -19,7 +19,7 @@ function foundFinding(told: ToldFinding, { group: column }: Dataset): FoundFindi
 	return { code, image_path, group: typeof group === "string" ? group : null, member, detail };
 }
 
-/** The rows of a good shard, from the lake. Throws LAKE_DAMAGED. @param copy where the file of a lake elsewhere is put */
+/** The rows of a good shard, from the lake. Throws LAKE_DAMAGED. @param copy local path for the file of a remote lake */
 export async function* quarantineRows(
 	{ files }: Receipt,
 	{ dataset, store, tables }: { dataset: Dataset; store: Reader; tables: TableFiles },
@@ -35,7 +35,7 @@ export async function* quarantineRows(
 	}
 }
 
-/** The rows of a failed shard, from what it left in scratch. Throws where that is not this machine's. */
+/** The rows of a failed shard, from this machine's scratch. Throws if they are on another machine. */
 export async function* keptRows(file: string, dataset: Dataset): AsyncIterable<FoundFinding> {
 	const handle = await open(file);
 	try {

@@ -1,11 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import type { ColumnType, Scalar } from "../../schemas/tables.js";
-import { type Dataset, metadataPath, type SourceColumn, shardParts } from "../dataset.js";
+import type { Dataset, SourceColumn } from "../dataset.js";
 import type { ExportColumn, Exported, ExportFiles, ExportJob, ImageRow } from "../ports/exports.js";
+import { shardParts } from "../shards.js";
+import { metadataPath } from "../splits.js";
 import { fileNameOf, imageFiles } from "./job.js";
 import { writeParquet } from "./write-parquet.js";
 
-/** Rows of a row group of the metadata: 100,000 take about 20 MB. */
+/** Rows in a row group of the metadata; 100,000 rows take about 20 MB. */
 const GROUP_ROWS = 2048;
 
 /** An image, and the path that its file has in this export: it may have been encoded anew. */
@@ -16,8 +18,8 @@ interface PlacedImage {
 }
 
 /**
- * The source's own layout, unpacked: each shard's images in its folder with its JSON beside them, and each split's
- * metadata. It is a source for a mirror as well.
+ * Exports the source's own layout, unpacked: each shard's images in its folder with its JSON beside them, and each
+ * split's metadata. A mirror can use it as a source.
  */
 export async function exportFiles(job: ExportJob, parquet: ExportFiles, dataset: Dataset): Promise<Exported> {
 	const { layout } = dataset;
@@ -42,7 +44,12 @@ export async function exportFiles(job: ExportJob, parquet: ExportFiles, dataset:
 		const cells = async (one: PlacedImage) => told.map((column) => metadataCell(column, one));
 		files.push(
 			await job.file(metadataPath(dataset, split), (local) => {
-				return writeParquet(parquet, told.map(exportColumn), groups, cells, null, local, job.signal);
+				return writeParquet(
+					parquet,
+					{ columns: told.map(exportColumn), groups, cells, metadata: null },
+					local,
+					job.signal,
+				);
 			}),
 		);
 	}

@@ -1,7 +1,7 @@
 import { each } from "../each.js";
 import type { ExportJob, ImageRow } from "../ports/exports.js";
 
-/** `<id>.webp`, with the ending of what is stored. */
+/** `<id>.<ext>`, with the extension of the stored format. */
 export function fileNameOf(image: ImageRow): string {
 	return `${image.image_id}${image.object_key.slice(image.object_key.lastIndexOf("."))}`;
 }

@@ -11,7 +11,7 @@ import type { TableFiles } from "../ports/tables.js";
 
 const OBJECT_COLUMNS = ["object_key", "sha256", "bytes", "format", "width", "height"];
 
-export interface ReadTools {
+interface ReadTools {
 	dataset: Dataset;
 	store: Store;
 	tables: TableFiles;
@@ -20,7 +20,7 @@ export interface ReadTools {
 }
 
 /**
- * A shard's good images, in the order of its JSON. The parquet is held against the snapshot's hash before it is read.
+ * A shard's good images, in the order of its JSON. The parquet is checked against the snapshot's hash before it is read.
  * Throws LAKE_DAMAGED.
  */
 export async function readShardRows(
@@ -40,11 +40,11 @@ export async function readShardRows(
 	return rows;
 }
 
-/** An image's stored bytes. Throws LAKE_DAMAGED where they are missing or not those of its SHA-256. */
+/** An image's stored bytes. Throws LAKE_DAMAGED if they are missing or have another SHA-256. */
 export async function readImage(store: Reader, image: ImageRow): Promise<Buffer> {
 	const path = image.object_key;
 	const content = await store.get(path);
 	if (content && content.length === image.bytes && sha256Of(content) === image.sha256) return content;
-	const what = content ? "does not have the bytes that its name tells" : "is missing";
-	throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} ${what}`, { path });
+	const what = content ? "does not match the SHA-256 in its name" : "is missing";
+	throw new LakeError("LAKE_DAMAGED", `The image ${path} in ${store.name} ${what}.`, { path });
 }

@@ -1,21 +1,21 @@
-/** Cutting rows into files and row groups by their number and size. */
+/** Cuts rows into files and row groups by number and size. */
 
-export interface Limits {
-	/** Most rows of one row group. */
+interface Limits {
+	/** Most rows in a row group. */
 	groupRows: number;
-	/** Most image bytes of one row group, so that writing and reading it takes little memory; a larger row stands alone. */
+	/** Most image bytes in a row group, which bounds the memory to write and read it; a larger row stands alone. */
 	groupBytes: number;
-	/** Most image bytes of one file. */
+	/** Most image bytes in a file. */
 	fileBytes: number;
 }
 
 /**
- * Row groups of about 100 rows. 48 MB of images make 100 of the dataset's, and with them the writer stays near 500 MB;
- * files stay below 500 MB with what stands beside the images.
+ * 48 MB are about 100 of the dataset's images, with which the writer's memory stays near 500 MB. Files stay below 500 MB
+ * with all other columns.
  */
-export const LIMITS: Limits = { groupRows: 100, groupBytes: 48e6, fileBytes: 460e6 };
+const LIMITS: Limits = { groupRows: 100, groupBytes: 48e6, fileBytes: 460e6 };
 
-/** Files of row groups of rows, in order: files → groups → rows. @param bytesOf bytes of the images that a row holds */
+/** The rows in order, as files of row groups of rows. @param bytesOf bytes of a row's images */
 export function cutRows<Row>(rows: Row[], bytesOf: (row: Row) => number, limits: Limits = LIMITS): Row[][][] {
 	const files: Row[][][] = [];
 	let fileBytes = 0;

@@ -9,17 +9,17 @@ import type { TableFiles } from "../ports/tables.js";
 import { hashFile } from "../scratch/hash-file.js";
 import { readImage, readShardRows } from "./read-shard.js";
 
-export interface ExportTools {
+interface ExportTools {
 	dataset: Dataset;
 	store: Store;
 	tables: TableFiles;
 	target: ExportTarget;
-	/** Folder of this run's own, for tables of a lake that is elsewhere. */
+	/** This run's own folder, for tables of a remote lake. */
 	work: string;
 	onImages(count: number): void;
 }
 
-export interface ExportWanted {
+interface ExportWanted {
 	snapshot: Snapshot;
 	key: ExportKey;
 	/** Replace an export of another kind, snapshot or choice. */
@@ -28,14 +28,14 @@ export interface ExportWanted {
 	write(job: ExportJob): Promise<Exported>;
 }
 
-export interface ExportOutcome {
+interface ExportOutcome {
 	state: "exported" | "up_to_date";
 	record: ExportRecord;
 }
 
 /**
- * Exports a snapshot's shards. All is made aside; `export.json` appears once the rest is there, and an export of the same
- * key that is whole is left as it is. An interrupted one goes on after its last finished file.
+ * Exports a snapshot's shards. Everything is prepared out of sight; `export.json` appears once the rest is there. A
+ * complete export of the same key is left as it is; an interrupted one resumes after its last finished file.
  * Throws EXPORT_DIFFERS, OUT_NOT_EMPTY, OUT_BUSY, LAKE_DAMAGED, NO_SPACE.
  */
 export async function runExport(tools: ExportTools, wanted: ExportWanted, signal: AbortSignal): Promise<ExportOutcome> {
@@ -64,7 +64,7 @@ export async function runExport(tools: ExportTools, wanted: ExportWanted, signal
 
 function nothingToExport({ snapshot, key }: ExportWanted): LakeError {
 	const where = snapshot.settings.where === null ? "" : ` where ${snapshot.settings.where}`;
-	return new LakeError("USAGE", `snapshot ${snapshot.number} has no image in ${key.shards.join(", ")}${where}`, {
+	return new LakeError("USAGE", `Snapshot ${snapshot.number} has no image in ${key.shards.join(", ")}${where}.`, {
 		hint: "Choose other shards or another snapshot: irlake status tells how many images each has.",
 	});
 }
@@ -75,10 +75,14 @@ async function readRecord(target: ExportTarget): Promise<ExportRecord | null> {
 	try {
 		return ExportRecord.parse(JSON.parse(content.toString("utf8")));
 	} catch (cause) {
-		throw new LakeError("OUT_NOT_EMPTY", `${EXPORT_RECORD} in ${target.name} is no record of an export`, {
-			path: target.name,
-			cause,
-		});
+		throw new LakeError(
+			"OUT_NOT_EMPTY",
+			`The file ${EXPORT_RECORD} in ${target.name} is not the record of an export.`,
+			{
+				path: target.name,
+				cause,
+			},
+		);
 	}
 }
 
@@ -89,10 +93,10 @@ function sameKey(record: ExportRecord, key: ExportKey): boolean {
 
 function differs({ export: format, snapshot, shards }: ExportRecord, target: ExportTarget): LakeError {
 	const what = `${format} of snapshot ${snapshot.number} with ${shards.length} shards`;
-	return new LakeError("EXPORT_DIFFERS", `${target.name} holds another export: ${what}`, { path: target.name });
+	return new LakeError("EXPORT_DIFFERS", `There is another export in ${target.name}: ${what}.`, { path: target.name });
 }
 
-/** Whether every file of the record is there in its size. */
+/** Whether every file of the record is there with its size. */
 async function isWhole(target: ExportTarget, record: ExportRecord): Promise<boolean> {
 	const missing = new Map(record.files.map(({ path, bytes }) => [path, bytes]));
 	const images = { count: 0, bytes: 0 };
@@ -142,11 +146,11 @@ class Job implements ExportJob {
 		return this.#done.get(path) ?? this.remake(path, make);
 	}
 
-	/** The same for a file that is made anew each time. */
+	/** Like `file`, but made again every time. */
 	async remake(path: string, make: (local: string) => Promise<void>): Promise<ExportedFile> {
 		const { target } = this.#tools;
 		this.signal.throwIfAborted();
-		const local = await target.aside();
+		const local = await target.temporaryPath();
 		await make(local);
 		const file = { path, bytes: (await stat(local)).size, sha256: await hashFile(local) };
 		await target.put(file, local);
@@ -162,10 +166,10 @@ class Job implements ExportJob {
 		this.imageFiles.bytes += image.bytes;
 	}
 
-	/** Of a lake elsewhere: the bytes are fetched, and are here no longer than it takes. */
+	/** For a remote lake: the bytes are fetched to a temporary file. */
 	async #linkFetched(path: string, image: ImageRow): Promise<void> {
 		const { target } = this.#tools;
-		const fetched = await target.aside();
+		const fetched = await target.temporaryPath();
 		try {
 			await target.link(path, image.bytes, async () => {
 				await writeFile(fetched, await this.bytesOf(image));
@@ -181,10 +185,10 @@ class Job implements ExportJob {
 	}
 }
 
-/** A hard link is no copy, so its bytes are not read here: `irlake verify` does that for the whole lake. Throws LAKE_DAMAGED. */
+/** For a hard link the bytes are not read: `irlake verify` checks those of the whole lake. Throws LAKE_DAMAGED. */
 async function requireSize(local: string, image: ImageRow, store: Reader): Promise<string> {
 	const path = image.object_key;
 	const found = await store.stat(path);
 	if (found?.bytes === image.bytes) return local;
-	throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} is missing or has another size`, { path });
+	throw new LakeError("LAKE_DAMAGED", `The object ${path} in ${store.name} is missing or has another size.`, { path });
 }

@@ -1,8 +1,8 @@
-/** Tar headers (POSIX.1-1988, "ustar"): same entry, same bytes. */
+/** Tar headers (POSIX.1-1988, "ustar"). Equal entries give equal bytes. */
 
 const BLOCK = 512;
 
-/** Bytes that an entry takes: its header, its content, and zeros up to a whole block. */
+/** Bytes of an entry: header, content, and zeros up to a whole block. */
 export function entrySize(bytes: number): number {
 	return BLOCK + Math.ceil(bytes / BLOCK) * BLOCK;
 }
@@ -11,7 +11,7 @@ export function entrySize(bytes: number): number {
 export const TAR_END: Buffer = Buffer.alloc(2 * BLOCK);
 
 /**
- * One regular file's header: owner root, readable by all, changed at the epoch.
+ * The header of a regular file: owner root, readable by all, modified at the epoch.
  * @param name ASCII, at most 100 characters; @param bytes below 8 GiB
  */
 export function tarHeader(name: string, bytes: number): Buffer {

@@ -2,17 +2,17 @@ import { open, writeFile } from "node:fs/promises";
 import { LakeError } from "../../schemas/errors.js";
 import type { ExportedFile } from "../../schemas/export.js";
 import { recordText } from "../../schemas/records.js";
-import { shardParts } from "../dataset.js";
 import type { Exported, ExportJob, ImageRow } from "../ports/exports.js";
+import { shardParts } from "../shards.js";
 import { fileNameOf, groupsOf } from "./job.js";
 import { entrySize, TAR_END, tarHeader, tarPadding } from "./tar.js";
 
-/** WebDataset: tars of `<id>.webp` and `<id>.json`, the images of a group one behind the other, and an index of the tars. */
+/** WebDataset: tars of `<id>.webp` and `<id>.json`, each group's images in a row, and an index of the tars. */
 
 interface Sample {
 	image: ImageRow;
 	json: Buffer;
-	/** In the tar. */
+	/** Size in the tar. */
 	bytes: number;
 }
 
@@ -25,23 +25,23 @@ interface Tar {
 
 /**
  * @param group the dataset's group column
- * @param shardSize most bytes of a tar. Throws USAGE where one image does not fit.
+ * @param shardSize most bytes of a tar. Throws USAGE if an image does not fit.
  */
 export async function exportWebDataset(job: ExportJob, group: string | null, shardSize: number): Promise<Exported> {
 	const tars: Tar[] = [];
 	const numbers = new Map<string, number>();
-	let waiting: { split: string; samples: Sample[]; bytes: number } | null = null;
+	let pending: { split: string; samples: Sample[]; bytes: number } | null = null;
 
 	async function write(): Promise<void> {
-		if (!waiting) return;
-		const { split, samples } = waiting;
+		if (!pending) return;
+		const { split, samples } = pending;
 		const number = numbers.get(split) ?? 0;
 		numbers.set(split, number + 1);
 		const path = `${split}-${String(number).padStart(6, "0")}.tar`;
 		const file = await job.file(path, (local) => writeTar(job, samples, local));
 		tars.push({ split, path, samples: samples.length, file });
 		job.onImages(samples.length);
-		waiting = null;
+		pending = null;
 	}
 
 	for await (const shard of job.shards()) {
@@ -50,11 +50,11 @@ export async function exportWebDataset(job: ExportJob, group: string | null, sha
 			const samples = images.map((image) => sampleOf(image, shard.shard));
 			for (const chunk of fittingChunks(samples, shardSize)) {
 				const bytes = sum(chunk);
-				// Only rows wait, never their images: a tar of 1 GB has about 2,400.
-				if (waiting && (waiting.split !== split || waiting.bytes + bytes > shardSize)) await write();
-				waiting ??= { split, samples: [], bytes: TAR_END.length };
-				waiting.samples.push(...chunk);
-				waiting.bytes += bytes;
+				// Only rows are kept, never their images: a tar of 1 GB has about 2,400.
+				if (pending && (pending.split !== split || pending.bytes + bytes > shardSize)) await write();
+				pending ??= { split, samples: [], bytes: TAR_END.length };
+				pending.samples.push(...chunk);
+				pending.bytes += bytes;
 			}
 		}
 	}
@@ -63,16 +63,16 @@ export async function exportWebDataset(job: ExportJob, group: string | null, sha
 	return { files: [...tars.map(({ file }) => file), index], last: null };
 }
 
-/** A group's samples as one chunk, so that a group lies in one tar; cut only where it alone is too large for one. */
+/** A group's samples as one chunk, so that they share a tar; one chunk each if they do not fit into one. */
 function fittingChunks(samples: Sample[], shardSize: number): Sample[][] {
-	const room = shardSize - TAR_END.length;
-	const large = samples.find(({ bytes }) => bytes > room);
+	const capacity = shardSize - TAR_END.length;
+	const large = samples.find(({ bytes }) => bytes > capacity);
 	if (large) {
-		throw new LakeError("USAGE", `--shard-size ${shardSize} is too small for the image ${large.image.image_id}`, {
+		throw new LakeError("USAGE", `--shard-size ${shardSize} is too small for the image ${large.image.image_id}.`, {
 			hint: `Give at least ${large.bytes + TAR_END.length}.`,
 		});
 	}
-	if (sum(samples) <= room) return [samples];
+	if (sum(samples) <= capacity) return [samples];
 	return samples.map((sample) => [sample]);
 }
 

@@ -1,16 +1,21 @@
 import { rm } from "node:fs/promises";
 import type { ExportCell, ExportColumn, ExportFiles } from "../ports/exports.js";
 
-/**
- * Writes one parquet file, row group by row group: memory holds one group's images at a time.
- * @param groups rows of each group; @param cells a row's cells, its images read
- */
+/** What a parquet file is made of. */
+interface ParquetContent<Row> {
+	columns: ExportColumn[];
+	/** Rows of each row group. */
+	groups: Row[][];
+	/** Reads a row's images, and returns its cells. */
+	cells: (row: Row) => Promise<ExportCell[]>;
+	/** Goes into the schema under `huggingface`. */
+	metadata: string | null;
+}
+
+/** Writes one parquet file, group by group, so that memory holds the images of one group at a time. */
 export async function writeParquet<Row>(
 	files: ExportFiles,
-	columns: ExportColumn[],
-	groups: Row[][],
-	cells: (row: Row) => Promise<ExportCell[]>,
-	metadata: string | null,
+	{ columns, groups, cells, metadata }: ParquetContent<Row>,
 	local: string,
 	signal: AbortSignal,
 ): Promise<void> {
@@ -20,7 +25,7 @@ export async function writeParquet<Row>(
 			signal.throwIfAborted();
 			const part = `${local}.${at}.part`;
 			parts.push(part);
-			await files.writePart(columns, loaded(group, cells), part);
+			await files.writePart(columns, readGroup(group, cells), part);
 		}
 		signal.throwIfAborted();
 		await files.join(parts, local, metadata);
@@ -29,9 +34,10 @@ export async function writeParquet<Row>(
 	}
 }
 
-/** How many rows' images are read at once; so many wait, and no more. */
-const AHEAD = 8;
+/** How many rows' images are read at once, and wait at most. */
+const READ_AHEAD = 8;
 
-async function* loaded<Row>(group: Row[], cells: (row: Row) => Promise<ExportCell[]>): AsyncIterable<ExportCell[]> {
-	for (let at = 0; at < group.length; at += AHEAD) yield* await Promise.all(group.slice(at, at + AHEAD).map(cells));
+async function* readGroup<Row>(group: Row[], cells: (row: Row) => Promise<ExportCell[]>): AsyncIterable<ExportCell[]> {
+	for (let at = 0; at < group.length; at += READ_AHEAD)
+		yield* await Promise.all(group.slice(at, at + READ_AHEAD).map(cells));
 }

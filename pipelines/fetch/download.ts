@@ -31,7 +31,7 @@ export interface DownloadOptions {
 	mismatch?: "SHARD_HASH_MISMATCH" | "METADATA_MISSING";
 }
 
-export interface Downloaded {
+interface Downloaded {
 	path: string;
 	sha256: string;
 	bytes: number;
@@ -41,7 +41,14 @@ export interface Downloaded {
 	release(): Promise<void>;
 }
 
-function noSpace(scratch: string, file: SourceFile, needed: number, free: number | null, cause?: unknown): LakeError {
+/** What a file needs more, and what its disk has: `free` is null where it is found full. */
+interface Shortage {
+	needed: number;
+	free: number | null;
+	cause?: unknown;
+}
+
+function noSpace(scratch: string, file: SourceFile, { needed, free, cause }: Shortage): LakeError {
 	const room = free === null ? "it is full" : `${free} bytes are free`;
 	return new LakeError("NO_SPACE", `${file.path} needs ${needed} more bytes in ${scratch}, but ${room}.`, {
 		path: scratch,
@@ -52,7 +59,7 @@ function noSpace(scratch: string, file: SourceFile, needed: number, free: number
 /** Throws NO_SPACE where the scratch folder's disk has less than is needed of the file. */
 export async function checkSpace(scratch: string, file: SourceFile, needed: number): Promise<void> {
 	const { free } = await diskOf(scratch);
-	if (free < needed) throw noSpace(scratch, file, needed, free);
+	if (free < needed) throw noSpace(scratch, file, { needed, free });
 }
 
 interface Job {
@@ -190,7 +197,7 @@ async function downloadOnce(
 		letGo(own);
 		if (options.signal.aborted) throw options.signal.reason;
 		if (!isDiskFull(error)) throw error;
-		throw noSpace(options.scratch, file, file.bytes - (part?.size ?? 0), null, error);
+		throw noSpace(options.scratch, file, { needed: file.bytes - (part?.size ?? 0), free: null, cause: error });
 	}
 }
 

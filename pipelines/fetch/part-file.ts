@@ -20,15 +20,17 @@ export function writeAt({ fd }: FileHandle, chunk: Buffer, position: number): vo
 export class Part {
 	/** Bytes hashed and written. */
 	size = 0;
-	private sha256 = createHash("sha256");
-	private git: Hash | null = null;
+	readonly path: string;
+	readonly #handle: FileHandle;
+	readonly #file: SourceFile;
+	#sha256 = createHash("sha256");
+	#git: Hash | null = null;
 
-	private constructor(
-		readonly path: string,
-		private readonly handle: FileHandle,
-		private readonly file: SourceFile,
-	) {
-		this.resetHashes();
+	constructor(path: string, handle: FileHandle, file: SourceFile) {
+		this.path = path;
+		this.#handle = handle;
+		this.#file = file;
+		this.#resetHashes();
 	}
 
 	static async open(path: string, file: SourceFile, adopted: boolean): Promise<Part> {
@@ -40,51 +42,51 @@ export class Part {
 		const buffer = Buffer.allocUnsafe(READ_BYTES);
 		for (;;) {
 			signal.throwIfAborted();
-			const { bytesRead } = await this.handle.read(buffer, 0, READ_BYTES, this.size);
+			const { bytesRead } = await this.#handle.read(buffer, 0, READ_BYTES, this.size);
 			if (bytesRead === 0) break;
-			this.update(buffer.subarray(0, bytesRead));
+			this.#update(buffer.subarray(0, bytesRead));
 			onBytes(bytesRead);
 		}
 	}
 
 	/** Takes the next bytes; the caller may use their memory again. Throws the system's error: then they are not counted. */
 	append(chunk: Buffer): void {
-		writeAt(this.handle, chunk, this.size);
-		this.update(chunk);
+		writeAt(this.#handle, chunk, this.size);
+		this.#update(chunk);
 	}
 
 	/** Throws TAKEN_OVER where the part's name is gone, or another file's: its bytes are nobody's then. */
 	async requireMine(): Promise<void> {
 		const [mine, named] = await Promise.all([
-			this.handle.stat({ bigint: true }),
+			this.#handle.stat({ bigint: true }),
 			stat(this.path, { bigint: true }).catch(nullIfAbsent),
 		]);
 		if (named === null || named.ino !== mine.ino || named.dev !== mine.dev) throw takenOver(this.path);
 	}
 
 	async restart(): Promise<void> {
-		await this.handle.truncate(0);
+		await this.#handle.truncate(0);
 		this.size = 0;
-		this.resetHashes();
+		this.#resetHashes();
 	}
 
 	/** SHA-256, and where the source lists no SHA-256 git's blob hash as well. Ends the part's hashing. */
 	digests(): { sha256: string; git: string | null } {
-		return { sha256: this.sha256.digest("hex"), git: this.git?.digest("hex") ?? null };
+		return { sha256: this.#sha256.digest("hex"), git: this.#git?.digest("hex") ?? null };
 	}
 
 	close(): Promise<void> {
-		return this.handle.close();
+		return this.#handle.close();
 	}
 
-	private resetHashes(): void {
-		this.sha256 = createHash("sha256");
-		if (this.file.sha256 === null) this.git = createHash("sha1").update(`blob ${this.file.bytes}\0`);
+	#resetHashes(): void {
+		this.#sha256 = createHash("sha256");
+		if (this.#file.sha256 === null) this.#git = createHash("sha1").update(`blob ${this.#file.bytes}\0`);
 	}
 
-	private update(bytes: Buffer): void {
-		this.sha256.update(bytes);
-		this.git?.update(bytes);
+	#update(bytes: Buffer): void {
+		this.#sha256.update(bytes);
+		this.#git?.update(bytes);
 		this.size += bytes.length;
 	}
 }

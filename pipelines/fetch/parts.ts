@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { LakeError, systemCode } from "../../schemas/errors.js";
 import type { SourceFile } from "../ports/source.js";
 import { isDiskFull } from "../scratch/disk.js";
-import { holdMark, ownerLives, sweepMarks } from "../scratch/marks.js";
+import { holdMark, ownerLives } from "../scratch/marks.js";
 import { OWNER_ID, ownerId, ownerState } from "../scratch/owner.js";
+import { sweepDead, sweepMarks } from "../scratch/sweep-dead.js";
 
 /** Whose the files of downloads are: each belongs to one live process. A part that a dead one left is adopted, a sparse file deleted. */
 
@@ -109,7 +110,7 @@ async function copied(from: string, to: string, newName: () => string): Promise<
 	}
 }
 
-export function contentName(file: SourceFile): string {
+function contentName(file: SourceFile): string {
 	const name = file.sha256 ?? file.gitOid;
 	if (name === null) throw new LakeError("INTERNAL", `${file.path} is listed without any hash.`, { path: file.path });
 	return name;
@@ -124,12 +125,7 @@ export function sparseName(scratch: string, file: SourceFile): string {
 
 /** Deletes the sparse files that dead processes left: what they hold is fetched again. */
 export async function sweepSparse(scratch: string): Promise<void> {
-	const folder = join(scratch, "ranges");
-	for (const name of await readdir(folder).catch(() => [])) {
-		const owner = SPARSE.exec(name)?.[1];
-		if (owner === undefined || (await ownerLives(scratch, owner, join(folder, name)))) continue;
-		await rm(join(folder, name), { force: true });
-	}
+	await sweepDead(scratch, "ranges", SPARSE);
 }
 
 /** Deletes parts of dead processes that were last written more than 14 days ago, their sparse files, and their marks. */

@@ -66,12 +66,17 @@ function byStart(spans: Span[]): Span[] {
 export class SparseFile {
 	readonly #present: Span[] = [];
 
-	private constructor(
-		readonly path: string,
-		private readonly handle: FileHandle,
-		private readonly file: SourceFile,
-		private readonly options: SparseOptions,
-	) {}
+	readonly path: string;
+	readonly #handle: FileHandle;
+	readonly #file: SourceFile;
+	readonly #options: SparseOptions;
+
+	constructor(path: string, handle: FileHandle, file: SourceFile, options: SparseOptions) {
+		this.path = path;
+		this.#handle = handle;
+		this.#file = file;
+		this.#options = options;
+	}
 
 	/** An empty one, of the file's size. What dead processes left of such files is deleted first. */
 	static async open(file: SourceFile, options: SparseOptions): Promise<SparseFile> {
@@ -111,7 +116,7 @@ export class SparseFile {
 				if (hash === before) break;
 				before = hash;
 				if (differences < MAX_DIFFERENCES) continue;
-				const { path } = this.file;
+				const { path } = this.#file;
 				const where = `bytes ${missing.from} to ${missing.to} are others each time they are fetched`;
 				throw new LakeError("ZIP_CORRUPT", `${path}: ${where}.`, { path });
 			}
@@ -120,50 +125,50 @@ export class SparseFile {
 
 	/** Bytes that are here, fewer than `length` only at the end of the file. */
 	async read(position: number, length: number): Promise<Buffer> {
-		const buffer = Buffer.alloc(Math.max(0, Math.min(length, this.file.bytes - position)));
+		const buffer = Buffer.alloc(Math.max(0, Math.min(length, this.#file.bytes - position)));
 		if (buffer.length === 0) return buffer;
-		const { bytesRead } = await this.handle.read(buffer, 0, buffer.length, position);
+		const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, position);
 		return buffer.subarray(0, bytesRead);
 	}
 
 	/** Deletes the file. */
 	async release(): Promise<void> {
-		await this.handle.close();
+		await this.#handle.close();
 		await rm(this.path, { force: true });
 	}
 
 	async #fetchHashed(span: Span): Promise<string> {
 		const hash = createHash("sha256");
-		await this.#fetchSpan(span, this.options.signal, hash);
+		await this.#fetchSpan(span, this.#options.signal, hash);
 		this.#present.push(span);
 		return hash.digest("hex");
 	}
 
 	async #fetchAll(spans: Span[]): Promise<void> {
 		const needed = spans.reduce((sum, { from, to }) => sum + to - from, 0);
-		await checkSpace(this.options.scratch, this.file, needed);
+		await checkSpace(this.#options.scratch, this.#file, needed);
 		const fetch = async (span: Span, stop: AbortSignal): Promise<void> => {
 			await this.#fetchSpan(span, stop, null);
 			this.#present.push(span);
 		};
-		await each(spans, AT_ONCE, fetch, this.options.signal);
+		await each(spans, AT_ONCE, fetch, this.#options.signal);
 	}
 
 	/** Goes on at the byte where an attempt broke off. New bytes give all retries back. */
 	async #fetchSpan({ from, to }: Span, signal: AbortSignal, hash: Hash | null): Promise<void> {
-		const { source, clock, retry: policy, onRetry = () => undefined, onBytes } = this.options;
+		const { source, clock, retry: policy, onRetry = () => undefined, onBytes } = this.#options;
 		const retries = new Retries({ policy, clock, signal, onRetry });
 		let at = from;
 		while (at < to) {
 			const before = at;
 			try {
-				for await (const chunk of source.readRange(this.file, at, to, signal)) {
-					writeAt(this.handle, chunk, at);
+				for await (const chunk of source.readRange(this.#file, at, to, signal)) {
+					writeAt(this.#handle, chunk, at);
 					hash?.update(chunk);
 					at += chunk.length;
 					onBytes(chunk.length);
 				}
-				if (at < to) throw endedEarly(this.file, to - at);
+				if (at < to) throw endedEarly(this.#file, to - at);
 			} catch (error) {
 				// What follows the last byte is of no interest.
 				if (at === to && error instanceof LakeError && error.retry) return;

@@ -25,3 +25,15 @@ export async function commitDatesOf(
 	}
 	return dates;
 }
+
+/** A run on a branch must not go back behind what the lake has; one on an explicit commit may. */
+export function isLater(
+	commit: string | null,
+	listing: Pick<Listing, "commit" | "committedAt" | "explicitCommit">,
+	commitDates: Map<string, string>,
+): boolean {
+	if (listing.explicitCommit || commit === null || commit === listing.commit || listing.committedAt === null)
+		return false;
+	const date = commitDates.get(commit);
+	return date !== undefined && date > listing.committedAt;
+}

@@ -17,7 +17,7 @@ export async function readLakeId(store: Reader): Promise<string | null> {
 	try {
 		return LakeIdentity.parse(JSON.parse(content.toString("utf8"))).id;
 	} catch (cause) {
-		throw new LakeError("LAKE_DAMAGED", `${PATH} in ${store.name} is no valid record`, { path: PATH, cause });
+		throw new LakeError("LAKE_DAMAGED", `${PATH} in ${store.name} is not a valid record.`, { path: PATH, cause });
 	}
 }
 
@@ -28,6 +28,6 @@ export async function ensureLakeId(store: Reader & Records): Promise<string> {
 	const id = randomUUID();
 	if (await store.putIfAbsent(PATH, recordBytes({ format: LAKE_FORMAT, id }))) return id;
 	const other = await readLakeId(store);
-	if (other === null) throw new LakeError("LAKE_DAMAGED", `${PATH} in ${store.name} vanished while it was read`);
+	if (other === null) throw new LakeError("LAKE_DAMAGED", `${PATH} in ${store.name} vanished while it was being read.`);
 	return other;
 }

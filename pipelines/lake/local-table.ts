@@ -14,7 +14,7 @@ import { hashFile } from "../scratch/hash-file.js";
 export async function localTable(file: TableFile, store: Reader, copy: string): Promise<string> {
 	const { path } = file;
 	if (!(await store.stat(path))) {
-		throw new LakeError("LAKE_DAMAGED", `${path} is missing in ${store.name}`, {
+		throw new LakeError("LAKE_DAMAGED", `${path} is missing in ${store.name}.`, {
 			path,
 			hint: "If irlake vacuum removed it with its snapshot, name a newer one (irlake status); else run irlake verify.",
 		});
@@ -27,10 +27,14 @@ export async function localTable(file: TableFile, store: Reader, copy: string): 
 		await pipeline(await store.read(path), createWriteStream(copy));
 	}
 	const found = await hashFile(local).catch((cause: unknown) => {
-		throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} cannot be read`, { path, cause });
+		throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} cannot be read.`, { path, cause });
 	});
 	if (found === file.sha256) return local;
-	throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} does not have the bytes that its snapshot tells`, {
-		path,
-	});
+	throw new LakeError(
+		"LAKE_DAMAGED",
+		`The bytes of ${path} in ${store.name} are not those that its snapshot records.`,
+		{
+			path,
+		},
+	);
 }

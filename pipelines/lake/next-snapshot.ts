@@ -1,7 +1,9 @@
 import { LakeError } from "../../schemas/errors.js";
 import { LAKE_FORMAT, type Receipt, type Snapshot, type TableFile } from "../../schemas/records.js";
 import type { Settings } from "../../schemas/settings.js";
-import { type Dataset, inDatasetOrder, shardParts, splitsOf, subsetOf } from "../dataset.js";
+import type { Dataset } from "../dataset.js";
+import { inDatasetOrder, shardParts, subsetOf } from "../shards.js";
+import { splitsOf } from "../splits.js";
 import { receiptFile } from "./paths.js";
 import { sumCounts } from "./receipt.js";
 import { tablesOf } from "./tables.js";
@@ -73,9 +75,9 @@ export function nextSnapshot(
 
 /** A shard whose receipt is gone would lose its tables in silence. */
 function missing(path: string): never {
-	throw new LakeError("LAKE_DAMAGED", `${path} is missing from the lake, so its shard cannot be published again`, {
+	throw new LakeError("LAKE_DAMAGED", `${path} is missing from the lake, so its shard cannot be published again.`, {
 		path,
-		hint: "Mirror that shard too: its receipt is then written anew. irlake verify tells what else is missing.",
+		hint: "Mirror that shard too: its receipt is then written anew. irlake verify shows what else is missing.",
 	});
 }
 

@@ -30,7 +30,7 @@ export async function publish(
 	guard: (base: Snapshot | null, next: Snapshot) => Promise<void>,
 ): Promise<StoredSnapshot | null> {
 	const [claimed] = tables;
-	if (claimed === undefined) throw new LakeError("INTERNAL", "A lake has a table whose log is the claim.");
+	if (claimed === undefined) throw new LakeError("INTERNAL", "The lake has no tables, so no log to claim a number in.");
 	for (let attempt = 0; attempt <= ATTEMPTS; attempt++) {
 		const base = await finishClaimedSnapshots(store, tables);
 		const next = await plan(base);
@@ -44,7 +44,7 @@ export async function publish(
 		await finish(store, tables, base?.snapshot ?? null, stored);
 		return stored;
 	}
-	throw new LakeError("LAKE_CONFLICT", `${store.name}: other publishers were faster, ${ATTEMPTS} times in a row`);
+	throw new LakeError("LAKE_CONFLICT", `Other publishers of ${store.name} were faster, ${ATTEMPTS} times in a row.`);
 }
 
 /** Finishes every snapshot that was claimed and not completed, and returns the newest; null of an empty lake. */
@@ -68,7 +68,7 @@ export async function claimedSnapshot(store: Reader, number: number): Promise<St
 	const commit = await store.get(log);
 	if (!commit) return null;
 	const path = snapshotOfCommit(commit);
-	if (path === null) throw new LakeError("LAKE_DAMAGED", `${log} in ${store.name} names no snapshot`, { path: log });
+	if (path === null) throw new LakeError("LAKE_DAMAGED", `${log} in ${store.name} names no snapshot.`, { path: log });
 	return readSnapshot(store, path);
 }
 
@@ -95,7 +95,7 @@ async function finish(
 	for (const table of tables) {
 		if (await commitTable(store, table, { base, next: snapshot, path })) continue;
 		const log = logFile.path(table.name, snapshot.number - 1);
-		throw new LakeError("LAKE_DAMAGED", `${log} in ${store.name} belongs to another snapshot than ${path}`, {
+		throw new LakeError("LAKE_DAMAGED", `${log} in ${store.name} belongs to another snapshot than ${path}.`, {
 			path: log,
 		});
 	}

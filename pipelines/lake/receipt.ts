@@ -4,7 +4,7 @@ import { each } from "../each.js";
 import type { Reader, Records } from "../ports/store.js";
 import { receiptFile } from "./paths.js";
 import { parseRecord, recordBytes } from "./snapshot.js";
-import { markedReceipts } from "./vacuum-records.js";
+import { markedReceipts } from "./sweeping/marks.js";
 
 /** Receipts: the record that a shard is done. What one says of the shard is made by `mirror/write/make-receipt.ts`. */
 
@@ -17,7 +17,7 @@ export async function readReceipt(store: Reader, path: string): Promise<Receipt 
 	if (!content) return null;
 	const receipt = parseRecord(Receipt, content, path, store);
 	if (path !== receiptFile.path(receipt.shard, receipt.work_id)) {
-		throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} is the receipt of other work`, { path });
+		throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} is the receipt of other work.`, { path });
 	}
 	return receipt;
 }
@@ -40,7 +40,7 @@ export async function snapshotReceipts(store: Reader, { shards }: Snapshot): Pro
 	const receipts = shards.map(({ shard, work_id, receipt: path }) => {
 		const receipt = found.get(work_id);
 		if (receipt) return [shard, receipt] as const;
-		throw new LakeError("LAKE_DAMAGED", `${path} is missing in ${store.name}`, { path });
+		throw new LakeError("LAKE_DAMAGED", `${path} is missing in ${store.name}.`, { path });
 	});
 	return new Map(receipts);
 }

@@ -2,12 +2,12 @@ import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot } from "../../schemas/records.js";
 import type { Dataset } from "../dataset.js";
 import type { Reader } from "../ports/store.js";
-import { type ClaimTools, guardClaim } from "./claim-guard.js";
 import { claimedSnapshot, publish } from "./publish.js";
 import type { StoredSnapshot } from "./snapshot.js";
-import type { SweepStore } from "./sweep.js";
+import { type ClaimTools, guardClaim } from "./sweeping/claim-guard.js";
+import { readFirstKept } from "./sweeping/first-kept.js";
+import type { SweepStore } from "./sweeping/sweep.js";
 import { tablesOf } from "./tables.js";
-import { readFirstKept } from "./vacuum-records.js";
 
 /**
  * Publishes a new snapshot with the content of snapshot `number`.
@@ -23,7 +23,7 @@ export async function rollback(
 	const plans = async (base: StoredSnapshot | null): Promise<Snapshot | null> => {
 		const target = await claimedSnapshot(store, number);
 		if (!base || !target || number > base.snapshot.number) {
-			throw new LakeError("SNAPSHOT_NOT_FOUND", `${store.name} has no snapshot ${number}`);
+			throw new LakeError("SNAPSHOT_NOT_FOUND", `${store.name} has no snapshot ${number}.`);
 		}
 		if (sameContent(base.snapshot, target.snapshot)) return null;
 		await requireFiles(store, target.snapshot);
@@ -47,7 +47,7 @@ async function requireFiles(store: Reader, snapshot: Snapshot): Promise<void> {
 		for (const { path } of files) {
 			if (await store.stat(path)) continue;
 			if (snapshot.number < (await readFirstKept(store))) throw vacuumed(store, snapshot.number, path);
-			throw new LakeError("SNAPSHOT_NOT_FOUND", `snapshot ${snapshot.number} is no longer whole: ${path} is gone`, {
+			throw new LakeError("SNAPSHOT_NOT_FOUND", `Snapshot ${snapshot.number} is no longer whole: ${path} is gone.`, {
 				path,
 			});
 		}
@@ -55,7 +55,7 @@ async function requireFiles(store: Reader, snapshot: Snapshot): Promise<void> {
 }
 
 function vacuumed(store: Reader, number: number, path: string | null): LakeError {
-	const message = `vacuum has deleted files of snapshot ${number} of ${store.name}`;
+	const message = `Vacuum has deleted files of snapshot ${number} of ${store.name}.`;
 	return new LakeError("SNAPSHOT_VACUUMED", message, path === null ? {} : { path });
 }
 

@@ -30,17 +30,17 @@ export function parseRecord<T>(schema: RecordSchema<T>, content: Buffer, path: s
 	try {
 		value = JSON.parse(content.toString("utf8"));
 	} catch (cause) {
-		throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} is not JSON`, { path, cause });
+		throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} is not JSON.`, { path, cause });
 	}
 	if (isNewer(value)) {
-		throw new LakeError("LAKE_UNSUPPORTED", `${path} in ${store.name} has a newer format than this release knows`, {
+		throw new LakeError("LAKE_UNSUPPORTED", `${path} in ${store.name} has a newer format than this release knows.`, {
 			path,
 		});
 	}
 	const parsed = schema.safeParse(value);
 	if (parsed.success) return parsed.data;
 	const where = parsed.error.issues[0]?.path.join(".") || "the whole";
-	throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} is no valid record: see ${where}`, { path });
+	throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} is not a valid record: see ${where}.`, { path });
 }
 
 function isNewer(value: unknown): boolean {
@@ -58,11 +58,11 @@ export async function readLatest(store: Reader): Promise<{ latest: Latest; conte
 /** Reads a snapshot and holds it against its name, and against `sha256` where that is known. */
 export async function readSnapshot(store: Reader, path: string, sha256?: string): Promise<StoredSnapshot> {
 	const content = await store.get(path);
-	if (!content) throw new LakeError("LAKE_DAMAGED", `${path} is missing in ${store.name}`, { path });
+	if (!content) throw new LakeError("LAKE_DAMAGED", `${path} is missing in ${store.name}.`, { path });
 	const found = sha256Of(content);
 	const snapshot = parseRecord(Snapshot, content, path, store);
 	if (path !== snapshotFile.path(snapshot.number, found) || (sha256 !== undefined && sha256 !== found)) {
-		throw new LakeError("LAKE_DAMAGED", `${path} in ${store.name} does not have the bytes that its name tells`, {
+		throw new LakeError("LAKE_DAMAGED", `The bytes of ${path} in ${store.name} do not have the hash in its name.`, {
 			path,
 		});
 	}
@@ -75,9 +75,13 @@ export async function readLatestSnapshot(store: Reader): Promise<StoredSnapshot 
 	if (!found) return null;
 	const stored = await readSnapshot(store, found.latest.snapshot, found.latest.sha256);
 	if (stored.snapshot.number !== found.latest.number) {
-		throw new LakeError("LAKE_DAMAGED", `${LATEST} in ${store.name} and the snapshot it names differ in number`, {
-			path: LATEST,
-		});
+		throw new LakeError(
+			"LAKE_DAMAGED",
+			`${LATEST} in ${store.name} and the snapshot it names have different numbers.`,
+			{
+				path: LATEST,
+			},
+		);
 	}
 	return stored;
 }

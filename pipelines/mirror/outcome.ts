@@ -41,7 +41,7 @@ export interface MirrorOutcome {
 export type OnShardFailure = "fail" | "skip";
 
 /** What a run's shards are judged by. */
-export interface Judging {
+interface Judging {
 	maxRejectRatio: number;
 	onShardFailure: OnShardFailure;
 }

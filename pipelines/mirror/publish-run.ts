@@ -1,22 +1,21 @@
 import type { Receipt, Snapshot } from "../../schemas/records.js";
-import { type ClaimTools, guardClaim } from "../lake/claim-guard.js";
-import { commitDatesOf } from "../lake/commit-dates.js";
+import { commitDatesOf, isLater } from "../lake/commit-dates.js";
 import { nextSnapshot, type RunResult } from "../lake/next-snapshot.js";
 import { publish } from "../lake/publish.js";
 import { readReceipts } from "../lake/receipt.js";
 import type { StoredSnapshot } from "../lake/snapshot.js";
-import type { SweepStore } from "../lake/sweep.js";
+import { type ClaimTools, guardClaim } from "../lake/sweeping/claim-guard.js";
+import type { SweepStore } from "../lake/sweeping/sweep.js";
 import { tablesOf } from "../lake/tables.js";
 import type { Listing } from "../ports/source.js";
 import type { Reader } from "../ports/store.js";
 import { workFolder } from "../scratch/work-folder.js";
 import { type MirrorOutcome, type OnShardFailure, type ShardOutcomes, whyNotPublish } from "./outcome.js";
-import { isLater } from "./plan/decide.js";
 import { type MirrorPlan, type MirrorRequest, requireCovered } from "./plan/plan-mirror.js";
 import type { ShardTools } from "./shard.js";
 
 /** What the shards of a run came to. */
-export interface ShardResults {
+interface ShardResults {
 	/** Of shards made in this run and of those found done. */
 	receipts: Receipt[];
 	skipped: Snapshot["skipped"];
@@ -27,14 +26,13 @@ export interface ShardResults {
  * @returns the snapshot, or null when no work id changed
  * @throws LAKE_SWEPT where vacuum took what the run was to publish: plan again
  */
-export async function publishRun(
-	store: SweepStore,
-	request: Pick<MirrorRequest, "wanted" | "prune">,
-	plan: Omit<MirrorPlan, "shards" | "base" | "upToDate">,
+async function publishRun(
+	{ plan, request }: Pick<EndedRun, "plan" | "request">,
 	results: ShardResults,
-	dataset: RunResult["dataset"],
-	tools: ClaimTools,
+	tools: PublishTools,
+	signal: AbortSignal,
 ): Promise<StoredSnapshot | null> {
+	const { store, dataset } = tools;
 	const { listing, settings } = plan;
 	const run: RunResult = {
 		dataset,
@@ -49,7 +47,8 @@ export async function publishRun(
 		prune: request.prune,
 		...results,
 	};
-	const guard = (base: Snapshot | null, next: Snapshot) => guardClaim(store, base, next, tools);
+	const claim = await claimTools(tools, signal);
+	const guard = (base: Snapshot | null, next: Snapshot) => guardClaim(store, base, next, claim);
 	const plans = async (base: StoredSnapshot | null): Promise<Snapshot | null> => {
 		requireCovered(request, settings, base?.snapshot ?? null);
 		const receipts = await readReceipts(store, base?.snapshot.shards.map(({ receipt }) => receipt) ?? []);
@@ -67,7 +66,7 @@ async function laterShards(store: Reader, base: Snapshot | null, listing: Listin
 }
 
 /** A planned run whose shards are over. */
-export interface EndedRun {
+interface EndedRun {
 	plan: MirrorPlan;
 	request: Pick<MirrorRequest, "wanted" | "prune">;
 	onShardFailure: OnShardFailure;
@@ -88,15 +87,7 @@ export async function publishOutcomes(
 	const failure = whyNotPublish(bad, request, onShardFailure, nothingLeft);
 	if (failure) return { published: null, shards, receipts, failure };
 	const skipped = bad.map(({ shard, code, detail }) => ({ shard, code: code ?? "", detail: detail ?? "" }));
-	const { store, dataset } = tools;
-	const published = await publishRun(
-		store,
-		request,
-		plan,
-		{ receipts, skipped },
-		dataset,
-		await claimTools(tools, signal),
-	);
+	const published = await publishRun({ plan, request }, { receipts, skipped }, tools, signal);
 	return { published, shards, receipts, failure: null };
 }
 

@@ -26,7 +26,7 @@ import { findingRow, tableRows } from "./write/table-rows.js";
 import { writeTables } from "./write/write-tables.js";
 
 /** Dependencies of reading and judging a shard. `scratch` holds downloads and temporary files; it lies outside the lake. */
-export interface CheckTools extends ContentTools {
+interface CheckTools extends ContentTools {
 	dataset: Dataset;
 	tables: TableFiles;
 	maxRejectRatio: number;
@@ -40,14 +40,14 @@ export interface ShardTools extends CheckTools {
 }
 
 /** One shard, as it was planned. */
-export interface ShardTask {
+interface ShardTask {
 	plan: ShardPlan;
 	metadata: SplitMetadata;
 	settings: Settings;
 }
 
 /** A shard that was read and judged. Its good objects are staged; nothing of it is in the lake. */
-export interface CheckedShard {
+interface CheckedShard {
 	/** As it was read at last: its whole zip, where parts of it were wrong. */
 	plan: ShardPlan;
 	verdict: Verdict;
@@ -57,17 +57,19 @@ export interface CheckedShard {
 
 /** A shard that failed, with what had been found by then. */
 export class ShardFailed extends LakeError {
-	constructor(
-		error: LakeError,
-		readonly shard: string,
-		readonly findings: Receipt["findings"],
-		/** Where its findings and its zip are kept; null when there is nothing to keep. */
-		readonly kept: string | null,
-	) {
+	readonly shard: string;
+	readonly findings: Receipt["findings"];
+	/** Where its findings and its zip are kept; null when there is nothing to keep. */
+	readonly kept: string | null;
+
+	constructor(error: LakeError, shard: string, findings: Receipt["findings"], kept: string | null) {
 		const { code, message, path, hint, exit, retry, cause } = error;
 		// The Hub's refusals are 2 before any side effect only; here, work has been done.
 		const ends = code.startsWith("HUB_") ? 1 : exit;
 		super(code, message, { hint, exit: ends, retry, cause, ...(path === null ? {} : { path }) });
+		this.shard = shard;
+		this.findings = findings;
+		this.kept = kept;
 	}
 }
 
@@ -95,7 +97,7 @@ export async function withCheckedShard<T>(
 	const { shard } = task.plan;
 	const once = () => checkOnce(task, tools, signal, use);
 	const again = (error: unknown) => {
-		note("warn", "the process stood still, and the shard begins again", { shard, reason: String(error) });
+		note("warn", "The process stood still; the shard begins again.", { shard, reason: String(error) });
 	};
 	try {
 		return await despiteStandstills(once, again, signal);
@@ -104,7 +106,7 @@ export async function withCheckedShard<T>(
 		const whole = planOfWholeZip(task.plan, error);
 		if (whole === null) throw error;
 		const { code, path } = error;
-		note("warn", "parts of a zip are wrong; the whole zip is fetched to be sure", { shard, code, path });
+		note("warn", "Parts of a zip are wrong; the whole zip is fetched to be sure.", { shard, code, path });
 		return checkOnce({ ...task, plan: whole }, tools, signal, use);
 	}
 }
@@ -120,18 +122,22 @@ async function checkOnce<T>(
 	let findings: Finding[] = [];
 	let content: ShardContent | null = null;
 	try {
-		content = await fetchShard(plan, settings, tools, signal);
-		const archive = await content.open();
+		const fetched = await fetchShard({ plan, settings, signal }, tools);
+		content = fetched;
+		const archive = await fetched.open();
 		const { json, format } = plan.files;
 		const jsonPath = `${dataset.layout.folderPath(shard)}/${json}`;
 		if (!archive.json) throw new LakeError("JSON_MISSING", `${shard} has no ${json}`, { path: jsonPath });
-		const values = parseRows(await content.readJson(archive.json), jsonPath, dataset.layout.json);
+		const values = parseRows(await fetched.readJson(archive.json), jsonPath, dataset.layout.json);
 		const known = await readShardMetadata(tools.tables, dataset, metadata, shard);
 		const rows = checkRows(values, dataset, shard, known);
 		const tasks = memberTasks(archive.members, rows.rows, format, settings.where !== null);
 		progress.imagesFound(shard, tasks.length);
-		await content.bring(tasks.map(({ member }) => member));
-		const images = await checkImages(archive.members, tasks, content, signal, () => progress.imageDone(shard));
+		await fetched.bring(tasks.map(({ member }) => member));
+		const images = await checkImages(archive.members, tasks, signal, {
+			judge: (task, stop) => fetched.judge(task, stop),
+			onImage: () => progress.imageDone(shard),
+		});
 		const verdict = reconcile(rows, images, settings);
 		requirePartsSuffice(plan, verdict.findings);
 		findings = verdict.findings;
@@ -140,14 +146,14 @@ async function checkOnce<T>(
 		const tables = tableRows(dataset, verdict);
 		signal.throwIfAborted();
 		const made = await use({ plan, verdict, tables, members: images.members });
-		await content.release();
+		await fetched.release();
 		await forgetFailed(tools.scratch, failedName(plan));
 		return made;
 	} catch (error) {
 		signal.throwIfAborted();
 		const known = knownError(error, shard, tools.scratch);
 		const zip = content?.zip ?? null;
-		const kept = findings.length > 0 || zip !== null ? await keep(plan, tools, known, findings, zip) : null;
+		const kept = findings.length > 0 || zip !== null ? await keep(plan, tools, { error: known, findings, zip }) : null;
 		throw new ShardFailed(known, shard, countFindings(findings), kept);
 	} finally {
 		await content?.close();
@@ -164,7 +170,7 @@ async function storeShard(
 	const { store, scratch } = tools;
 	await store.publishObjects([...new Set(verdict.good.map(({ image }) => image.object_key))]);
 	const folder = await workFolder(scratch, "mirror");
-	if (tools.keepRejected) await keepRejected(verdict.findings, members, tools, folder, signal);
+	if (tools.keepRejected) await keepRejected(verdict.findings, members, { ...tools, folder }, signal);
 	const put = ({ path }: TableFile, local: string): Promise<void> => store.putFile(path, local);
 	const files = await writeTables(plan.shard, tables, { dataset: tools.dataset, tables: tools.tables, folder }, put);
 	signal.throwIfAborted();
@@ -173,16 +179,16 @@ async function storeShard(
 
 function knownError(error: unknown, shard: string, scratch: string): LakeError {
 	const known = scratchError(error, scratch);
-	return known instanceof LakeError ? known : new LakeError("INTERNAL", `${shard}: ${String(error)}`, { cause: error });
+	return known instanceof LakeError
+		? known
+		: new LakeError("INTERNAL", `Shard ${shard} failed unexpectedly: ${String(error)}.`, { cause: error });
 }
 
 /** Keeps what a failed shard leaves. Where that cannot be written either, the shard's own error is the one to tell. */
 async function keep(
 	plan: ShardPlan,
 	{ dataset, scratch, progress }: CheckTools,
-	error: LakeError,
-	findings: Finding[],
-	zip: string | null,
+	{ error, findings, zip }: { error: LakeError; findings: Finding[]; zip: string | null },
 ): Promise<string | null> {
 	try {
 		return await keepFailed(scratch, failedName(plan), {
@@ -191,7 +197,10 @@ async function keep(
 			zip: zip === null ? null : { path: zip, name: plan.files.zip },
 		});
 	} catch (cause) {
-		progress.note("warn", "what the shard left could not be kept", { shard: plan.shard, reason: systemCode(cause) });
+		progress.note("warn", "What the failed shard left could not be kept.", {
+			shard: plan.shard,
+			reason: systemCode(cause),
+		});
 		return null;
 	}
 }

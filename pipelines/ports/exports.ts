@@ -45,8 +45,8 @@ export interface ExportTarget {
 	 * another key left unfinished is dropped. Throws OUT_NOT_EMPTY where other files are, OUT_BUSY beside a running export.
 	 */
 	begin(key: string): Promise<Map<string, ExportedFile>>;
-	/** An absent local path, for one file to be made in; after `begin`. */
-	aside(): Promise<string>;
+	/** A new local path at which to make one file; after `begin`. */
+	temporaryPath(): Promise<string>;
 	/** Takes over a local file, durably. */
 	put(file: ExportedFile, local: string): Promise<void>;
 	/** Gives a file of this machine one more name here, a hard link if it can be; without asking for it where one of this size is. */

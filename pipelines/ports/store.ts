@@ -83,14 +83,14 @@ export interface ObjectStage {
 	stage(key: string, content: Buffer): Promise<void>;
 }
 
-/** Room in a lake's storage where writes can be tried out; for `doctor`. */
-export interface TryRoom {
+/** A private part of a lake's storage in which `doctor` tries out writes. */
+export interface StoreProbe {
 	/** Absolute path, where it is a folder. */
 	folder: string | null;
-	/** A store that begins in the room; each is a writer of its own. */
+	/** A new store there; each is an independent writer. */
 	open(): Promise<Reader & Records>;
-	/** What the storage's own clock says; null where it tells no time. */
+	/** The time by the storage's own clock; null if it has none. */
 	now(): Promise<Date | null>;
-	/** Removes the room and all that is in it. */
+	/** Removes the probe and all that it wrote. */
 	remove(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { systemCode } from "../../schemas/errors.js";
 
 /** What failed work leaves in `<scratch>/failed/<name>` for a person to look at. */
-export interface Leftovers {
+interface Leftovers {
 	/** The error's message. */
 	error: string;
 	/** Findings, one JSON a line. */

@@ -1,5 +1,5 @@
 import { closeSync, mkdirSync, openSync, rmdirSync, rmSync } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rm, rmdir, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { systemCode } from "../../schemas/errors.js";
 import { leavesMarks, ownerId, ownerState } from "./owner.js";
@@ -17,7 +17,7 @@ export const DEAD_SECONDS = 60;
 /** The same for what release 0.1.0 left elsewhere, which kept no marks: since it was last changed itself. */
 const UNMARKED_SECONDS = 7 * 24 * 3600;
 
-const FOLDER = "owners";
+export const MARKS_FOLDER = "owners";
 
 /** Folders in which this process keeps its mark. */
 const roots = new Set<string>();
@@ -28,7 +28,7 @@ let standstills = 0;
 let asked = 0;
 
 function markOf(root: string, id: string): string {
-	return join(root, FOLDER, id);
+	return join(root, MARKS_FOLDER, id);
 }
 
 /**
@@ -62,14 +62,14 @@ export async function dropMark(root: string): Promise<void> {
 	if (roots.size === 0) nextBeat();
 	await rm(markOf(root, ownerId()), { force: true });
 	// Other marks may be in it.
-	await rmdir(join(root, FOLDER)).catch(() => {});
+	await rmdir(join(root, MARKS_FOLDER)).catch(() => {});
 }
 
 function removeAll(): void {
 	for (const root of roots) {
 		try {
 			rmSync(markOf(root, ownerId()), { force: true });
-			rmdirSync(join(root, FOLDER));
+			rmdirSync(join(root, MARKS_FOLDER));
 		} catch {
 			// Other marks are in it, or it cannot be had any more: then the mark grows old.
 		}
@@ -188,21 +188,11 @@ export async function ownerLives(root: string, id: string, thing: string): Promi
 /** What the folder's file system takes for now. */
 async function timeIn(root: string): Promise<number> {
 	asked += 1;
-	const file = join(root, FOLDER, `.now-${ownerId()}-${asked}`);
+	const file = join(root, MARKS_FOLDER, `.now-${ownerId()}-${asked}`);
 	await mkdir(dirname(file), { recursive: true });
 	try {
 		return await written(file);
 	} finally {
 		await rm(file, { force: true });
-	}
-}
-
-/** Removes the marks that dead owners left in a folder. */
-export async function sweepMarks(root: string): Promise<void> {
-	const folder = join(root, FOLDER);
-	for (const name of await readdir(folder).catch(() => [])) {
-		const id = name.replace(/^\.now-(.*)-\d+$/, "$1");
-		if (!(await ownerLives(root, id, join(folder, name))))
-			await rm(join(folder, name), { force: true }).catch(() => {});
 	}
 }

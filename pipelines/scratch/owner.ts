@@ -14,7 +14,7 @@ import { systemCode } from "../../schemas/errors.js";
  */
 
 /** `elsewhere`: of another machine or container, so its pid tells nothing here. */
-export type OwnerState = "alive" | "dead" | "elsewhere";
+type OwnerState = "alive" | "dead" | "elsewhere";
 
 /** Source of a regular expression for an owner id, of whatever release, within a file's name. */
 export const OWNER_ID = String.raw`\d{1,10}-\d+(?:-[0-9a-f]{8})?`;

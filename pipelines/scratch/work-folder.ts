@@ -1,7 +1,7 @@
-import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { holdMark, ownerLives } from "./marks.js";
+import { holdMark } from "./marks.js";
 import { OWNER_ID, ownerId } from "./owner.js";
+import { sweepDead } from "./sweep-dead.js";
 
 const NAME = new RegExp(`^[a-z]+\\.(${OWNER_ID})-\\d+$`);
 
@@ -14,12 +14,7 @@ let folders = 0;
  */
 export async function workFolder(scratch: string, kind: string): Promise<string> {
 	const folder = join(scratch, "work");
-	for (const name of await readdir(folder).catch(() => [])) {
-		const owner = NAME.exec(name)?.[1];
-		if (owner === undefined || (await ownerLives(scratch, owner, join(folder, name)))) continue;
-		// Whoever starts at the same time deletes it as well; what cannot be deleted is for the next.
-		await rm(join(folder, name), { recursive: true, force: true }).catch(() => {});
-	}
+	await sweepDead(scratch, "work", NAME);
 	holdMark(scratch);
 	folders += 1;
 	return join(folder, `${kind}.${ownerId()}-${folders}`);

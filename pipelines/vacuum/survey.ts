@@ -1,39 +1,40 @@
 import { LakeError } from "../../schemas/errors.js";
 import type { Receipt, Snapshot, TableFile } from "../../schemas/records.js";
 import { folderOf, KINDS, type Kind, kindOf } from "../lake/kinds.js";
-import { objectsNamed, rejectedNamed, type TableTools } from "../lake/named-files.js";
 import { claimedSnapshot } from "../lake/publish.js";
 import { readReceipt } from "../lake/receipt.js";
 import { readLatestSnapshot, readSnapshot, type StoredSnapshot, snapshotPaths } from "../lake/snapshot.js";
-import { readFirstKept } from "../lake/vacuum-records.js";
+import { readFirstKept } from "../lake/sweeping/first-kept.js";
+import { objectsNamed, rejectedNamed, type TableTools } from "../lake/sweeping/named-files.js";
 import type { LakeFile, Reader } from "../ports/store.js";
-import { goingFiles, goingReceipts, type Holdings, type May, oldestKept, type Retention } from "./decide.js";
+import { goingFiles, goingReceipts, type Holdings, type May } from "./decide.js";
+import { oldestKept, type Retention } from "./retention.js";
 
 type NamedFile = TableFile & { table: string };
 
-/** What there is in the lake, and what of it snapshots name. */
+/** The lake's files, and those that snapshots name. */
 export interface Survey extends Holdings {
 	/** Numbers of the snapshots that stay. */
 	kept: number[];
 	oldest: number;
-	/** Numbers of older ones, but for those that share all their files with one that stays. */
+	/** Numbers of older snapshots, except those whose files all belong to one that stays. */
 	givenUp: number[];
-	/** The oldest one, with none after it that lacks a file. */
+	/** The oldest snapshot from which on none lacks a file. */
 	firstWhole: number;
-	/** Table files that are named, by path. */
+	/** Named table files, by path. */
 	tables: Map<string, NamedFile>;
-	/** What each table file names in turn, once it was read. */
+	/** Paths that each table file names, once it has been read. */
 	contents: Map<string, string[]>;
 }
 
-/** Looks at the whole lake. Null where there is none. Throws LAKE_DAMAGED where a snapshot that stays is not whole. */
+/** Surveys the whole lake. Null if there is none. Throws LAKE_DAMAGED if a snapshot that stays is incomplete. */
 export async function survey(store: Reader, retention: Retention, now: number): Promise<Survey | null> {
 	for (;;) {
 		const firstKept = await readFirstKept(store);
 		try {
 			return await surveyOnce(store, retention, now, firstKept);
 		} catch (error) {
-			// Another vacuum, that keeps less, may have deleted meanwhile.
+			// Another vacuum that keeps less may have deleted files meanwhile.
 			if ((await readFirstKept(store)) === firstKept) throw error;
 		}
 	}
@@ -43,7 +44,7 @@ async function surveyOnce(store: Reader, retention: Retention, now: number, firs
 	const latest = await readLatestSnapshot(store);
 	if (!latest) return null;
 	const claimed = await claimedSnapshots(store, latest.snapshot.number);
-	// After those that were claimed: one that is claimed meanwhile is still found among these.
+	// After the claimed ones, so that one claimed meanwhile is still found here.
 	const records = await snapshotPaths(store);
 	const pending = records.filter(({ number }) => number > claimed.length);
 	const modified = new Map(records.map((record) => [record.number, record.modified]));
@@ -70,14 +71,14 @@ async function surveyOnce(store: Reader, retention: Retention, now: number, firs
 	};
 }
 
-/** Every snapshot that holds a number, the first one first: also those that are claimed and not finished. */
+/** Every snapshot that has a number, in order, including those that are claimed but not finished. */
 async function claimedSnapshots(store: Reader, latest: number): Promise<StoredSnapshot[]> {
 	const found: StoredSnapshot[] = [];
 	for (let number = 1; ; number++) {
 		const claimed = await claimedSnapshot(store, number);
 		if (claimed) found.push(claimed);
 		else if (number > latest) return found;
-		else throw new LakeError("LAKE_DAMAGED", `${store.name} lacks the commit of snapshot ${number}`);
+		else throw new LakeError("LAKE_DAMAGED", `The commit of snapshot ${number} is missing in ${store.name}.`);
 	}
 }
 
@@ -90,7 +91,7 @@ export function namesOf(snapshot: Snapshot): string[] {
 	return [...snapshot.shards.map(({ receipt }) => receipt), ...tableFilesOf(snapshot).map(({ path }) => path)];
 }
 
-/** Numbers of the snapshots that vacuum leaves whole: those it keeps, and older ones with the same files. */
+/** Numbers of the snapshots that vacuum leaves complete: those it keeps, and older ones with the same files. */
 export function wholeSnapshots(snapshots: Snapshot[], firstKept: number): Set<number> {
 	const kept = new Set(snapshots.filter(({ number }) => number >= firstKept).flatMap(namesOf));
 	return new Set(snapshots.filter((one) => namesOf(one).every((path) => kept.has(path))).map(({ number }) => number));
@@ -100,7 +101,7 @@ function lacking(snapshot: Snapshot, present: Set<string>): string | undefined {
 	return namesOf(snapshot).find((path) => !present.has(path));
 }
 
-/** The lake's files that vacuum knows by their names. */
+/** The lake's files that vacuum may delete, by kind. */
 export async function listFiles(store: Reader): Promise<Record<Kind, LakeFile[]>> {
 	const files: Record<Kind, LakeFile[]> = { receipts: [], table_files: [], objects: [], rejected: [] };
 	for (const kind of KINDS) {
@@ -110,7 +111,7 @@ export async function listFiles(store: Reader): Promise<Record<Kind, LakeFile[]>
 	return files;
 }
 
-/** What a lost table file names cannot be known: then nothing may be deleted. */
+/** Throws if a table file is lost: what it named is unknown, so nothing may be deleted. */
 function requireWhole(kept: Snapshot[], firstWhole: number, present: Set<string>, store: Reader): void {
 	for (const snapshot of kept) {
 		const path = lacking(snapshot, present);
@@ -119,7 +120,7 @@ function requireWhole(kept: Snapshot[], firstWhole: number, present: Set<string>
 		const lost = ` If .irlake/ was lost after a vacuum: --keep ${whole} --yes keeps those that are whole.`;
 		throw new LakeError(
 			"LAKE_DAMAGED",
-			`${path} is missing in ${store.name}, and snapshot ${snapshot.number} needs it`,
+			`The file ${path}, which snapshot ${snapshot.number} needs, is missing in ${store.name}.`,
 			{
 				path,
 				hint: `Nothing was deleted. Run irlake verify, restore the file, then run vacuum again.${whole > 0 ? lost : ""}`,
@@ -128,7 +129,7 @@ function requireWhole(kept: Snapshot[], firstWhole: number, present: Set<string>
 	}
 }
 
-/** Everything that may go, in the order of deletion; reads the receipts and tables that stay. */
+/** Everything that may be deleted, in the order of deletion; reads the receipts and tables that stay. */
 export async function going(lake: Survey, may: May, tools: TableTools): Promise<LakeFile[]> {
 	const receipts = goingReceipts(lake, may);
 	const gone = new Set(receipts.map(({ path }) => path));
@@ -141,7 +142,7 @@ export async function going(lake: Survey, may: May, tools: TableTools): Promise<
 	return goingFiles(lake, receipts, await neededFiles(lake, tables, tools), may);
 }
 
-/** The table files, and all that they name; a table file that is missing names nothing. */
+/** The table files and all paths that they name; a missing table file names none. */
 async function neededFiles(
 	{ files, contents }: Survey,
 	tables: Map<string, Receipt["files"][number]>,

@@ -1,30 +1,25 @@
 import { KINDS, type Kind, kindOf } from "../lake/kinds.js";
 import { readLatest } from "../lake/snapshot.js";
-import { STALE_SECONDS, type SweepStore, type SweepTools, sweepMarks, takeOver } from "../lake/sweep.js";
-import {
-	endMarks,
-	listRecords,
-	putMarks,
-	raiseFirstKept,
-	readMarks,
-	readSweep,
-	storeTime,
-	type VacuumRecords,
-} from "../lake/vacuum-records.js";
+import { endMarks, readSweep } from "../lake/sweeping/decisions.js";
+import { raiseFirstKept } from "../lake/sweeping/first-kept.js";
+import { listRecords, putMarks, readMarks, type VacuumRecords } from "../lake/sweeping/marks.js";
+import { storeTime } from "../lake/sweeping/store-clock.js";
+import { STALE_SECONDS, type SweepStore, type SweepTools, sweepMarks, takeOver } from "../lake/sweeping/sweep.js";
 import type { LakeFile, Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
-import { markable, type Retention, sweepable } from "./decide.js";
+import { markable, sweepable } from "./decide.js";
+import type { Retention } from "./retention.js";
 import { going, listFiles, type Survey, survey } from "./survey.js";
 
-/** Deleting what no retained snapshot needs: look, mark; later look again, sweep. docs/decisions/0009-vacuum.md */
+/** Deletes what no retained snapshot needs: survey and mark; later survey again and sweep. See docs/decisions/0009-vacuum.md. */
 
-/** Most files that one run marks: a record of 10 MB. Receipts come first; the rest is for the next run. */
-const MARKED_AT_ONCE = 100_000;
+/** Most files that one run marks, in a record of 10 MB. Receipts come first; the rest is left to the next run. */
+const MAX_MARKED = 100_000;
 
-export interface VacuumTools extends SweepTools {
+interface VacuumTools extends SweepTools {
 	store: SweepStore;
 	tables: TableFiles;
-	/** Folder of this run's own. */
+	/** This run's own folder. */
 	work: string;
 }
 
@@ -34,17 +29,17 @@ export type Tally = Record<Kind, { files: number; bytes: number }>;
 export interface VacuumReport {
 	/** Numbers of the snapshots that stay. */
 	kept: number[];
-	/** Numbers of those that are not whole, or no longer to be. */
+	/** Numbers of those that are incomplete, or will be. */
 	givenUp: number[];
-	/** Swept by this run, or to be swept by the next one with `--yes`. */
+	/** Swept by this run, or, without `--yes`, to be swept. */
 	deleted: Tally;
 	/** Marked by this run, or to be marked. */
 	marked: Tally;
-	/** Marked earlier, and not yet for so long as the grace time. */
+	/** Marked earlier, but not for the whole grace time yet. */
 	waiting: Tally;
-	/** When the newest of the marks may be swept, by the storage's clock; null where there are none. */
+	/** When the newest marks may be swept, by the storage's clock; null if there are none. */
 	due: Date | null;
-	/** Sweeps that another vacuum is at, or was when it died a short time ago. */
+	/** Sweeps of another vacuum that is running, or that died a short time ago. */
 	unfinished: number;
 }
 
@@ -52,14 +47,14 @@ export interface VacuumReport {
 interface Todo {
 	lake: Survey;
 	sweeps: { id: string; files: LakeFile[] }[];
-	/** Marks of which nothing is left to sweep. */
-	over: string[];
+	/** Marks with nothing left to sweep. */
+	obsolete: string[];
 	marks: LakeFile[];
 	waiting: LakeFile[];
 	due: number | null;
 }
 
-/** Decides what goes, and writes nothing. Null where there is no lake. */
+/** Decides what to delete, and writes nothing. Null if there is no lake. */
 export async function planVacuum(tools: VacuumTools, retention: Retention, now: number): Promise<VacuumReport | null> {
 	const records = await listRecords(tools.store);
 	const todo = await decide(tools, records, retention, now);
@@ -69,7 +64,7 @@ export async function planVacuum(tools: VacuumTools, retention: Retention, now: 
 	return report(todo, [...left, ...todo.sweeps.flatMap(({ files }) => files)], 0);
 }
 
-/** Finishes what was begun, sweeps what was marked long enough ago, marks the rest. Null where there is no lake. */
+/** Finishes interrupted sweeps, sweeps what was marked long enough ago, and marks the rest. Null if there is no lake. */
 export async function runVacuum(tools: VacuumTools, retention: Retention): Promise<VacuumReport | null> {
 	const { store } = tools;
 	if (!(await readLatest(store))) return null;
@@ -77,13 +72,13 @@ export async function runVacuum(tools: VacuumTools, retention: Retention): Promi
 	const { deleted, unfinished } = await finishBroken(tools, retention, now);
 	const todo = await decide(tools, await listRecords(store), retention, now);
 	if (!todo) return null;
-	// Of a lake that lost the record.
+	// For a lake that has lost the record.
 	if (todo.lake.firstWhole > 1) await raiseFirstKept(store, todo.lake.firstWhole);
-	for (const id of todo.over) await endMarks(store, id);
+	for (const id of todo.obsolete) await endMarks(store, id);
 	for (const { id, files } of todo.sweeps) {
 		await raiseFirstKept(store, todo.lake.oldest);
 		const paths = files.map(({ path }) => path);
-		// A publisher was first, who wants one of them. What the next marks may take was decided without that.
+		// A publisher needs one of them and was first. The next marks were decided without knowing that.
 		if (!(await sweepMarks(store, id, paths, tools))) break;
 		deleted.push(...files);
 	}
@@ -97,7 +92,7 @@ export async function runVacuum(tools: VacuumTools, retention: Retention): Promi
 	return report(todo, deleted, unfinished);
 }
 
-/** Sweeps that were decided and not finished. */
+/** Sweeps that were decided but not finished. */
 async function openSweeps(store: Reader, { decided }: VacuumRecords): Promise<{ id: string; paths: string[] }[]> {
 	const found: { id: string; paths: string[] }[] = [];
 	for (const id of decided) {
@@ -107,7 +102,7 @@ async function openSweeps(store: Reader, { decided }: VacuumRecords): Promise<{ 
 	return found;
 }
 
-/** Ends what an interrupted run began, and marks that a publisher has made void. */
+/** Finishes sweeps of an interrupted run, and ends marks that a publisher has voided. */
 async function finishBroken(
 	tools: VacuumTools,
 	{ grace }: Retention,
@@ -131,7 +126,7 @@ function present(paths: string[], { files }: Pick<Survey, "files">): LakeFile[] 
 	return KINDS.flatMap((kind) => files[kind].filter(({ path }) => wanted.has(path)));
 }
 
-/** Looks at everything that is listed now, whatever was marked. */
+/** Decides by everything that is listed now, whatever was marked. */
 async function decide(
 	tools: VacuumTools,
 	{ marks, decided }: VacuumRecords,
@@ -140,7 +135,7 @@ async function decide(
 ): Promise<Todo | null> {
 	const lake = await survey(tools.store, retention, now);
 	if (!lake) return null;
-	const todo: Todo = { lake, sweeps: [], over: [], marks: [], waiting: [], due: null };
+	const todo: Todo = { lake, sweeps: [], obsolete: [], marks: [], waiting: [], due: null };
 	const marked = new Set<string>();
 	for (const { id, modified } of marks) {
 		tools.signal.throwIfAborted();
@@ -150,7 +145,7 @@ async function decide(
 		}
 		const paths = new Set(await readMarks(tools.store, id));
 		const files = await going(lake, sweepable(paths, modified), tools);
-		if (files.length === 0) todo.over.push(id);
+		if (files.length === 0) todo.obsolete.push(id);
 		else if (now - modified < retention.grace) {
 			todo.waiting.push(...files);
 			todo.due = modified + retention.grace;
@@ -161,12 +156,12 @@ async function decide(
 		}
 	}
 	const unneeded = await going(lake, markable(lake, marked, retention, now), tools);
-	todo.marks = unneeded.slice(0, MARKED_AT_ONCE);
+	todo.marks = unneeded.slice(0, MAX_MARKED);
 	if (todo.marks.length > 0) todo.due = now + retention.grace;
 	return todo;
 }
 
-/** What will be swept counts as gone for what is decided next. */
+/** Files to be swept count as deleted in what is decided next. */
 function remove({ files }: Survey, swept: LakeFile[]): void {
 	const gone = new Set(swept.map(({ path }) => path));
 	for (const kind of KINDS) files[kind] = files[kind].filter(({ path }) => !gone.has(path));

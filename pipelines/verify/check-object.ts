@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { DEFAULT_SETTINGS } from "../../schemas/settings.js";
 import type { SourceFormat } from "../../schemas/stored-format.js";
-import type { ImagePool, ImageResult } from "../ports/images.js";
+import type { ImagePool, ImageResult, ImageTask } from "../ports/images.js";
 import type { Reader } from "../ports/store.js";
 import type { Report } from "./report.js";
 
-/** What is larger is no picture that a mirror would read: it is hashed and not decoded. */
-const DECODED_BYTES = 64 * 1024 * 1024;
+/** A larger object is only hashed: a mirror would not decode it, either. */
+const MAX_DECODED_BYTES = 64 * 1024 * 1024;
 
-/** What the `images` table says of one object. */
+/** An object's columns of the `images` table. */
 export interface ObjectRow {
 	object_key: string;
 	sha256: string;
@@ -25,16 +25,15 @@ export interface ObjectRow {
 	dhash: string | null;
 }
 
-/** What an object is checked with. */
-export interface ObjectTools {
+interface ObjectTools {
 	store: Reader;
-	/** Null: it is only hashed. */
+	/** Null: objects are only hashed. */
 	images: ImagePool | null;
-	/** Folder for objects of a store elsewhere, while they are decoded. */
+	/** Folder for objects of a remote store while they are decoded. */
 	work: string;
 }
 
-/** Size and SHA-256 of one object; with a pool it is decoded too, and original bytes must give the recorded pixels. */
+/** Checks an object's size and SHA-256. With a pool it is also decoded, and originals must give the recorded pixels. */
 export async function checkObject(
 	row: ObjectRow,
 	{ store, images, work }: ObjectTools,
@@ -49,13 +48,16 @@ export async function checkObject(
 		return report.damage("OBJECT_SIZE", path, `it has ${found.bytes} bytes, not ${row.bytes}`);
 	}
 	report.checked.bytes += row.bytes;
-	if (images && row.bytes <= DECODED_BYTES) {
+	if (images && row.bytes <= MAX_DECODED_BYTES) {
 		const local = store.localPath(path);
-		if (local !== null) return decodeObject(row, local, images, report, signal);
+		const decode = async (file: string): Promise<void> => {
+			compareImage(row, await images.run(taskFor(row, file), DEFAULT_SETTINGS, signal), report);
+		};
+		if (local !== null) return decode(local);
 		const copy = join(work, `object-${randomUUID()}`);
 		try {
 			await pipeline(await store.read(path), createWriteStream(copy), { signal });
-			return await decodeObject(row, copy, images, report, signal);
+			return await decode(copy);
 		} finally {
 			await rm(copy, { force: true });
 		}
@@ -66,24 +68,16 @@ export async function checkObject(
 	if (sha256 !== row.sha256) report.damage("OBJECT_HASH", path, hashDetail(sha256, row.sha256));
 }
 
-async function decodeObject(
-	row: ObjectRow,
-	file: string,
-	images: ImagePool,
-	report: Report,
-	signal: AbortSignal,
-): Promise<void> {
-	const original = row.sha256 === row.source_sha256;
+function taskFor(row: ObjectRow, file: string): ImageTask {
+	const isOriginal = row.sha256 === row.source_sha256;
 	const ref = { kind: "file" as const, path: file, bytes: row.bytes };
-	const task = {
-		ref,
-		check: original ? ("image" as const) : ("stored" as const),
-		format: row.format as SourceFormat,
-		keep: false,
-	};
-	const result = await images.run(task, DEFAULT_SETTINGS, signal);
+	return { ref, check: isOriginal ? "image" : "stored", format: row.format as SourceFormat, keep: false };
+}
+
+function compareImage(row: ObjectRow, result: ImageResult, report: Report): void {
 	if (result.sha256 !== row.sha256) {
-		return report.damage("OBJECT_HASH", row.object_key, hashDetail(result.sha256, row.sha256));
+		report.damage("OBJECT_HASH", row.object_key, hashDetail(result.sha256, row.sha256));
+		return;
 	}
 	report.checked.decoded++;
 	comparePixels(row, result, report);
@@ -93,7 +87,7 @@ function hashDetail(found: string | null, expected: string): string {
 	return `its SHA-256 is ${found ?? "unknown"}, not ${expected}`;
 }
 
-/** The bytes are right, so a difference means that the table or the decoder is wrong. */
+/** The bytes are right, so any difference is a fault of the table or the decoder. */
 function comparePixels(row: ObjectRow, { image, reject }: ImageResult, report: Report): void {
 	const detail = pixelDifference(row, image, reject?.detail ?? "no picture");
 	if (detail !== null) report.add("OBJECT_HASH", row.object_key, detail);

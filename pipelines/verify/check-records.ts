@@ -11,28 +11,27 @@ import { IMAGES, QUARANTINE, tablesOf } from "../lake/tables.js";
 import type { Reader } from "../ports/store.js";
 import type { Report } from "./report.js";
 
-/** What the records say: every snapshot from the first to the newest, and the newest's receipts. */
-export interface CheckedRecords {
+/** Every snapshot from the first to the newest, and the newest one's receipts. */
+interface CheckedRecords {
 	snapshots: Snapshot[];
 	/** By work id, of the newest snapshot. */
 	receipts: Map<string, Receipt>;
 }
 
-/** What records are checked with. */
 interface RecordTools {
 	store: Reader;
 	tables: readonly Table[];
 	report: Report;
 }
 
-/** Reads all records of a lake, holds them against each other, and notes what does not agree. Null of an empty lake. */
+/** Reads all records of a lake, and reports those that contradict each other. Null for an empty lake. */
 export async function checkRecords(store: Reader, dataset: Dataset, report: Report): Promise<CheckedRecords | null> {
 	const tables = tablesOf(dataset);
 	const tools: RecordTools = { store, tables, report };
-	const latest = await noting(report, () => readLatestSnapshot(store));
+	const latest = await reportDamage(report, () => readLatestSnapshot(store));
 	if (latest === undefined) return { snapshots: [], receipts: new Map() };
 	if (latest === null) {
-		// All tables have their first commit: either a publish is at its last step, or the record was lost.
+		// If all tables have their first commit, a publish is at its last step, or the record was lost.
 		const logs = await Promise.all(tables.map(({ name }) => store.stat(logFile.path(name, 0))));
 		if (!logs.every(Boolean)) return null;
 		report.add("RECORD_INVALID", LATEST, "it is missing, though a snapshot was published");
@@ -44,7 +43,7 @@ export async function checkRecords(store: Reader, dataset: Dataset, report: Repo
 	return { snapshots, receipts };
 }
 
-/** Versions of a table beyond the newest snapshot: at most the one that is being published, and no other writer's. */
+/** Beyond the newest snapshot, a table may have the version being published, but none of another writer. */
 async function checkVersions(store: Reader, table: string, number: number, report: Report): Promise<void> {
 	for await (const { path } of store.list(logFile.folder(table))) {
 		const commit = logFile.parse(path);
@@ -56,8 +55,8 @@ async function checkVersions(store: Reader, table: string, number: number, repor
 	}
 }
 
-/** The answer, or undefined when a record was found damaged. */
-async function noting<T>(report: Report, read: () => Promise<T>): Promise<T | undefined> {
+/** The result of `read`, or undefined after reporting a damaged record. */
+async function reportDamage<T>(report: Report, read: () => Promise<T>): Promise<T | undefined> {
 	try {
 		return await read();
 	} catch (error) {
@@ -73,7 +72,7 @@ async function checkHistory(tools: RecordTools, latest: StoredSnapshot): Promise
 	const found: Snapshot[] = [];
 	let base: Snapshot | null = null;
 	for (let number = 1; number <= latest.snapshot.number; number++) {
-		const stored = await noting(report, () => claimedSnapshot(store, number));
+		const stored = await reportDamage(report, () => claimedSnapshot(store, number));
 		if (stored === null) report.add("LOG_MISMATCH", logFile.path("images", number - 1), "the commit is missing");
 		const known: StoredSnapshot | null = stored ?? (number === latest.snapshot.number ? latest : null);
 		if (known) {
@@ -90,7 +89,7 @@ async function checkHistory(tools: RecordTools, latest: StoredSnapshot): Promise
 	return found;
 }
 
-/** Each table's commit must be the one that leads from the snapshot before to this one. */
+/** Each table's commit must lead from the previous snapshot to this one. */
 async function checkLogs(
 	{ store, tables, report }: RecordTools,
 	base: Snapshot | null,
@@ -110,7 +109,7 @@ async function checkLogs(
 	}
 }
 
-/** Another release may order or word a commit otherwise: what it adds and removes must be the same. */
+/** Other releases may order or format a commit differently, but it must add and remove the same. */
 function sameActions(a: Buffer, b: Buffer): boolean {
 	try {
 		return actions(a) === actions(b);
@@ -140,7 +139,7 @@ async function checkReceipts(tools: RecordTools, newest: StoredSnapshot): Promis
 	const { snapshot } = newest;
 	const receipts = new Map<string, Receipt>();
 	for (const { shard, work_id, receipt: path } of snapshot.shards) {
-		const receipt = await noting(report, () => readReceipt(store, path));
+		const receipt = await reportDamage(report, () => readReceipt(store, path));
 		if (receipt === null) report.add("RECORD_INVALID", path, "the receipt is missing");
 		if (!receipt) continue;
 		report.checked.receipts++;
@@ -158,7 +157,7 @@ async function checkReceipts(tools: RecordTools, newest: StoredSnapshot): Promis
 	return receipts;
 }
 
-/** What came in is what went out: published, rejected, orphaned, unselected. */
+/** What came in must have been published, rejected, orphaned or unselected. */
 function checkCounts(path: string, { counts, settings }: Receipt, report: Report): void {
 	const selective = settings.where !== null;
 	if (selective !== (counts.rows_unselected !== undefined) || selective !== (counts.members_unselected !== undefined)) {
@@ -197,7 +196,7 @@ function checkSums(
 	}
 }
 
-/** Rows of a table's files against the counts that stand beside them. */
+/** Compares the rows of a table's files with the receipts' counts. */
 function checkRows(table: string, receipts: Receipt[], report: Report, name: string): void {
 	for (const { shard, counts, findings, files } of receipts) {
 		const rows = files.filter((file) => file.table === table).reduce((sum, file) => sum + file.rows, 0);

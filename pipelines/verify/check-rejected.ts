@@ -3,7 +3,7 @@ import { rejectedFile } from "../lake/paths.js";
 import type { Reader } from "../ports/store.js";
 import type { Report } from "./report.js";
 
-/** Every file below `rejected/` must have the bytes of its name; which of them are there is no matter of the records. */
+/** Every file below `rejected/` must match its name. The records do not say which files must be there. */
 export async function checkRejected(store: Reader, report: Report, signal: AbortSignal): Promise<void> {
 	for await (const { path, bytes } of store.list(rejectedFile.folder)) {
 		signal.throwIfAborted();

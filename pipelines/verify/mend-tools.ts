@@ -1,5 +1,5 @@
 import type { Dataset } from "../dataset.js";
-import type { MetadataTools } from "../mirror/plan/plan-mirror.js";
+import type { MetadataTools } from "../mirror/plan/read-metadata.js";
 import type { ArchiveReader } from "../ports/archive.js";
 import type { ImagePool } from "../ports/images.js";
 import type { Clock, Progress } from "../ports/run.js";
@@ -8,7 +8,7 @@ import type { Content, Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import type { RetryPolicy, tellRetries } from "../retry.js";
 
-/** What damaged files and objects are made again with. */
+/** What repairs of damaged files and objects need. */
 
 export interface MendOptions {
 	dataset: Dataset;
@@ -19,21 +19,22 @@ export interface MendOptions {
 	clock: Clock;
 	retry: RetryPolicy;
 	scratch: string;
-	/** Folder of this run's own. */
+	/** This run's own folder. */
 	work: string;
-	/** Where `images` stages what it found good. */
+	/** Where `images` stages good images. */
 	staged: string;
-	/** Opened when it is first needed. */
+	/** Opens the pool on the first call. */
 	images(): Promise<ImagePool>;
-	/** Name and version of what re-encodes in this release. */
+	/** Names and versions of this release's encoders. */
 	codec(): Promise<string>;
 	/** Reads a predicate. */
 	openPredicate: MetadataTools["openPredicate"];
-	/** The source that a snapshot names, at a commit, or the one to use in its stead. */
+	/** The source that a snapshot names, at a commit, or its replacement. */
 	sourceOf(uri: string, commit: string | null): Promise<Source>;
 }
 
 export interface MendTools extends MendOptions {
+	signal: AbortSignal;
 	onRetry: ReturnType<typeof tellRetries>;
 	onFetched(bytes: number): void;
 }

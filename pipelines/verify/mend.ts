@@ -6,19 +6,20 @@ import type { MendOptions, MendTools } from "./mend-tools.js";
 import type { Mender } from "./verify.js";
 
 /**
- * Makes damaged objects and tables again from the source, and puts them over what is there once they have the recorded
- * bytes. An object takes the ranges of its image, a table the whole shard. Records are never made by guess.
+ * Makes damaged objects and tables again from the source, and replaces them once they have the recorded bytes. An object
+ * needs the ranges of its image, a table the whole shard. Records are never guessed.
  */
 export function createMender(options: MendOptions, signal: AbortSignal): Mender {
 	const { progress, work } = options;
 	const tools: MendTools = {
 		...options,
+		signal,
 		work: join(work, "mend"),
 		onRetry: tellRetries((...told) => progress.note(...told)),
 		onFetched: (bytes) => progress.fetched(bytes),
 	};
 	return {
-		files: (damaged, snapshots, ended) => mendFiles(damaged, snapshots, tools, ended, signal),
-		objects: (damaged, snapshots, ended) => mendObjects(damaged, snapshots, tools, ended, signal),
+		files: (damaged, snapshots, onOutcome) => mendFiles(damaged, snapshots, tools, onOutcome),
+		objects: (damaged, snapshots, onOutcome) => mendObjects(damaged, snapshots, tools, onOutcome),
 	};
 }

@@ -8,28 +8,28 @@ import { readReceipt } from "../lake/receipt.js";
 import type { Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 
-/** Where what is damaged came from, by the lake's own records. */
+/** Finds the origin of damaged files in the lake's own records. */
 
-/** A shard as a snapshot has it, and the source it was read from. */
+/** A shard of a snapshot, and the source that it was read from. */
 export interface ShardOrigin {
 	shard: string;
 	uri: string;
-	/** At which the source has it; null of a folder. */
+	/** The source's commit; null for a folder. */
 	commit: string | null;
 	settings: Settings;
 	/** Path of its receipt. */
 	receipt: string;
 }
 
-/** One image that an object was made of. */
+/** An image from which an object was made. */
 export interface ImageOrigin extends ShardOrigin {
 	image_path: string;
 	source_sha256: string;
 }
 
 /**
- * The shard in this snapshot; null where it is not there. A snapshot keeps shards of those before it, which may be of
- * other sources: the source is that of the oldest one that read this very shard, at its commit.
+ * The shard in this snapshot, or null. A snapshot keeps shards of earlier ones, which may have had other sources: the
+ * source is that of the oldest snapshot that has this shard, with its receipt and commit.
  */
 export function shardOrigin(
 	{ shards, source, settings }: Snapshot,
@@ -46,14 +46,14 @@ export function shardOrigin(
 	return { shard, uri: (reader?.source ?? source).uri, commit, settings, receipt };
 }
 
-/** The receipt, or null where it is missing or damaged. */
+/** The receipt; null if it is missing or damaged. */
 export async function soundReceipt(store: Reader, path: string): Promise<Receipt | null> {
 	return nullIfDamaged(readReceipt(store, path));
 }
 
 /**
- * Every image that each of these objects was made of, those of the newest snapshots first. Files that cannot be read are
- * passed over. @param work folder of this run's own
+ * All images from which these objects were made, newest snapshots first. Unreadable files are skipped.
+ * @param work this run's own folder
  */
 export async function imageOrigins(
 	keys: Set<string>,

@@ -1,6 +1,6 @@
-/** What an audit found, and what was made good. Plain data; the command prints it. */
+/** What an audit found and what was repaired. Plain data; the command prints it. */
 
-export type ProblemCode =
+type ProblemCode =
 	| "OBJECT_MISSING"
 	| "OBJECT_SIZE"
 	| "OBJECT_HASH"
@@ -17,8 +17,8 @@ export interface Problem {
 	detail: string;
 }
 
-/** How much was looked at. */
-export interface Checked {
+/** How much was checked. */
+interface Checked {
 	snapshots: number;
 	receipts: number;
 	files: number;
@@ -35,10 +35,10 @@ function notRepaired(why: string): string {
 }
 
 export class Report {
-	/** What remains. */
+	/** Problems that remain. */
 	problems: Problem[] = [];
 	readonly repaired: Omit<Problem, "detail">[] = [];
-	/** Paths whose bytes are missing or others: what a repair may write, and nothing else. */
+	/** Paths whose bytes are missing or wrong: a repair may write these and no others. */
 	readonly damaged = new Set<string>();
 	readonly checked: Checked = {
 		snapshots: 0,
@@ -54,25 +54,25 @@ export class Report {
 		this.problems.push({ code, path, detail });
 	}
 
-	/** A file or object whose bytes are missing or others. */
+	/** Adds a file or object whose bytes are missing or wrong. */
 	damage(code: ProblemCode, path: string, detail: string): void {
 		this.damaged.add(path);
 		this.add(code, path, detail);
 	}
 
-	/** What was damaged is as recorded now. */
+	/** A damaged path is as recorded again. */
 	mended(path: string): void {
 		if (!this.damaged.delete(path)) return;
 		for (const { code } of this.problems.filter((problem) => problem.path === path)) this.repaired.push({ code, path });
 		this.problems = this.problems.filter((problem) => problem.path !== path);
 	}
 
-	/** What was damaged remains so. */
+	/** A damaged path remains damaged. */
 	remains(path: string, why: string): void {
 		for (const problem of this.problems) if (problem.path === path) problem.detail += notRepaired(why);
 	}
 
-	/** Tells of each problem that is no damage, once, why no repair was tried. */
+	/** Adds to each problem that is not damage why no repair was tried. */
 	unmendable(why: (problem: Problem) => string): void {
 		for (const problem of this.problems)
 			if (!this.damaged.has(problem.path)) problem.detail += notRepaired(why(problem));

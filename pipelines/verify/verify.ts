@@ -3,48 +3,47 @@ import { createWriteStream } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { LakeError } from "../../schemas/errors.js";
 import type { Snapshot, TableFile } from "../../schemas/records.js";
 import type { Dataset } from "../dataset.js";
 import { each } from "../each.js";
 import { rejectedFile, tableFile, vacuumFile } from "../lake/paths.js";
 import { IMAGES, tablesOf } from "../lake/tables.js";
-import { damagedRecords, orDamage, readFirstKept } from "../lake/vacuum-records.js";
 import type { ImagePool } from "../ports/images.js";
 import type { Reader } from "../ports/store.js";
 import type { TableFiles } from "../ports/tables.js";
 import { checkObject, type ObjectRow } from "./check-object.js";
 import { checkRecords } from "./check-records.js";
 import { checkRejected } from "./check-rejected.js";
+import { checkVacuum } from "./check-vacuum.js";
 import { type Problem, Report } from "./report.js";
 
-export interface VerifyTools {
+interface VerifyTools {
 	dataset: Dataset;
 	store: Reader;
 	tables: TableFiles;
 	/** Decodes every image again; null without `--deep`. */
 	images: ImagePool | null;
-	/** Folder of this run's own, made and removed here. */
+	/** This run's own folder, made and removed here. */
 	work: string;
 	onObject(bytes: number): void;
 	onObjects(count: number): void;
 }
 
-/** How many objects are read at once. */
-const AT_ONCE = 8;
+/** Objects read at once. */
+const CONCURRENCY = 8;
 
-/** Tells how a repair ended: written anew (null), or why it was not. */
-export type Ended = (path: string, why: string | null) => Promise<void>;
+/** Reports how a repair ended: written again (null), or why not. */
+export type OnOutcome = (path: string, why: string | null) => Promise<void>;
 
-/** Makes again what an audit found damaged. Every path given is ended, and nothing else written. */
+/** Makes damaged files and objects again. Reports an outcome for every path given, and writes no others. */
 export interface Mender {
-	files(damaged: TableFile[], snapshots: Snapshot[], ended: Ended): Promise<void>;
-	objects(damaged: ObjectRow[], snapshots: Snapshot[], ended: Ended): Promise<void>;
+	files(damaged: TableFile[], snapshots: Snapshot[], onOutcome: OnOutcome): Promise<void>;
+	objects(damaged: ObjectRow[], snapshots: Snapshot[], onOutcome: OnOutcome): Promise<void>;
 }
 
 /**
- * Audits a lake against its own records. Null when there is no lake. Writes nothing into it, unless there is a mender:
- * then what it mended is read back before it counts.
+ * Audits a lake against its own records. Null if there is no lake. Writes nothing, unless there is a mender: whatever that
+ * repairs is read back before it counts.
  */
 export async function verifyLake(
 	tools: VerifyTools,
@@ -58,24 +57,23 @@ export async function verifyLake(
 	const newest = snapshots.at(-1);
 	const firstKept = await checkVacuum(tools.store, report, newest?.number ?? 1);
 	const current = new Set(newest?.tables.images?.files.map(({ path }) => path));
-	const files = new Map<string, TableFile>();
-	for (const snapshot of snapshots) {
-		// Files of those before may be gone: vacuum said so.
-		if (snapshot.number < firstKept) continue;
-		for (const table of Object.values(snapshot.tables)) for (const file of table.files) files.set(file.path, file);
-	}
+	const files = filesOf(snapshots, firstKept);
 	const objects = new Map<string, ObjectRow>();
+	/** The newest snapshot's row of an object counts. */
+	const addObject = (row: ObjectRow, file: TableFile): void => {
+		if (current.has(file.path) || !objects.has(row.object_key)) objects.set(row.object_key, row);
+	};
 	await mkdir(tools.work, { recursive: true });
 	try {
 		for (const file of files.values()) {
 			signal.throwIfAborted();
-			await checkFile(file, tools, report, objects, current.has(file.path));
+			await checkFile(file, tools, report, (row) => addObject(row, file));
 		}
-		// Before the objects: which there are stands in the files.
+		// Before the objects, since the files name them.
 		const damagedFiles = [...files.values()].filter(({ path }) => report.damaged.has(path));
 		await mender?.files(damagedFiles, snapshots, async (path, why) => {
 			const file = files.get(path);
-			const check = (again: Report) => file && checkFile(file, tools, again, objects, current.has(path));
+			const check = (again: Report) => file && checkFile(file, tools, again, (row) => addObject(row, file));
 			await readBack(report, path, why, check);
 		});
 		tools.onObjects(objects.size);
@@ -94,15 +92,11 @@ export async function verifyLake(
 	return report;
 }
 
-/** Returns the oldest snapshot to audit: where vacuum's record of it is damaged, the newest. */
-async function checkVacuum(store: Reader, report: Report, newest: number): Promise<number> {
-	const firstKept = await orDamage(readFirstKept(store));
-	const unknown = firstKept instanceof LakeError;
-	for (const { path, message, hint } of await damagedRecords(store)) {
-		const left = unknown && path === firstKept.path ? " Only the newest snapshot's files were looked at." : "";
-		report.add("RECORD_INVALID", path ?? "", `${message}.${left} ${hint}`);
-	}
-	return unknown ? newest : firstKept;
+/** Every table file from this snapshot on, by path: vacuum may have deleted those of earlier ones. */
+function filesOf(snapshots: Snapshot[], firstKept: number): Map<string, TableFile> {
+	const kept = snapshots.filter(({ number }) => number >= firstKept);
+	const files = kept.flatMap(({ tables }) => Object.values(tables).flatMap((table) => table.files));
+	return new Map(files.map((file) => [file.path, file]));
 }
 
 function unmendable({ code, path }: Problem): string {
@@ -112,7 +106,7 @@ function unmendable({ code, path }: Problem): string {
 	return "a record is never made by guess; restore it from a copy of the lake, or mirror into a new one";
 }
 
-/** What was written is looked at once more, as if by another audit. */
+/** Checks again what was written, like another audit. */
 async function readBack(
 	report: Report,
 	path: string,
@@ -126,13 +120,12 @@ async function readBack(
 	else report.remains(path, why ?? `read back, ${problem?.detail}`);
 }
 
-/** One parquet file: size, SHA-256, rows; of `images` also which objects it names. Read once. */
+/** Checks one parquet file's size, SHA-256 and rows, reading it once; calls `onObject` for each row of `images`. */
 async function checkFile(
 	file: TableFile,
 	{ dataset, store, tables, work }: VerifyTools,
 	report: Report,
-	objects: Map<string, ObjectRow>,
-	current: boolean,
+	onObject: (row: ObjectRow) => void,
 ): Promise<void> {
 	const found = await store.stat(file.path);
 	report.checked.files++;
@@ -157,10 +150,7 @@ async function checkFile(
 	for await (const batch of tables.read(copy, columns)) {
 		rows += batch.length;
 		if (!isImages) continue;
-		for (const row of batch) {
-			const object = row as unknown as ObjectRow; // the columns asked for, of a file whose hash was just checked
-			if (current || !objects.has(object.object_key)) objects.set(object.object_key, object);
-		}
+		for (const row of batch) onObject(row as unknown as ObjectRow); // these columns, of a file whose hash was just checked
 	}
 	if (rows !== file.rows) report.add("COUNT_MISMATCH", file.path, `it has ${rows} rows, not ${file.rows}`);
 }
@@ -187,5 +177,5 @@ async function checkObjects(
 		await checkObject(row, tools, report, stop);
 		tools.onObject(row.bytes);
 	};
-	await each(objects.values(), AT_ONCE, check, signal);
+	await each(objects.values(), CONCURRENCY, check, signal);
 }

@@ -16,6 +16,8 @@ import { S3Server } from "../support/s3.js";
 import { openTestStore } from "../support/s3-store.js";
 import { isSealed } from "./sealed.js";
 
+/** Every store keeps the promises of the store's ports: in memory, in a folder, on S3. */
+
 const describeServer = await describeS3();
 let server: S3Server;
 beforeAll(async () => {

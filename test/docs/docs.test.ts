@@ -4,6 +4,8 @@ import { expect, test } from "@jest/globals";
 import { ROOT } from "../support/root.js";
 import { codesPage, commandsPage } from "../tools/docs/pages.js";
 
+/** The pages and the help texts made from code say what the code does. */
+
 test("the pages of docs/ that are made from code are what the code says", () => {
 	expect(readFileSync(join(ROOT, "docs/codes.md"), "utf8")).toBe(codesPage());
 	expect(readFileSync(join(ROOT, "docs/commands.md"), "utf8")).toBe(commandsPage());

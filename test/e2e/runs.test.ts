@@ -8,6 +8,10 @@ import { tempDir } from "../support/root.js";
 import { type HubHandle, startHub } from "../tools/hub/client.js";
 import { makeSample } from "../tools/sample/make.js";
 
+/**
+ * Whole runs of all 36 shards: published once, redone only where something changed, the same from every form of source.
+ */
+
 const root = tempDir("runs");
 afterAll(() => root.remove());
 

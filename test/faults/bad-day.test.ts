@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { allShards } from "../../pipelines/dataset.js";
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
+import { allShards } from "../../pipelines/shards.js";
 import { documentOf } from "../support/cli.js";
 import { digestOf, latestSnapshot, readPinned } from "../support/lake.js";
 import { World } from "../support/world.js";

@@ -33,7 +33,7 @@ export class BadHub {
 	/** What it becomes undisturbed. */
 	readonly #undisturbed: string;
 
-	private constructor(world: World, first: Lake, undisturbed: string) {
+	constructor(world: World, first: Lake, undisturbed: string) {
 		this.world = world;
 		this.first = first;
 		this.#undisturbed = undisturbed;

@@ -54,7 +54,8 @@ test("fault 15: a shard that is not listed ends the run before any work, with it
 	try {
 		const end = await lake.mirror({ args: ["--on-shard-failure", "skip"], env: { HF_ENDPOINT: hub.endpoint } });
 		expect(documentOf(end)).toMatchObject({
-			...{ state: "failed", exit_code: 1 },
+			state: "failed",
+			exit_code: 1,
 			error: { code: "SHARD_MISSING", message: expect.stringContaining(ZIP) },
 		});
 		expect((await hub.counters()).cdn.requests).toBe(0);

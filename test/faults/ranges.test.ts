@@ -3,12 +3,12 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { MemberReader } from "../../infra/adapters/archive/member.js";
-import { createHubSource } from "../../infra/adapters/sources/hub.js";
-import { shardFiles } from "../../pipelines/dataset.js";
+import { createHubSource } from "../../infra/adapters/sources/hub/source.js";
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
 import { endBytes, RangedZip } from "../../pipelines/fetch/ranged-zip.js";
 import type { Member } from "../../pipelines/ports/archive.js";
 import type { ShardInput, Source } from "../../pipelines/ports/source.js";
+import { shardFiles } from "../../pipelines/shards.js";
 import { LakeError } from "../../schemas/errors.js";
 import { archives } from "../../workers/wire.js";
 import { tempDir } from "../support/root.js";
@@ -61,13 +61,11 @@ afterEach(async () => {
 /** Time passes only while somebody waits, and at once. */
 async function source(idleSeconds = 30): Promise<Source> {
 	const made = createHubSource({
-		...{
-			repo: imageRewardDb.repo,
-			revision: "main",
-			endpoint: hub.endpoint,
-			token: "hf_token",
-			dataset: imageRewardDb,
-		},
+		repo: imageRewardDb.repo,
+		revision: "main",
+		endpoint: hub.endpoint,
+		token: "hf_token",
+		dataset: imageRewardDb,
 		clock: {
 			now: () => waits.reduce((sum, seconds) => sum + seconds, 0),
 			sleep: async (seconds) => void waits.push(seconds),
@@ -91,7 +89,10 @@ interface Brought {
 async function open(from: Source, signal = new AbortController().signal): Promise<Omit<Brought, "chosen">> {
 	let fetched = 0;
 	const ranged = await RangedZip.open(zip, shardFiles(imageRewardDb, "train_1"), {
-		...{ source: from, archives, scratch: join(root.path, "scratch"), signal },
+		source: from,
+		archives,
+		scratch: join(root.path, "scratch"),
+		signal,
 		clock: { now: () => 0, sleep: async (seconds) => void waits.push(seconds) },
 		onBytes: (bytes) => {
 			fetched += bytes;

@@ -183,7 +183,7 @@ describeServer("S3", () => {
 		const end = await lake.mirror();
 		expect(end.code).toBe(2);
 		expect(documentOf(end).error).toMatchObject({ code: "LAKE_UNSUPPORTED", path: lake.address });
-		expect(documentOf(end).error?.message).toContain("conditional writes do not work");
+		expect(documentOf(end).error?.message).toContain("Conditional writes do not work");
 		expect(documentOf(end).error?.hint).toContain("--single-writer");
 		expect(documentOf(end).bytes_downloaded).toBeLessThan(100_000);
 		expect(await lake.keys()).toEqual([]);

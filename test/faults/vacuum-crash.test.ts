@@ -2,7 +2,7 @@ import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { openFolderStore } from "../../infra/adapters/store/folder/store.js";
-import { readFirstKept } from "../../pipelines/lake/vacuum-records.js";
+import { readFirstKept } from "../../pipelines/lake/sweeping/first-kept.js";
 import type { Store } from "../../pipelines/ports/store.js";
 import { systemClock } from "../../workers/clock.js";
 import { documentOf, runCli, startCli } from "../support/cli.js";

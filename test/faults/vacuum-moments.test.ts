@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { openFolderStore } from "../../infra/adapters/store/folder/store.js";
-import { readFirstKept } from "../../pipelines/lake/vacuum-records.js";
+import { readFirstKept } from "../../pipelines/lake/sweeping/first-kept.js";
 import type { Store } from "../../pipelines/ports/store.js";
 import { LakeError } from "../../schemas/errors.js";
 import { Baton, type Stop } from "../support/baton.js";

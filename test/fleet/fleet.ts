@@ -49,7 +49,7 @@ export class Fleet {
 	readonly world: World;
 	readonly redis: RedisServer;
 
-	private constructor(world: World, redis: RedisServer) {
+	constructor(world: World, redis: RedisServer) {
 		this.world = world;
 		this.redis = redis;
 	}
@@ -92,14 +92,18 @@ interface WorkerOptions {
 /** A lake, its queue and its workers. */
 export class FleetLake {
 	readonly workers: Worker[] = [];
+	readonly fleet: Fleet;
+	readonly path: string;
+	readonly prefix: string;
+	/** Endpoint and credentials of a lake on S3. */
+	readonly access: NodeJS.ProcessEnv;
 
-	constructor(
-		readonly fleet: Fleet,
-		readonly path: string,
-		readonly prefix: string,
-		/** Where a lake elsewhere is, and how one gets in. */
-		readonly access: NodeJS.ProcessEnv = {},
-	) {}
+	constructor(fleet: Fleet, path: string, prefix: string, access: NodeJS.ProcessEnv = {}) {
+		this.fleet = fleet;
+		this.path = path;
+		this.prefix = prefix;
+		this.access = access;
+	}
 
 	env(): NodeJS.ProcessEnv {
 		return {

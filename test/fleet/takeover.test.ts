@@ -97,7 +97,7 @@ describeFleet("a shard is taken over", () => {
 		stopped.kill("SIGTERM");
 		const { code, stderr } = await stopped.ended;
 		expect(code).toBe(0);
-		expect(stderr).toContain("its lock ran out and the job is another worker's now; nothing of it was made visible");
+		expect(stderr).toContain("as its lock ran out and it is another worker's now. Nothing of it was made visible.");
 		expect(stderr).not.toContain("handed back");
 		expect(digestOf(lake.path)).toBe(undisturbed);
 		expect(readPinned(lake.path)).toBe(1);

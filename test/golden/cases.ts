@@ -1,7 +1,7 @@
 import { cpSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { metadataPath } from "../../pipelines/dataset.js";
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
+import { metadataPath } from "../../pipelines/splits.js";
 import type { CliEnd } from "../support/cli.js";
 import { Lab } from "../support/lab.js";
 import { ROOT } from "../support/root.js";
@@ -31,11 +31,14 @@ const EXPORTED = "all defects planted";
 export class GoldenLab {
 	readonly #made = new Map<string, Promise<string>>();
 
+	readonly lab: Lab;
+	readonly more: string[];
+
 	/** @param more arguments of every mirror; they must not change any byte, such as `--concurrency 1` */
-	private constructor(
-		readonly lab: Lab,
-		readonly more: string[],
-	) {}
+	constructor(lab: Lab, more: string[]) {
+		this.lab = lab;
+		this.more = more;
+	}
 
 	static async open(more: string[] = []): Promise<GoldenLab> {
 		return new GoldenLab(await Lab.open("golden", SAMPLE, { date: FIRST_DATE }), more);

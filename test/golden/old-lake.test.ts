@@ -44,7 +44,8 @@ test.each([
 	["its pictures, decoded again", ["--deep"], 83],
 ])("verify finds nothing amiss in %s", async (_, more, decoded) => {
 	expect(await told(0, "verify", ...more)).toMatchObject({
-		...{ ok: true, problems: [] },
+		ok: true,
+		problems: [],
 		checked: { snapshots: 2, receipts: 3, objects: 83, decoded },
 	});
 });
@@ -64,7 +65,8 @@ test("status tells its two snapshots", async () => {
 
 test("diff tells what came with its second snapshot", async () => {
 	const count = (added: number, removed: number) => ({
-		...{ added: { count: added }, removed: { count: removed } },
+		added: { count: added },
+		removed: { count: removed },
 		changed: { count: 0 },
 	});
 	expect(await told(4, "diff", "1", "2")).toMatchObject({

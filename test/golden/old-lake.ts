@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { metadataPath } from "../../pipelines/dataset.js";
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
+import { metadataPath } from "../../pipelines/splits.js";
 import { Lab } from "../support/lab.js";
 import { ROOT } from "../support/root.js";
 import type { SampleOptions } from "../tools/sample/make.js";

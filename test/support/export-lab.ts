@@ -20,22 +20,23 @@ export class ExportLab {
 	readonly lake: string;
 	readonly #root: { path: string; remove: () => void };
 
-	private constructor(root: { path: string; remove: () => void }) {
+	constructor(root: { path: string; remove: () => void }) {
 		this.#root = root;
 		this.source = join(root.path, "source");
 		this.lake = join(root.path, "lake");
 	}
 
-	/** Makes a sample and mirrors it: `steps` of its shards one after the other, a snapshot each; by default all at once. */
+	/** Makes a sample and mirrors it: `steps` of its shards one after the other, a snapshot each; by default all at once. `env` is the mirror's. */
 	static async open(
 		name: string,
 		sample: SampleOptions & { shards: string[] },
 		steps: string[][] = [sample.shards],
+		env: NodeJS.ProcessEnv = {},
 	): Promise<ExportLab> {
 		const lab = new ExportLab(tempDir(name));
 		await makeSample(lab.source, { ...sample, planted: null });
 		for (const shards of steps) {
-			const ended = await lab.mirror(lab.source, lab.lake, shards);
+			const ended = await lab.mirror(lab.source, lab.lake, shards, env);
 			if (ended.code !== 0) throw new Error(`mirror ended with ${ended.code}: ${ended.stderr}`);
 		}
 		return lab;

@@ -1,39 +1,35 @@
 import { copyFileSync, existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type HubHandle, startHub } from "../tools/hub/client.js";
+import type { HubHandle } from "../tools/hub/client.js";
 import type { HubOptions } from "../tools/hub/options.js";
 import { makeSample, type SampleOptions } from "../tools/sample/make.js";
 import { type CliDocument, type CliEnd, documentOf, runCli } from "./cli.js";
-import { tempDir } from "./root.js";
+import { type ServedSample, serveSample } from "./served-sample.js";
 
 /** A source folder that the test Hub serves, and room for lakes: what a user has who runs commands by hand. */
 export class Lab {
 	readonly source: string;
-	readonly #root: { path: string; remove: () => void };
 	readonly hub: HubHandle;
+	readonly #served: ServedSample;
 	readonly #sample: SampleOptions;
 
-	private constructor(root: { path: string; remove: () => void }, hub: HubHandle, sample: SampleOptions) {
-		this.#root = root;
-		this.hub = hub;
+	constructor(served: ServedSample, sample: SampleOptions) {
+		this.source = served.source;
+		this.hub = served.hub;
+		this.#served = served;
 		this.#sample = sample;
-		this.source = join(root.path, "source");
 	}
 
 	static async open(name: string, sample: SampleOptions, hub: Partial<HubOptions> = {}): Promise<Lab> {
-		const root = tempDir(name);
-		const source = join(root.path, "source");
-		await makeSample(source, { ...sample, planted: null });
-		return new Lab(root, await startHub(source, hub), sample);
+		return new Lab(await serveSample(name, sample, hub), sample);
 	}
 
-	async close(): Promise<void> {
-		await this.hub.stop();
-		this.#root.remove();
+	close(): Promise<void> {
+		return this.#served.close();
 	}
 
 	path(name: string): string {
-		return join(this.#root.path, name);
+		return join(this.#served.path, name);
 	}
 
 	/** Nothing of the user's own: no token, no cache, no lake of theirs. */

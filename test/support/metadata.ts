@@ -1,4 +1,4 @@
-import { DuckDBInstance } from "@duckdb/node-api";
+import { DuckDBInstance } from "../../infra/adapters/duckdb/node-api.js";
 
 /** Writes a metadata parquet anew: the rows that `query` makes of the table `rows`, with DuckDB's parquet options. */
 export async function rewriteParquet(from: string, to: string, query: string, options: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { DuckDBInstance } from "@duckdb/node-api";
 import { z } from "zod";
+import { DuckDBInstance } from "../../infra/adapters/duckdb/node-api.js";
 import { Receipt } from "../../schemas/records.js";
 import { documentOf, runCli } from "./cli.js";
 import { latestSnapshot } from "./lake.js";

@@ -30,7 +30,7 @@ export class RedisServer {
 	readonly #args: string[];
 	#child: ChildProcess;
 
-	private constructor(port: number, url: string, data: { path: string; remove: () => void }, args: string[]) {
+	constructor(port: number, url: string, data: { path: string; remove: () => void }, args: string[]) {
 		this.port = port;
 		this.url = url;
 		this.#data = data;

@@ -10,7 +10,9 @@ import { digestOf, lakeFiles } from "./lake.js";
 export const SHARDS = ["test_1", "test_2"];
 export const ZIP = "images/test/test_1.zip";
 const SAMPLE = {
-	...{ shards: SHARDS, images: 6, size: 24 },
+	shards: SHARDS,
+	images: 6,
+	size: 24,
 	defect: { code: "IMAGE_ORPHAN", shard: "test_1", variant: null },
 } satisfies SampleOptions;
 
@@ -28,11 +30,14 @@ export class Repairs {
 	lake = "";
 	#lakes = 0;
 
-	private constructor(
-		readonly lab: Lab,
-		/** Digest of the lake while it is whole. */
-		readonly good: string,
-	) {}
+	readonly lab: Lab;
+	/** Digest of the lake while it is whole. */
+	readonly good: string;
+
+	constructor(lab: Lab, good: string) {
+		this.lab = lab;
+		this.good = good;
+	}
 
 	static async open(name: string): Promise<Repairs> {
 		const lab = await Lab.open(name, SAMPLE);

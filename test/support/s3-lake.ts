@@ -14,11 +14,14 @@ export class S3Lake {
 	/** Where its commands find the server; a proxy may stand in between. */
 	endpoint: string;
 
-	constructor(
-		readonly world: World,
-		readonly server: S3Server,
-		readonly prefix: string,
-	) {
+	readonly world: World;
+	readonly server: S3Server;
+	readonly prefix: string;
+
+	constructor(world: World, server: S3Server, prefix: string) {
+		this.world = world;
+		this.server = server;
+		this.prefix = prefix;
 		this.address = `s3://${server.bucket}/${prefix}`;
 		this.endpoint = server.endpoint;
 		this.scratch = world.fresh("scratch");

@@ -48,7 +48,7 @@ export class S3Proxy {
 	readonly #agent = new Agent({ keepAlive: true });
 	readonly #upstream: URL;
 
-	private constructor(server: Server, port: number, upstream: string) {
+	constructor(server: Server, port: number, upstream: string) {
 		this.#server = server;
 		this.#upstream = new URL(upstream);
 		this.endpoint = `http://127.0.0.1:${port}`;

@@ -31,7 +31,7 @@ export class S3Server {
 	readonly #child: ChildProcess;
 	readonly #root: ReturnType<typeof tempDir>;
 
-	private constructor(child: ChildProcess, port: number, root: ReturnType<typeof tempDir>) {
+	constructor(child: ChildProcess, port: number, root: ReturnType<typeof tempDir>) {
 		this.#child = child;
 		this.#root = root;
 		this.endpoint = `http://127.0.0.1:${port}`;

@@ -28,5 +28,5 @@ export const INTEGER_COLUMNS = [
 	"fidelity_rating",
 ] as const;
 export const ROW_COLUMNS = [...TEXT_COLUMNS, ...INTEGER_COLUMNS] as const;
-export const RATING_COLUMNS = ["overall_rating", "image_text_alignment_rating", "fidelity_rating"] as const;
+
 export type MetadataRow = Record<ColumnName, string | number | null>;

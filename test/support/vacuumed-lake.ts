@@ -12,7 +12,7 @@ import type { Clock, Progress } from "../../pipelines/ports/run.js";
 import type { Store } from "../../pipelines/ports/store.js";
 import type { TableFiles } from "../../pipelines/ports/tables.js";
 import { runVacuum, type VacuumReport } from "../../pipelines/vacuum/vacuum.js";
-import { runMirror, whileSwept } from "../../workers/run-mirror.js";
+import { runMirror, whileSwept } from "../../workers/run/run-mirror.js";
 import { archives, openImages, openPredicate, openTables } from "../../workers/wire.js";
 import { makeSample } from "../tools/sample/make.js";
 import { tempDir } from "./root.js";
@@ -41,7 +41,7 @@ export class Variants {
 	#images: { folder: string; pool: ImagePool } | null = null;
 	#runs = 0;
 
-	private constructor(tables: TableFiles) {
+	constructor(tables: TableFiles) {
 		this.#tables = tables;
 	}
 

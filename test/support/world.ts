@@ -1,13 +1,14 @@
 import { cpSync, existsSync, readFileSync, renameSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { metadataPath, shardParts } from "../../pipelines/dataset.js";
 import { imageRewardDb } from "../../pipelines/datasets/imagereward-db/dataset.js";
-import { type HubHandle, startHub } from "../tools/hub/client.js";
+import { shardParts } from "../../pipelines/shards.js";
+import { metadataPath } from "../../pipelines/splits.js";
+import type { HubHandle } from "../tools/hub/client.js";
 import { makeSample } from "../tools/sample/make.js";
 import { type CliEnd, type CliProcess, runCli, startCli } from "./cli.js";
 import { type Fault, faultEnv } from "./fault.js";
-import { tempDir } from "./root.js";
+import { type ServedSample, serveSample } from "./served-sample.js";
 
 export interface WorldOptions {
 	shards: string[];
@@ -40,43 +41,35 @@ const EMPTY_IMAGE = { code: "IMAGE_EMPTY", shard: null, variant: null } as const
 export class World {
 	readonly hub: HubHandle;
 	readonly source: string;
-	readonly #root: { path: string; remove: () => void };
+	readonly #served: ServedSample;
 	readonly #options: WorldOptions;
 	readonly #commands: CliProcess[] = [];
 	#names = 0;
 
-	private constructor(
-		root: { path: string; remove: () => void },
-		hub: HubHandle,
-		source: string,
-		options: WorldOptions,
-	) {
-		this.#root = root;
-		this.hub = hub;
-		this.source = source;
+	constructor(served: ServedSample, options: WorldOptions) {
+		this.hub = served.hub;
+		this.source = served.source;
+		this.#served = served;
 		this.#options = options;
 	}
 
 	static async open(name: string, options: WorldOptions): Promise<World> {
-		const root = tempDir(name);
-		const source = join(root.path, "source");
 		const { shards, images, size, bytesPerSecond = null, defect = false, pageSize = 1000 } = options;
-		await makeSample(source, { shards, images, size, defect: defect ? EMPTY_IMAGE : null, planted: null });
-		return new World(root, await startHub(source, { bytesPerSecond, pageSize }), source, options);
+		const sample = { shards, images, size, defect: defect ? EMPTY_IMAGE : null };
+		return new World(await serveSample(name, sample, { bytesPerSecond, pageSize }), options);
 	}
 
 	/** Ends what a failed test may have left, too. */
 	async close(): Promise<void> {
 		for (const { child, kill } of this.#commands)
 			if (child.exitCode === null && child.signalCode === null) kill("SIGKILL");
-		await this.hub.stop();
-		this.#root.remove();
+		await this.#served.close();
 	}
 
 	/** A path that nothing has yet. */
 	fresh(name: string): string {
 		this.#names += 1;
-		return join(this.#root.path, `${name}-${this.#names}`);
+		return join(this.#served.path, `${name}-${this.#names}`);
 	}
 
 	/** A lake, not there yet, and a scratch folder of its own beside it. */
@@ -109,11 +102,15 @@ export class World {
 
 /** A lake's folder and its scratch folder. */
 export class Lake {
-	constructor(
-		readonly world: World,
-		readonly path: string,
-		readonly scratch: string,
-	) {}
+	readonly world: World;
+	readonly path: string;
+	readonly scratch: string;
+
+	constructor(world: World, path: string, scratch: string) {
+		this.world = world;
+		this.path = path;
+		this.scratch = scratch;
+	}
 
 	/** A copy, scratch folder included. */
 	copy(name: string): Lake {

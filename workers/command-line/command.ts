@@ -50,7 +50,7 @@ export function errorDocument({ code, message, hint, path }: LakeError): ErrorDo
 	return { code, message, hint, path };
 }
 
-export interface Argument {
+interface Argument {
 	name: string;
 	help: string;
 	/** The allowed texts, where they are known. */
@@ -58,7 +58,7 @@ export interface Argument {
 }
 
 /** The code of a command. */
-export type RunCommand<Options> = (context: CommandContext<Options>, ...args: string[]) => Promise<CommandResult>;
+type RunCommand<Options> = (context: CommandContext<Options>, ...args: string[]) => Promise<CommandResult>;
 
 interface Definition<Set extends OptionSet> {
 	name: string;

@@ -28,7 +28,7 @@ function editDistance(from: string, to: string): number {
 	return row[to.length] ?? 0;
 }
 
-/** `Did you mean test_1?`, and a blank; "" where nothing is near. */
+/** The question whether the nearest candidate was meant, and a blank; "" where nothing is near. */
 export function didYouMean(text: string, candidates: Iterable<string>): string {
 	const meant = nearest(text, candidates);
 	return meant === null ? "" : `Did you mean ${meant}? `;

@@ -14,9 +14,9 @@ export const OPTION_GROUPS = [
 	"Network",
 	"Output",
 ] as const;
-export type OptionGroup = (typeof OPTION_GROUPS)[number];
+type OptionGroup = (typeof OPTION_GROUPS)[number];
 
-export interface About {
+interface About {
 	group: OptionGroup;
 	/** How its value stands in the help: `<n>`, or `<name...>` where several may be given. */
 	value: string;

@@ -84,7 +84,7 @@ export const SCRATCH = {
 	}),
 };
 
-export const settingsOptions = ({ predicate }: DatasetHelp) => ({
+const settingsOptions = ({ predicate }: DatasetHelp) => ({
 	where: optional(textUpTo(LONGEST_WHERE), {
 		group: "What is stored",
 		value: "<predicate>",
@@ -126,7 +126,7 @@ export const CONCURRENCY = {
 };
 
 /** By what a run's shards are judged. */
-export const JUDGING = {
+const JUDGING = {
 	on_shard_failure: defaulted(choice(SHARD_FAILURE_MODES), "fail", {
 		group: "Run",
 		value: "<mode>",

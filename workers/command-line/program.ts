@@ -17,9 +17,9 @@ export interface Call {
 	args: string[];
 }
 
-export type Runner = (call: Call) => Promise<void>;
+type Runner = (call: Call) => Promise<void>;
 
-export interface ProgramAbout {
+interface ProgramAbout {
 	description: string;
 	version: string;
 	/** Stands below the list of commands. */

@@ -15,7 +15,7 @@ import { verifyCommand } from "./verify/command.js";
 import { workerCommand } from "./worker/command.js";
 
 /** Commands by the heading that they stand under in `irlake --help`. */
-export type Commands = Readonly<Record<CommandHeading, readonly (Command | CommandFamily)[]>>;
+type Commands = Readonly<Record<CommandHeading, readonly (Command | CommandFamily)[]>>;
 
 /** All commands; a new one is a folder here and a line. */
 export function allCommands(about: DatasetHelp): Commands {

@@ -39,14 +39,14 @@ export interface JobLock {
 	progress(progress: ShardProgress): Promise<void>;
 }
 
-export interface Handlers {
+interface Handlers {
 	shard(job: ShardJob, lock: JobLock): Promise<ShardResult>;
 	/** @param failures of the run's shards that were allowed to fail */
 	publish(job: PublishJob, failures: Map<string, JobFailure>, lock: JobLock): Promise<PublishResult>;
 	tick(job: TickJob, lock: JobLock): Promise<TickResult>;
 }
 
-export interface ConsumerOptions {
+interface ConsumerOptions {
 	connection: QueueConnection;
 	queue: FleetQueue;
 	concurrency: number;
@@ -54,6 +54,20 @@ export interface ConsumerOptions {
 	note: Progress["note"];
 	/** Told why this worker is not fit for the queue's jobs; null when it is again. */
 	unfit(reason: string | null): void;
+}
+
+/** One queue's jobs: what they hold, what they come to, and their work. */
+interface JobKind<In, Out> {
+	payload: z.ZodType<In>;
+	result: z.ZodType<Out>;
+	handle(data: In, lock: JobLock, job: Job): Promise<Out>;
+}
+
+/** A job that this worker has taken, by the lock's token. */
+interface HeldJob {
+	job: Job;
+	token: string;
+	abort: AbortController;
 }
 
 interface Running {
@@ -73,11 +87,21 @@ export class Consumer {
 		this.#options = options;
 		const { handlers, concurrency } = options;
 		this.#workers = [
-			this.#worker(QUEUES.shards, concurrency, ShardJob, ShardResult, (data, lock) => handlers.shard(data, lock)),
-			this.#worker(QUEUES.publish, 1, PublishJob, PublishResult, async (data, lock, job) => {
-				return handlers.publish(data, await ignoredFailures(job), lock);
+			this.#worker(QUEUES.shards, concurrency, {
+				payload: ShardJob,
+				result: ShardResult,
+				handle: (data, lock) => handlers.shard(data, lock),
 			}),
-			this.#worker(QUEUES.ticks, 1, TickJob, TickResult, (data, lock) => handlers.tick(data, lock)),
+			this.#worker(QUEUES.publish, 1, {
+				payload: PublishJob,
+				result: PublishResult,
+				handle: async (data, lock, job) => handlers.publish(data, await ignoredFailures(job), lock),
+			}),
+			this.#worker(QUEUES.ticks, 1, {
+				payload: TickJob,
+				result: TickResult,
+				handle: (data, lock) => handlers.tick(data, lock),
+			}),
 		];
 	}
 
@@ -100,13 +124,7 @@ export class Consumer {
 		while (this.#running.size > 0) await Promise.allSettled([...this.#running].map(({ ended }) => ended));
 	}
 
-	#worker<In, Out>(
-		name: string,
-		concurrency: number,
-		schema: z.ZodType<In>,
-		answer: z.ZodType<Out>,
-		handle: (data: In, lock: JobLock, job: Job) => Promise<Out>,
-	): Worker {
+	#worker<In, Out>(name: string, concurrency: number, { payload, result, handle }: JobKind<In, Out>): Worker {
 		const { redis, prefix } = this.#options.connection;
 		const options: WorkerOptions = {
 			connection: redis,
@@ -124,8 +142,8 @@ export class Consumer {
 			name,
 			(job, token = "") => {
 				const abort = new AbortController();
-				const ended = this.#end(worker, job, token, abort, async (lock) => {
-					return answer.parse(await handle(readPayload(schema, job), lock, job));
+				const ended = this.#end(worker, { job, token, abort }, async (lock) => {
+					return result.parse(await handle(readPayload(payload, job), lock, job));
 				});
 				const running = { abort, ended };
 				this.#running.add(running);
@@ -140,13 +158,7 @@ export class Consumer {
 	}
 
 	/** Runs a job's work to the end that the queue understands. */
-	async #end<Out>(
-		worker: Worker,
-		job: Job,
-		token: string,
-		abort: AbortController,
-		work: (lock: JobLock) => Promise<Out>,
-	): Promise<Out> {
+	async #end<Out>(worker: Worker, { job, token, abort }: HeldJob, work: (lock: JobLock) => Promise<Out>): Promise<Out> {
 		const lock = holdLock(job, token, abort);
 		try {
 			const under = work(lock);
@@ -166,11 +178,15 @@ export class Consumer {
 	async #queueError(worker: Worker, job: Job, token: string, error: unknown): Promise<Error> {
 		const about = { job: job.id, name: job.name };
 		if (error instanceof LockLost) {
-			this.#options.note("warn", `${job.name}: ${error.message}; nothing of it was made visible`, about);
+			this.#options.note(
+				"warn",
+				`${job.name} was given up, as ${error.message}. Nothing of it was made visible.`,
+				about,
+			);
 			return new WaitingError();
 		}
 		if (error instanceof HandBack) {
-			this.#options.note("warn", `${job.name} is handed back: ${error.message}`, about);
+			this.#options.note("warn", `${job.name} is handed back: ${error.message}.`, about);
 			if (error.unfit) await this.#coolDown(worker, error.message);
 			// Where it cannot be given back, it is not this worker's any more.
 			await job.moveToWait(token).catch(() => {});
@@ -207,7 +223,7 @@ export class Consumer {
 	/** A lost connection is told elsewhere, once; what is left concerns single jobs. */
 	#noteError(queue: string, error: Error): void {
 		if ("code" in error && typeof error.code === "string") return;
-		this.#options.note("warn", `the queue said: ${error.message}`, { queue });
+		this.#options.note("warn", `The queue said: ${error.message}.`, { queue });
 	}
 }
 
@@ -220,7 +236,7 @@ function readPayload<T>(schema: z.ZodType<T>, job: Job): T {
 		throw new HandBack(`its payload has format ${format}, this release knows ${JOB_FORMAT}`, true);
 	}
 	const where = parsed.error.issues[0]?.path.join(".") || "the whole";
-	throw new LakeError("JOB_INVALID", `job ${job.id} is not what a mirror puts on the queue: see ${where}`);
+	throw new LakeError("JOB_INVALID", `Job ${job.id} is not what a mirror puts on the queue: see ${where}.`);
 }
 
 async function ignoredFailures(job: Job): Promise<Map<string, JobFailure>> {
@@ -237,7 +253,7 @@ async function ignoredFailures(job: Job): Promise<Map<string, JobFailure>> {
 function holdLock(job: Job, token: string, abort: AbortController): JobLock & { release(): void } {
 	let seen = performance.now();
 	const lose = (): LockLost => {
-		const lost = new LockLost("its lock ran out and the job is another worker's now");
+		const lost = new LockLost("its lock ran out and it is another worker's now");
 		abort.abort(lost);
 		return lost;
 	};

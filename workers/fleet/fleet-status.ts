@@ -11,7 +11,7 @@ import { Registry } from "./worker-registry.js";
 
 const RUNS = 10;
 
-export interface FleetStatus {
+interface FleetStatus {
 	name: string;
 	/** Why the queue cannot be asked, or null. */
 	error: LakeError | null;

@@ -7,12 +7,12 @@ import type { JobFailure } from "../../schemas/jobs.js";
 
 /** The job is not for this worker, or not now: it goes back to the queue at once, and costs no attempt. */
 export class HandBack extends Error {
-	constructor(
-		reason: string,
-		/** Whether this worker should leave the queue to others for a while. */
-		readonly unfit: boolean,
-	) {
+	/** Whether this worker should leave the queue to others for a while. */
+	readonly unfit: boolean;
+
+	constructor(reason: string, unfit: boolean) {
 		super(reason);
+		this.unfit = unfit;
 		this.name = "HandBack";
 	}
 }
@@ -35,7 +35,7 @@ export function failureOf(error: unknown): JobFailure {
 
 function unexpected(error: unknown): LakeError {
 	const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-	return new LakeError("INTERNAL", `unexpected: ${text}`, { cause: error });
+	return new LakeError("INTERNAL", `Something unexpected happened: ${text}.`, { cause: error });
 }
 
 export function errorOf({ code, message, hint, path, exit }: JobFailure): LakeError {

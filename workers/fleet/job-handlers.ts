@@ -3,8 +3,8 @@ import { readLakeId } from "../../pipelines/lake/lake-id.js";
 import { receiptFile } from "../../pipelines/lake/paths.js";
 import { unmarkedReceipts } from "../../pipelines/lake/receipt.js";
 import { concernsShardOnly, earlierOutcomes, failedOutcome } from "../../pipelines/mirror/outcome.js";
-import { UNKEPT } from "../../pipelines/mirror/plan/decide.js";
 import { type MirrorPlan, type PlanTools, planMirror } from "../../pipelines/mirror/plan/plan-mirror.js";
+import { UNKEPT } from "../../pipelines/mirror/plan/reasons.js";
 import { PIPELINE_VERSION } from "../../pipelines/mirror/plan/work-id.js";
 import { publishOutcomes } from "../../pipelines/mirror/publish-run.js";
 import { processShard } from "../../pipelines/mirror/shard.js";
@@ -29,7 +29,7 @@ import { canonicalJson } from "../../schemas/records.js";
 import { abortable } from "../abortable.js";
 import { systemClock } from "../clock.js";
 import type { NetworkOptions } from "../command-line/options.js";
-import { metadataOf } from "../run-mirror.js";
+import { metadataOf } from "../run/run-mirror.js";
 import { Session } from "../session.js";
 import { archives, type LakeStore, openPredicate, openSource, openTables, retryPolicy } from "../wire.js";
 import type { JobLock } from "./consume.js";
@@ -50,7 +50,7 @@ interface OpenRun {
 	fetched: number;
 }
 
-export interface WorkOptions {
+interface WorkOptions {
 	/** The worker's name, for those who follow a run. */
 	worker: string;
 	scratch: string;
@@ -154,7 +154,7 @@ export class Work {
 				return { state: joined ? "joined" : "enqueued", run: key.run };
 			} catch (error) {
 				if (!(error instanceof LakeError) || error.code !== "RUN_IN_PROGRESS") throw error;
-				note("warn", `schedule ${job.schedule} does nothing this time: ${error.message}`, { schedule: job.schedule });
+				note("warn", `Schedule ${job.schedule} does nothing this time: ${error.message}`, { schedule: job.schedule });
 				return { state: "busy", run: null };
 			}
 		});
@@ -165,7 +165,7 @@ export class Work {
 		const found = await readLakeId(store);
 		if (found === lakeId) return;
 		const what = found === null ? "is no lake" : `is another lake (${found})`;
-		throw new HandBack(`${store.name} ${what} on this worker, the job is for ${lakeId}`, true);
+		throw new HandBack(`${store.name} ${what} on this worker, but the job is for ${lakeId}`, true);
 	}
 
 	async close(): Promise<void> {
@@ -216,8 +216,8 @@ export class Work {
 
 	async #openRun({ dataset }: Session, request: RunRequest, pin: RunJob["pin"]): Promise<OpenRun> {
 		const { scratch, env, note, network } = this.#options;
-		const tools = { clock: systemClock, note, pin: toSourcePin(pin) };
-		const source = await openSource({ ...network, ...request }, dataset, scratch, tools, env);
+		const tools = { clock: systemClock, note, pin: toSourcePin(pin), scratch, env };
+		const source = await openSource({ ...network, ...request }, dataset, tools);
 		return { source, plan: null, fetched: 0 };
 	}
 
@@ -239,7 +239,7 @@ export class Work {
 			if (codec !== job.settings.codec) {
 				throw new HandBack(`the run re-encodes by ${job.settings.codec}; this worker has ${codec}`, true);
 			}
-			throw new LakeError("SETTINGS_DIFFER", `${store.name} got other settings while the run was under way`);
+			throw new LakeError("SETTINGS_DIFFER", `${store.name} got other settings while the run was under way.`);
 		});
 	}
 
@@ -269,7 +269,7 @@ async function hasReceipt(store: LakeStore, { shard, work_id }: ShardJob): Promi
 }
 
 function changed(shard: string, { source }: RunRequest): LakeError {
-	return new LakeError("SOURCE_CHANGED", `${shard} at ${source} is not what it was when the run was planned`, {
+	return new LakeError("SOURCE_CHANGED", `Shard ${shard} at ${source} is not what it was when the run was planned.`, {
 		path: shard,
 		retry: false,
 		hint: "Enqueue again: the source is then listed anew.",
@@ -277,7 +277,7 @@ function changed(shard: string, { source }: RunRequest): LakeError {
 }
 
 function incomplete(shard: string): LakeError {
-	return new LakeError("RUN_INCOMPLETE", `${shard} has no receipt in the lake, though its job has ended`, {
+	return new LakeError("RUN_INCOMPLETE", `Shard ${shard} has no receipt in the lake, though its job has ended.`, {
 		path: shard,
 		retry: false,
 	});

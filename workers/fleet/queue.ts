@@ -90,7 +90,7 @@ export function requireCron(cron: string, tz: string): void {
 	} catch {
 		// Told below, in our own words.
 	}
-	throw new LakeError("USAGE", `--cron cannot be ${JSON.stringify(cron)}`, {
+	throw new LakeError("USAGE", `--cron cannot be ${JSON.stringify(cron)}.`, {
 		hint: "Give minute, hour, day of month, month and weekday, such as '0 3 * * *'.",
 	});
 }
@@ -192,7 +192,7 @@ export class FleetQueue {
 		const shards = await Promise.all(data.data.todo.map((shard) => this.#shard(data.data, shard)));
 		const ended = job.finishedOn !== undefined;
 		const publish = !ended ? ((await job.isActive()) ? "active" : "waiting") : job.failedReason ? "failed" : "done";
-		const settled = shards.every(({ state }) => state === "done" || state === "failed");
+		const allEnded = shards.every(({ state }) => state === "done" || state === "failed");
 		return {
 			job: data.data,
 			startedAt: job.timestamp,
@@ -200,7 +200,7 @@ export class FleetQueue {
 			result: PublishResult.safeParse(job.returnvalue).data ?? null,
 			failure: publish === "failed" ? readFailure(job.failedReason) : null,
 			shards,
-			live: !ended || !settled,
+			live: !ended || !allEnded,
 		};
 	}
 
@@ -236,7 +236,7 @@ function readFailure(reason: string | undefined): JobFailure | null {
 }
 
 function lost(shard: string): JobFailure {
-	const message = `${shard}: the workers that took it died or lost it too often`;
+	const message = `The workers that took ${shard} died, or lost it, too often.`;
 	return {
 		code: "WORKER_LOST",
 		message,

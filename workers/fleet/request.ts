@@ -3,9 +3,9 @@ import type { Dataset } from "../../pipelines/dataset.js";
 import type { MirrorRequest } from "../../pipelines/mirror/plan/plan-mirror.js";
 import type { Listing, SourcePin } from "../../pipelines/ports/source.js";
 import { type RunJob, RunRequest } from "../../schemas/jobs.js";
+import { parseLake, parseSource } from "../addresses.js";
 import type { MirrorOptions } from "../command-line/options.js";
-import { mirrorRequest } from "../mirror-steps.js";
-import { parseLake, parseSource } from "../options.js";
+import { mirrorRequest } from "../run/mirror-steps.js";
 import { codecVersion, sourceUri } from "../wire.js";
 
 /** A mirror's options, as they go through the queue and come out of it. */

@@ -43,10 +43,10 @@ export async function runUnderWay(
 }
 
 function otherRun(run: string, { lake }: RunRequest): LakeError {
-	return new LakeError("RUN_IN_PROGRESS", `run ${run} with other options is under way for ${lake}`, { path: lake });
+	return new LakeError("RUN_IN_PROGRESS", `Run ${run} with other options is under way for ${lake}.`, { path: lake });
 }
 
-export interface Planned {
+interface Planned {
 	lakeId: string;
 	request: RunRequest;
 	plan: MirrorPlan;

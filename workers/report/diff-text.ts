@@ -1,4 +1,5 @@
-import type { Change, Changes, Diff, RowChange, Side, ValueChange } from "../../pipelines/diff/changes.js";
+import type { Change, Changes, ValueChange } from "../../pipelines/diff/changes.js";
+import type { Diff, RowChange, Side } from "../../pipelines/diff/diff.js";
 import { shown } from "../../pipelines/text.js";
 import { countedText, countText, tableText, wrapText } from "./format.js";
 

@@ -26,87 +26,98 @@ export interface RunProgress extends Progress {
  * @param shards how many shards the run will process
  */
 export function openProgress({ log, divert }: Log, drawn: boolean, shards: number): RunProgress {
-	const states = new Map<string, ShardState>();
-	const bars = drawn ? new Bars(divert) : null;
-	const total = bars?.create(
-		shards,
-		0,
-		{ name: label("all"), told: "" },
-		{ format: "{name} |{bar}| {value}/{total} shards {told}" },
-	);
-	const started = performance.now();
-	let bytes = 0;
-	let fetched = 0;
-	let images = 0;
-	let done = 0;
+	return new ShownProgress(log, drawn ? new Bars(divert) : null, shards);
+}
 
-	function rates(): string {
-		const seconds = Math.max(0.001, (performance.now() - started) / 1000);
-		return `${megabytes(bytes)} ${images} images, ${(images / seconds).toFixed(0)}/s`;
-	}
-	const timer = setInterval(
-		() => {
-			total?.update(done, { told: rates() });
-			if (!bars) log.info({ shards_done: done, shards, bytes, images }, "under way");
-		},
-		bars ? 500 : LOG_EVERY * 1000,
-	);
-	timer.unref();
+class ShownProgress implements RunProgress {
+	fetchedBytes = 0;
+	readonly #log: Log["log"];
+	readonly #bars: Bars | null;
+	readonly #total: cliProgress.SingleBar | null;
+	readonly #timer: NodeJS.Timeout;
+	readonly #states = new Map<string, ShardState>();
+	readonly #started = performance.now();
+	#bytes = 0;
+	#images = 0;
+	#done = 0;
 
-	function draw(shard: string, state: ShardState): void {
-		// Downloading is the first half of the bar, images the second: a shard knows its images only once it is here.
-		// Of a shard of which only parts are fetched, its bytes are an estimate.
-		const downloaded = state.bytes === 0 ? 1 : Math.min(1, state.bytesDone / state.bytes);
-		const decoded = state.images === 0 ? 0 : state.imagesDone / state.images;
-		const told = state.images === 0 ? megabytes(state.bytesDone) : `${state.imagesDone}/${state.images} images`;
-		state.bar?.update(Math.floor(500 * (downloaded + decoded)), { name: label(shard), told });
+	constructor(log: Log["log"], bars: Bars | null, shards: number) {
+		this.#log = log;
+		this.#bars = bars;
+		const format = "{name} |{bar}| {value}/{total} shards {told}";
+		this.#total = bars?.create(shards, 0, { name: label("all"), told: "" }, { format }) ?? null;
+		const tell = (): void => {
+			this.#total?.update(this.#done, { told: this.#rates() });
+			const counts = { shards_done: this.#done, shards, bytes: this.#bytes, images: this.#images };
+			if (!bars) log.info(counts, "under way");
+		};
+		this.#timer = setInterval(tell, bars ? 500 : LOG_EVERY * 1000);
+		this.#timer.unref();
 	}
-	return {
-		get fetchedBytes() {
-			return fetched;
-		},
-		shardStarted(shard, size) {
-			const bar = states.get(shard)?.bar ?? bars?.create(1000, 0, { name: label(shard), told: "" }) ?? null;
-			states.set(shard, { bytes: size, bytesDone: 0, images: 0, imagesDone: 0, bar });
-			log.debug({ shard, bytes: size }, "shard started");
-		},
-		fetched(count) {
-			fetched += count;
-		},
-		received(shard, count) {
-			bytes += count;
-			const state = states.get(shard);
-			if (!state) return;
-			state.bytesDone += count;
-			draw(shard, state);
-		},
-		imagesFound(shard, count) {
-			const state = states.get(shard);
-			if (state) state.images = count;
-		},
-		imageDone(shard) {
-			images++;
-			const state = states.get(shard);
-			if (!state) return;
-			state.imagesDone++;
-			draw(shard, state);
-		},
-		shardDone(shard, how) {
-			done++;
-			const state = states.get(shard);
-			if (state?.bar) bars?.remove(state.bar);
-			states.delete(shard);
-			total?.update(done, { told: rates() });
-			if (!bars || how !== "done") log.info({ shard, images: state?.imagesDone ?? 0, state: how }, "shard ended");
-		},
-		note(level, message, fields) {
-			log[level](fields ?? {}, message);
-		},
-		close() {
-			clearInterval(timer);
-			bars?.close();
-		},
-	};
+
+	shardStarted(shard: string, size: number): void {
+		const held = this.#states.get(shard)?.bar;
+		const bar = held ?? this.#bars?.create(1000, 0, { name: label(shard), told: "" }) ?? null;
+		this.#states.set(shard, { bytes: size, bytesDone: 0, images: 0, imagesDone: 0, bar });
+		this.#log.debug({ shard, bytes: size }, "shard started");
+	}
+
+	fetched(count: number): void {
+		this.fetchedBytes += count;
+	}
+
+	received(shard: string, count: number): void {
+		this.#bytes += count;
+		const state = this.#states.get(shard);
+		if (!state) return;
+		state.bytesDone += count;
+		draw(shard, state);
+	}
+
+	imagesFound(shard: string, count: number): void {
+		const state = this.#states.get(shard);
+		if (state) state.images = count;
+	}
+
+	imageDone(shard: string): void {
+		this.#images++;
+		const state = this.#states.get(shard);
+		if (!state) return;
+		state.imagesDone++;
+		draw(shard, state);
+	}
+
+	shardDone(shard: string, how: Parameters<Progress["shardDone"]>[1]): void {
+		this.#done++;
+		const state = this.#states.get(shard);
+		if (state?.bar) this.#bars?.remove(state.bar);
+		this.#states.delete(shard);
+		this.#total?.update(this.#done, { told: this.#rates() });
+		const quiet = this.#bars && how === "done";
+		if (!quiet) this.#log.info({ shard, images: state?.imagesDone ?? 0, state: how }, "shard ended");
+	}
+
+	/** A property, so that it can be handed on by itself. */
+	readonly note: Progress["note"] = (level, message, fields) => this.#log[level](fields ?? {}, message);
+
+	close(): void {
+		clearInterval(this.#timer);
+		this.#bars?.close();
+	}
+
+	#rates(): string {
+		const seconds = Math.max(0.001, (performance.now() - this.#started) / 1000);
+		return `${megabytes(this.#bytes)} ${this.#images} images, ${(this.#images / seconds).toFixed(0)}/s`;
+	}
+}
+
+function draw(shard: string, { bytes, bytesDone, images, imagesDone, bar }: ShardState): void {
+	// Downloading is the first half of the bar, images the second: a shard knows its images only once it is here.
+	// Of a shard of which only parts are fetched, its bytes are an estimate.
+	const downloaded = bytes === 0 ? 1 : Math.min(1, bytesDone / bytes);
+	const decoded = images === 0 ? 0 : imagesDone / images;
+	const told = images === 0 ? megabytes(bytesDone) : `${imagesDone}/${images} images`;
+	bar?.update(Math.floor(500 * (downloaded + decoded)), { name: label(shard), told });
 }
 
 /** Bars at the terminal's bottom; log lines are written above them. */

@@ -69,7 +69,7 @@ export async function reportRun(
 			shards,
 			counts: outcome.failure ? null : (newest?.snapshot.counts ?? null),
 			findings,
-			...(judged ? judgedDocument(judged) : {}),
+			...(judged ? judgedDocument(judged, dataset) : {}),
 		},
 		error: outcome.failure ? errorDocument(outcome.failure) : null,
 	};
@@ -111,7 +111,7 @@ function saySummary({ say, options }: CommandContext<ReportOptions>, told: Summa
 	const selection = newest && selectionText(newest.snapshot, receipts);
 	if (selection) say(`\n${selection}`);
 	if (receipts.length > 0)
-		say(`\ncounted, beside what the dataset's card says of a whole split\n${splitsText(dataset, receipts)}`);
+		say(`\nCounts per split; card: the dataset card's figure, for complete splits.\n${splitsText(dataset, receipts)}`);
 	if (judged) say(`\n${judgedText(judged)}`);
 	else if (Object.keys(findings).length > 0) say(`\nfindings\n${findingsText(findings)}`);
 	if (Object.keys(findings).length === 0) return;

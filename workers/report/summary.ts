@@ -1,6 +1,7 @@
-import { type Dataset, shardParts } from "../../pipelines/dataset.js";
+import type { Dataset } from "../../pipelines/dataset.js";
 import { sumCounts } from "../../pipelines/lake/receipt.js";
 import type { ShardOutcome } from "../../pipelines/mirror/outcome.js";
+import { shardParts } from "../../pipelines/shards.js";
 import { aboutCode, FINDINGS, type FindingCode } from "../../schemas/codes.js";
 import type { Receipt, Snapshot } from "../../schemas/records.js";
 import { countedText, countText, tableText, wrapText } from "./format.js";

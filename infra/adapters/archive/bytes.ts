@@ -4,15 +4,15 @@ import { basename } from "node:path";
 import { promisify } from "node:util";
 import { LakeError } from "../../../schemas/errors.js";
 
-/** Random access to a file's bytes: all that reading a zip's directory needs. */
+/** Random access to a file: all that reading a zip's directory needs. */
 export interface ByteSource {
-	/** Bytes in all. */
+	/** In bytes. */
 	readonly size: number;
-	/** The bytes from `position` on, fewer than `length` only at the end of the file. Throws SOURCE_UNREADABLE. */
+	/** `length` bytes from `position` on; fewer only at the end of the file. Throws SOURCE_UNREADABLE. */
 	read(position: number, length: number): Promise<Buffer>;
 }
 
-/** The error for a file that the system would not let us read. */
+/** The error for a file that the system does not let us read. */
 export function unreadable(path: string, cause: unknown): LakeError {
 	return new LakeError("SOURCE_UNREADABLE", `${basename(path)} could not be read.`, { path, cause });
 }
@@ -45,7 +45,7 @@ export async function withFile<T>(path: string, use: (source: ByteSource) => Pro
 		});
 		return await use({
 			size,
-			// Not `file.read`: with small reads, as of a thousand local headers, it takes twice as long.
+			// Not `file.read`, which takes twice as long for small reads, such as those of a thousand local headers.
 			read: (position, length) => readFrom(file.fd, path, position, Math.max(0, Math.min(length, size - position))),
 		});
 	} finally {

@@ -7,8 +7,8 @@ import { openFile } from "./file.js";
 import { contentOf, openLooseFile } from "./member.js";
 
 /**
- * Writes a member's content to a new file, in little memory and whatever its CRC-32; returns its SHA-256. For a member
- * that was read before: throws SOURCE_CHANGED where it is not what it was then, SOURCE_UNREADABLE, and the system's
+ * Writes the content of a member that was read before to a new file, in little memory and without checking its CRC-32;
+ * returns its SHA-256. Throws SOURCE_CHANGED where the member is not what it was, SOURCE_UNREADABLE, and the system's
  * error where the file cannot be written.
  */
 export async function extractMember(ref: MemberRef, file: string): Promise<string> {
@@ -29,5 +29,5 @@ export async function extractMember(ref: MemberRef, file: string): Promise<strin
 		closeSync(source.fd);
 	}
 	if (bytes === ref.bytes) return hash.digest("hex");
-	throw new LakeError("SOURCE_CHANGED", `${source.path} changed while its members were read`, { path: source.path });
+	throw new LakeError("SOURCE_CHANGED", `${source.path} changed while its members were read.`, { path: source.path });
 }

@@ -5,11 +5,11 @@ import { unreadable } from "./bytes.js";
 export interface OpenFile {
 	path: string;
 	fd: number;
-	/** Bytes when it was opened. */
+	/** In bytes, when it was opened. */
 	size: number;
 }
 
-/** Bytes read at once of what is too large to hold. */
+/** Bytes read at once of a file too large for memory. */
 export const CHUNK = 1 << 20;
 
 /** Throws SOURCE_UNREADABLE; the caller closes `fd`. */
@@ -24,14 +24,14 @@ export function openFile(path: string): OpenFile {
 	}
 }
 
-/** Fills `target` from `position` on; the bytes got, fewer only at the end of the file. */
+/** Fills `target` from `position` on; returns the bytes read, fewer only at the end of the file. */
 export function readAt(file: OpenFile, target: Buffer, position: number): number {
 	let filled = 0;
 	try {
 		while (filled < target.length) {
-			const got = readSync(file.fd, target, filled, target.length - filled, position + filled);
-			if (got === 0) break;
-			filled += got;
+			const bytes = readSync(file.fd, target, filled, target.length - filled, position + filled);
+			if (bytes === 0) break;
+			filled += bytes;
 		}
 	} catch (error) {
 		throw unreadable(file.path, error);
@@ -39,12 +39,12 @@ export function readAt(file: OpenFile, target: Buffer, position: number): number
 	return filled;
 }
 
-/** A part of a file in pieces of at most `CHUNK`, each a buffer of its own; ends early at the end of the file. */
+/** A part of a file in new buffers of at most `CHUNK` bytes; stops early at the end of the file. */
 export function* chunks(file: OpenFile, start: number, length: number): Generator<Buffer> {
 	for (let at = 0; at < length; at += CHUNK) {
 		const chunk = Buffer.allocUnsafe(Math.min(CHUNK, length - at));
-		const got = readAt(file, chunk, start + at);
-		yield chunk.subarray(0, got);
-		if (got < chunk.length) return;
+		const bytes = readAt(file, chunk, start + at);
+		yield chunk.subarray(0, bytes);
+		if (bytes < chunk.length) return;
 	}
 }

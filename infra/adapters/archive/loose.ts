@@ -5,7 +5,7 @@ function toMember(file: LooseFile): Member {
 	return { name: file.name, ref: { kind: "file", path: file.path, bytes: file.bytes } };
 }
 
-/** An unpacked shard as an archive: its files in the order of their names, the JSON set apart. */
+/** An unpacked shard as an archive: its files sorted by name, the JSON apart. */
 export function openLoose(files: LooseFile[], json: LooseFile | null): Archive {
 	const others = files.filter((file) => file.path !== json?.path);
 	others.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));

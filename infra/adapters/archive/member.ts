@@ -11,27 +11,27 @@ import { shown } from "./zip-errors.js";
 
 type FileRef = Extract<MemberRef, { kind: "file" }>;
 
-/** Why a member's content is not to be had, or not to be trusted. */
-export interface MemberFailure {
+/** Why a member's content cannot be read, or cannot be trusted. */
+interface MemberFailure {
 	ok: false;
 	code: "MEMBER_UNREADABLE" | "MEMBER_CRC_MISMATCH";
-	/** A clause in own words, about the member: "it is encrypted". */
+	/** A clause about the member, in our own words: "it is encrypted". */
 	detail: string;
-	/** Of the content, where it could be read all the same (MEMBER_CRC_MISMATCH); as in the good case. */
+	/** Size and sums of the content, where it could be read all the same (MEMBER_CRC_MISMATCH). */
 	bytes?: number;
 	crc32?: number;
 	/** Hex. */
 	sha256?: string;
 }
 
-export type MemberContent = { ok: true; content: Buffer; crc32: number; sha256: string } | MemberFailure;
+type MemberContent = { ok: true; content: Buffer; crc32: number; sha256: string } | MemberFailure;
 
-/** A member too large to hold: its first bytes, and what was computed over all of it. */
-export type LargeContent = { ok: true; head: Buffer; bytes: number; crc32: number; sha256: string } | MemberFailure;
+/** A member too large for memory: its first bytes, and the sums over all of it. */
+type LargeContent = { ok: true; head: Buffer; bytes: number; crc32: number; sha256: string } | MemberFailure;
 
 const LARGE = 64 << 20;
-/** A larger member gets memory of its own. */
-const KEPT_BYTES = 4 << 20;
+/** A larger member gets its own buffer, which is not kept. */
+const MAX_KEPT_BYTES = 4 << 20;
 const HEAD_BYTES = 4096;
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
@@ -44,24 +44,24 @@ export function isLarge(ref: MemberRef, limit = LARGE): boolean {
 }
 
 /**
- * Reads members, synchronously: it is meant for an image thread of its own. Keeps the zip last read from open.
- * Both reads throw SOURCE_UNREADABLE when the system fails, and SOURCE_CHANGED when a loose file is not as listed;
- * a bad entry of a zip is a value.
+ * Reads members synchronously, so it belongs in an image thread. Keeps the last zip open. Both reads throw
+ * SOURCE_UNREADABLE if the system fails, and SOURCE_CHANGED if a loose file is not as listed; a bad entry of a zip is
+ * a value.
  */
 export class MemberReader {
 	#zip: OpenFile | null = null;
-	/** Used again for each member: new memory for each costs page faults and the collector's time. */
-	#kept = Buffer.alloc(0);
+	/** Reused for every member: a new buffer each time costs page faults and garbage collection. */
+	#buffer = Buffer.alloc(0);
 
-	/** A member's whole content, checked against its CRC-32 and size; valid until the next read. Not for a member that `isLarge`. */
+	/** A member's whole content, its CRC-32 and size checked; valid until the next read. Not for a member that `isLarge`. */
 	read(ref: MemberRef): MemberContent {
 		if (isLarge(ref)) throw new LakeError("INTERNAL", "A member over 64 MiB was to be read whole.");
 		if (ref.kind === "file")
-			return withLoose(ref, (file) => checked(readLoose(file, ref, this.#room(ref.bytes)), null));
+			return withLoose(ref, (file) => checked(readLoose(file, ref, this.#bufferOf(ref.bytes)), null));
 		const zip = this.#open(ref.zip);
 		const start = dataStart(zip, ref);
 		if (typeof start === "string") return failure(start);
-		const packed = this.#room(ref.compressedBytes);
+		const packed = this.#bufferOf(ref.compressedBytes);
 		if (readAt(zip, packed, start) < packed.length) return failure(BEYOND);
 		const content = ref.method === STORED ? packed : inflate(packed, ref.bytes);
 		return typeof content === "string" ? failure(content) : checked(content, ref.crc32);
@@ -88,14 +88,14 @@ export class MemberReader {
 		this.#zip = null;
 	}
 
-	#room(bytes: number): Buffer {
-		if (bytes > KEPT_BYTES) return Buffer.allocUnsafeSlow(bytes);
-		if (this.#kept.length < bytes) this.#kept = Buffer.allocUnsafeSlow(Math.max(bytes, 2 * this.#kept.length));
-		return this.#kept.subarray(0, bytes);
+	#bufferOf(bytes: number): Buffer {
+		if (bytes > MAX_KEPT_BYTES) return Buffer.allocUnsafeSlow(bytes);
+		if (this.#buffer.length < bytes) this.#buffer = Buffer.allocUnsafeSlow(Math.max(bytes, 2 * this.#buffer.length));
+		return this.#buffer.subarray(0, bytes);
 	}
 
 	#open(path: string): OpenFile {
-		// A zip whose first members are read while the rest still arrives has grown since.
+		// A zip that is still being downloaded has grown since.
 		if (this.#zip?.path === path) return Object.assign(this.#zip, { size: fstatSync(this.#zip.fd).size });
 		this.close();
 		this.#zip = openFile(path);
@@ -133,7 +133,7 @@ function wrongSize(bytes: number, declared: number): string {
 		: `it unpacks to ${bytes} bytes, not ${declared}`;
 }
 
-/** Where a zip's member has its packed bytes, or why it cannot be read. The central directory rules over the rest. */
+/** Offset of a member's packed bytes in the zip, or why it cannot be read. The central directory takes precedence. */
 function dataStart(zip: OpenFile, ref: ZipRef): number | string {
 	if (ref.encrypted) return "it is encrypted";
 	if (ref.method !== STORED && ref.method !== DEFLATED) return `it is packed by method ${ref.method}`;
@@ -149,7 +149,7 @@ function dataStart(zip: OpenFile, ref: ZipRef): number | string {
 	return start + ref.compressedBytes > zip.size ? BEYOND : start;
 }
 
-/** Unpacks at most `declared` bytes, or says what is wrong. Bytes behind a whole deflate stream are no fault. */
+/** Unpacks at most `declared` bytes, or says what is wrong. Bytes after a complete deflate stream are accepted. */
 function inflate(packed: Buffer, declared: number): Buffer | string {
 	try {
 		// One byte more than declared, so that a stream of the right size needs no second chunk.
@@ -177,7 +177,7 @@ function checked(content: Buffer, expected: number | null): MemberContent {
 	return { ok: false, code: "MEMBER_CRC_MISMATCH", detail, bytes: content.length, crc32: found, sha256 };
 }
 
-/** Runs content through both sums; `wrong` says what a size other than `declared` means. */
+/** Computes both sums; `wrong` makes the failure for a size other than `declared`. */
 async function digest(
 	content: Iterable<Buffer> | AsyncIterable<Buffer>,
 	declared: number,
@@ -206,7 +206,7 @@ async function digest(
 	return { ok: false, code: "MEMBER_CRC_MISMATCH", detail: crcDetail(crc, expected), bytes, crc32: crc, sha256 };
 }
 
-/** A member's content piece by piece, from the file that it lies in; nothing where it cannot be found there. */
+/** A member's content in chunks, from the open file that holds it; empty where it cannot be found there. */
 export function contentOf(file: OpenFile, ref: MemberRef): Iterable<Buffer> | AsyncIterable<Buffer> {
 	if (ref.kind === "file") return chunks(file, 0, ref.bytes);
 	const start = dataStart(file, ref);

@@ -7,26 +7,26 @@ import { zipError } from "./zip-errors.js";
 
 export type ZipRef = Extract<MemberRef, { kind: "zip" }>;
 
-/** One entry of the central directory; its name as decoded, not yet judged. */
+/** One entry of the central directory. Its name is decoded, but not checked yet. */
 export interface ZipEntry {
 	name: string;
-	/** Unix mode, where the maker wrote one. */
+	/** The Unix mode; 0 where there is none. */
 	mode: number;
 	ref: ZipRef;
 }
 
 const HEADER_BYTES = 46;
-const WINDOW = 1 << 18;
+const WINDOW_BYTES = 1 << 18;
 const ENCRYPTED = 0x01;
 const STRONGLY_ENCRYPTED = 0x40;
 
 /**
- * Feeds yauzl from a window of bytes, since it asks for two small reads an entry, and follows where the directory
- * ends, which yauzl does not tell. yauzl gives up the whole directory at one strongly encrypted entry; it is shown
- * such an entry as an ordinarily encrypted one, which costs that entry only.
+ * Serves yauzl's two small reads for each entry from a window of bytes, and tracks where the directory ends, which
+ * yauzl does not tell. yauzl gives up the whole directory at a strongly encrypted entry; here such an entry is shown
+ * to it as an ordinarily encrypted one, so that only that entry is lost.
  */
 class DirectoryReader extends RandomAccessReader {
-	/** Where the next entry begins; after the last one, where the directory ends. */
+	/** Offset of the next entry; after the last one, the end of the directory. */
 	next: number;
 	readonly #source: ByteSource;
 	#window: Buffer = Buffer.alloc(0);
@@ -38,6 +38,7 @@ class DirectoryReader extends RandomAccessReader {
 		this.next = directoryOffset;
 	}
 
+	// biome-ignore lint/complexity/useMaxParams: yauzl calls it like this.
 	override read(
 		target: Buffer,
 		offset: number,
@@ -57,7 +58,7 @@ class DirectoryReader extends RandomAccessReader {
 	}
 
 	async #fill(position: number, length: number): Promise<void> {
-		this.#window = await this.#source.read(position, Math.max(length, WINDOW));
+		this.#window = await this.#source.read(position, Math.max(length, WINDOW_BYTES));
 		this.#windowStart = position;
 	}
 
@@ -88,15 +89,14 @@ function toEntry(entry: Entry, zipPath: string): ZipEntry {
 }
 
 /**
- * Reads the entries that the end record counts, each given to `take` as it comes, and returns where the directory
- * ends. Names and sizes are left for us to judge (`decodeStrings`, `validateEntrySizes`): yauzl would end the whole
- * directory at the first one it dislikes. Throws ZIP_CORRUPT; ZIP_UNSAFE when the zip has bytes before it.
+ * Passes each entry that the end record counts to `onEntry`, and returns where the directory ends. Checks of names and
+ * sizes are left to us (`decodeStrings`, `validateEntrySizes`): yauzl would give up the whole directory at the first
+ * bad one. Throws ZIP_CORRUPT; ZIP_UNSAFE if bytes stand before the zip.
  */
 export async function readDirectory(
 	source: ByteSource,
-	file: { path: string; name: string },
-	end: EndRecord,
-	take: (entry: ZipEntry) => void,
+	{ path, name, end }: { path: string; name: string; end: EndRecord },
+	onEntry: (entry: ZipEntry) => void,
 	signal: AbortSignal,
 ): Promise<number> {
 	const reader = new DirectoryReader(source, end.directoryOffset);
@@ -104,8 +104,8 @@ export async function readDirectory(
 	const broken = async (error: unknown): Promise<never> => {
 		if (error instanceof LakeError) throw error;
 		const shift = await shiftOf(source, end);
-		if (shift > 0) throw zipError("ZIP_UNSAFE", file.name, `${shift} bytes stand before the zip itself`);
-		throw zipError("ZIP_CORRUPT", file.name, "its directory cannot be read", error);
+		if (shift > 0) throw zipError("ZIP_UNSAFE", name, `${shift} bytes stand before the zip itself`);
+		throw zipError("ZIP_CORRUPT", name, "its directory cannot be read", error);
 	};
 	const zip = await fromRandomAccessReaderPromise(reader, source.size, options).catch(broken);
 	try {
@@ -119,7 +119,7 @@ export async function readDirectory(
 		};
 		for (let step = await next(); !step.done; step = await next()) {
 			signal.throwIfAborted();
-			take(toEntry(step.value, file.path));
+			onEntry(toEntry(step.value, path));
 		}
 	} finally {
 		zip.close();

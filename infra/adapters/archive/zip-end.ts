@@ -1,11 +1,11 @@
 import type { ByteSource } from "./bytes.js";
 import { zipError } from "./zip-errors.js";
 
-/** What stands at a zip's end, of which yauzl keeps only a part (APPNOTE 6.3.10, sections 4.3.14 to 4.3.16). */
+/** The records at a zip's end, of which yauzl exposes only a part (APPNOTE 6.3.10, sections 4.3.14 to 4.3.16). */
 export interface EndRecord {
-	/** Where the directory must have ended: the zip64 end record if there is one, else the end record. */
+	/** Offset before which the directory must end: of the zip64 end record if there is one, else of the end record. */
 	position: number;
-	/** Directory's offset and size as the record gives them. */
+	/** The directory's offset and size, as the record gives them. */
 	directoryOffset: number;
 	directoryBytes: number;
 	/** Between the zip64 end record and its locator; empty in an honest zip. */
@@ -21,7 +21,7 @@ const LOCATOR_BYTES = 20;
 const CENTRAL = 0x02014b50;
 const CHUNK = 1 << 20;
 
-/** Finds the end record just as yauzl does: the last signature, whose comment must reach the end of the file. */
+/** Finds the end record as yauzl does: the last signature, whose comment must reach to the end of the file. */
 export async function readEndRecord(source: ByteSource, name: string): Promise<EndRecord> {
 	const { tail, at } = await findEndRecord(source);
 	if (at < 0) throw zipError("ZIP_CORRUPT", name, "it has no end record: it is cut short, or no zip");
@@ -39,7 +39,7 @@ export async function readEndRecord(source: ByteSource, name: string): Promise<E
 	return { position, directoryOffset, directoryBytes, gap: null };
 }
 
-/** The zip's tail, and where in it the record begins; -1 where there is none. Most zips have no comment: those need few bytes. */
+/** The zip's tail and the record's offset in it, -1 without one. Tries first without a comment, which needs few bytes. */
 async function findEndRecord(source: ByteSource): Promise<{ tail: Buffer; at: number }> {
 	const read = (bytes: number): Promise<Buffer> => {
 		const tailBytes = Math.min(LOCATOR_BYTES + END_BYTES + bytes, source.size);
@@ -54,7 +54,7 @@ async function findEndRecord(source: ByteSource): Promise<{ tail: Buffer; at: nu
 	return { tail, at };
 }
 
-/** Where a shard's zip has its own records: the directory, the zip64 end record, the end record. */
+/** Offset of a zip's own records: the directory, the zip64 end record, the end record. */
 export async function recordsStart(zipName: string, size: number, read: ByteSource["read"]): Promise<number> {
 	const { directoryOffset, position } = await readEndRecord({ size, read }, zipName);
 	return Math.min(directoryOffset, position, size);
@@ -84,8 +84,8 @@ async function signatureAt(source: ByteSource, position: number): Promise<number
 }
 
 /**
- * How many bytes were put before a zip whose offsets were not moved along (a second zip joined behind a first
- * among them), or 0: then the directory lies where the record's size says, not where its offset does.
+ * How many bytes stand before a zip whose offsets do not count them, such as a zip appended to another; 0 for none.
+ * Then the directory is where the record's size says, not where its offset does.
  */
 export async function shiftOf(source: ByteSource, end: EndRecord): Promise<number> {
 	const start = end.position - end.directoryBytes;
@@ -94,8 +94,8 @@ export async function shiftOf(source: ByteSource, end: EndRecord): Promise<numbe
 }
 
 /**
- * Looks through what lies between the last entry that the end record counts and that record. Mere filling is
- * fine; another end record means two zips joined, another entry one that was to stay unseen.
+ * Scans the bytes between the last entry that the end record counts and that record. Padding is fine; another end
+ * record means that two zips are joined, another entry that one was hidden.
  */
 export async function checkGap(
 	source: ByteSource,

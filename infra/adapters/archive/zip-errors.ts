@@ -13,7 +13,7 @@ export function shown(name: string): string {
 	return text;
 }
 
-/** The error for a zip that is unsafe or corrupt; `zip` is its name in the source (`test_1.zip`), `detail` a clause in our own words. */
+/** The error for an unsafe or corrupt zip; `zip` is its name in the source (`test_1.zip`), `detail` a clause about it. */
 export function zipError(code: "ZIP_UNSAFE" | "ZIP_CORRUPT", zip: string, detail: string, cause?: unknown): LakeError {
 	return new LakeError(code, `${zip}: ${detail}.`, { path: zip, cause });
 }

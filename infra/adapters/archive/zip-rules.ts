@@ -7,7 +7,7 @@ const FILE_TYPE = 0o170000;
 const REGULAR = 0o100000;
 const FOLDER = 0o040000;
 
-/** What is wrong with an entry's name, or null. A trailing slash marks a folder. */
+/** What is unsafe about an entry's name, or null. A trailing slash marks a folder. */
 function nameFault(name: string): string | null {
 	if (name === "") return "has an empty name";
 	if (name.includes("\0")) return "has a NUL in its name";
@@ -20,8 +20,8 @@ function nameFault(name: string): string | null {
 }
 
 /**
- * What makes an entry unsafe by itself, or null. The mode is judged whatever system the entry claims to come from:
- * readers differ in whether they look at that claim.
+ * What is unsafe about an entry by itself, or null. The mode counts whatever system the entry claims to come from, since
+ * not all readers check that claim.
  */
 function entryFault(entry: ZipEntry): string | null {
 	const named = nameFault(entry.name);
@@ -32,14 +32,14 @@ function entryFault(entry: ZipEntry): string | null {
 	return null;
 }
 
-/** Two names with the same key would be one file on some file system. */
+/** Names with equal keys are one file on some file systems. */
 function nameKey(name: string): string {
 	const plain = (name.endsWith("/") ? name.slice(0, -1) : name).normalize("NFC");
-	// Lower, upper, lower: the nearest to Unicode's full case folding that the language has (ẞ, ß and ss are one).
+	// Lower, upper, lower: JavaScript's nearest to Unicode's full case folding (ẞ, ß and ss are equal).
 	return plain.toLowerCase().toUpperCase().toLowerCase().normalize("NFC");
 }
 
-/** Collects a directory's entries while it is read, so that a bomb is refused before it fills the memory. */
+/** Collects entries while the directory is read, so that a bomb is refused before it fills memory. */
 export class EntryList {
 	readonly entries: ZipEntry[] = [];
 	readonly #seen = new Set<string>();
@@ -50,7 +50,7 @@ export class EntryList {
 		this.#maxBytes = 4 * zipBytes + 64 * MIB;
 	}
 
-	/** Takes an entry; what is unsafe about it (a clause about the entry), or null. */
+	/** Adds an entry, or says in a clause what is unsafe about it; null where nothing is. */
 	take(entry: ZipEntry): string | null {
 		const fault = entryFault(entry);
 		if (fault !== null) return fault;
@@ -65,14 +65,14 @@ export class EntryList {
 	}
 }
 
-/** A part of the file that belongs to an entry, or to the zip itself (`name` null). Bytes, `end` exclusive. */
+/** Bytes of the zip that belong to an entry, or to the zip's own records (`name` null); `end` is exclusive. */
 export interface Span {
 	name: string | null;
 	start: number;
 	end: number;
 }
 
-/** The first two spans that share a byte, or null. */
+/** The first two spans that overlap, or null. */
 export function overlap(spans: Span[]): [Span, Span] | null {
 	const sorted = spans.filter((span) => span.end > span.start).sort((a, b) => a.start - b.start);
 	let furthest: Span | null = null;

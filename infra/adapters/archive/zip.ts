@@ -34,7 +34,7 @@ export async function readZip(
 		const fault = list.take(entry);
 		if (fault !== null) throw zipError("ZIP_UNSAFE", name, `entry "${shown(entry.name)}" ${fault}`);
 	};
-	const directoryEnd = await readDirectory(source, { path: zipPath, name }, end, take, signal);
+	const directoryEnd = await readDirectory(source, { path: zipPath, name, end }, take, signal);
 	if (directoryEnd > end.position) throw zipError("ZIP_CORRUPT", name, "its directory runs into its end record");
 	await checkGap(source, name, { from: directoryEnd, to: end.position }, signal);
 	if (end.gap !== null) await checkGap(source, name, end.gap, signal);
@@ -42,7 +42,7 @@ export async function readZip(
 		{ name: null, start: end.directoryOffset, end: directoryEnd },
 		{ name: null, start: end.position, end: source.size },
 	];
-	await checkSpans(source, name, list.entries, own, signal);
+	await checkSpans(source, name, { entries: list.entries, own }, signal);
 
 	const archive = toArchive(
 		list.entries.filter((entry) => !entry.name.endsWith("/")),
@@ -59,8 +59,7 @@ export async function readZip(
 async function checkSpans(
 	source: ByteSource,
 	name: string,
-	entries: ZipEntry[],
-	own: [Span, Span],
+	{ entries, own }: { entries: ZipEntry[]; own: [Span, Span] },
 	signal: AbortSignal,
 ): Promise<void> {
 	const first = entries.reduce((least, entry) => Math.min(least, entry.ref.headerOffset), own[1].start);

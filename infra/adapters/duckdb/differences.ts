@@ -8,7 +8,7 @@ const SIDES = "irlake_sides";
 /** Numbers rows of one key, so that each meets at most one of the other file. */
 const NTH = "irlake_nth";
 
-export interface DifferencesQuery {
+interface DifferencesQuery {
 	/** What follows FROM. */
 	from: string;
 	/** its columns that are read as text, `b.x` and `a.x` of each. */
@@ -23,7 +23,7 @@ export function differencesQuery(
 	after: string | null,
 ): DifferencesQuery {
 	const some = before ?? after;
-	if (some === null) throw new LakeError("INTERNAL", "two files that are both absent were to be compared");
+	if (some === null) throw new LakeError("INTERNAL", "Two files that are both absent cannot be compared.");
 	const names = columns.map(({ name }) => name);
 	const numbered = (file: string | null): string => {
 		const partition = key.map(quoted).join(", ");

@@ -1,5 +1,9 @@
 import { rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import type { EmbeddedImage, ExportCell, ExportColumn, ExportFiles } from "../../../pipelines/ports/exports.js";
+import { holdMark } from "../../../pipelines/scratch/marks.js";
+import { ownerId } from "../../../pipelines/scratch/owner.js";
+import { LakeError } from "../../../schemas/errors.js";
 import {
 	BIGINT,
 	BLOB,
@@ -19,11 +23,7 @@ import {
 	TIMESTAMPTZ,
 	TINYINT,
 	VARCHAR,
-} from "@duckdb/node-api";
-import type { EmbeddedImage, ExportCell, ExportColumn, ExportFiles } from "../../../pipelines/ports/exports.js";
-import { holdMark } from "../../../pipelines/scratch/marks.js";
-import { ownerId } from "../../../pipelines/scratch/owner.js";
-import { LakeError } from "../../../schemas/errors.js";
+} from "./node-api.js";
 
 const TEMP = "rows_to_export";
 const IMAGE = STRUCT({ bytes: BLOB, path: VARCHAR });
@@ -134,6 +134,6 @@ async function guard(file: string, work: () => Promise<void>): Promise<void> {
 	} catch (cause) {
 		if (cause instanceof LakeError) throw cause;
 		const full = /No space left|Disk quota/i.test(String(cause));
-		throw new LakeError(full ? "NO_SPACE" : "INTERNAL", `${file} could not be written`, { path: file, cause });
+		throw new LakeError(full ? "NO_SPACE" : "INTERNAL", `${file} could not be written.`, { path: file, cause });
 	}
 }

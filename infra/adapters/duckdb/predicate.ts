@@ -1,3 +1,6 @@
+import type { MetadataColumn, PlacedRow, Predicate } from "../../../pipelines/ports/tables.js";
+import { LakeError } from "../../../schemas/errors.js";
+import type { Scalar } from "../../../schemas/tables.js";
 import {
 	BIGINT,
 	DOUBLE,
@@ -11,10 +14,7 @@ import {
 	INTEGER,
 	TIMESTAMPTZ,
 	VARCHAR,
-} from "@duckdb/node-api";
-import type { MetadataColumn, PlacedRow, Predicate } from "../../../pipelines/ports/tables.js";
-import { LakeError } from "../../../schemas/errors.js";
-import type { Scalar } from "../../../schemas/tables.js";
+} from "./node-api.js";
 import { type Fault, faultOf } from "./predicate-rules.js";
 
 const TYPES = { text: VARCHAR, integer: BIGINT, real: DOUBLE, timestamp: TIMESTAMPTZ };
@@ -142,7 +142,7 @@ class DuckDBPredicate implements Predicate {
 		const from = at === null ? -1 : at - BEFORE.length;
 		const rest = from < 0 ? "" : this.#text.slice(from, from + 20).trimEnd();
 		const place = rest === "" ? "" : `, at character ${from + 1} (${rest})`;
-		return new LakeError("USAGE", `--where cannot be used${place}: ${what}`, {
+		return new LakeError("USAGE", `--where cannot be used${place}: ${what.replace(/[.!]$/, "")}.`, {
 			path: "--where",
 			hint: `It is one yes-or-no expression over ${this.#names.join(", ")}; texts stand in single quotes.`,
 		});

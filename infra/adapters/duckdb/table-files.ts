@@ -1,6 +1,5 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type {
 	MetadataColumn,
 	ParquetColumn,
@@ -15,6 +14,7 @@ import { ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Table, TableRow } from "../../../schemas/tables.js";
 import { differencesOf, differencesQuery } from "./differences.js";
+import type { DuckDBConnection, DuckDBInstance } from "./node-api.js";
 import { literal, parquet, quoted } from "./sql.js";
 
 export interface TableFilesOptions {
@@ -54,7 +54,7 @@ export async function openTableFiles(options: TableFilesOptions): Promise<TableF
 }
 
 async function openInstance(options: TableFilesOptions, spill: string): Promise<DuckDBInstance> {
-	const { DuckDBInstance } = await import("@duckdb/node-api");
+	const { DuckDBInstance } = await import("./node-api.js");
 	return DuckDBInstance.create(":memory:", {
 		memory_limit: `${options.memoryMb ?? 256}MB`,
 		temp_directory: spill,

@@ -1,3 +1,5 @@
+import { LakeError } from "../../../schemas/errors.js";
+import type { Column, ColumnType, TableRow } from "../../../schemas/tables.js";
 import {
 	BIGINT,
 	DOUBLE,
@@ -15,9 +17,7 @@ import {
 	TIMESTAMPTZ,
 	TINYINT,
 	VARCHAR,
-} from "@duckdb/node-api";
-import { LakeError } from "../../../schemas/errors.js";
-import type { Column, ColumnType, TableRow } from "../../../schemas/tables.js";
+} from "./node-api.js";
 
 /** Most rows that a chunk holds: DuckDB's vector size. */
 const CHUNK_ROWS = 2048;
@@ -101,14 +101,18 @@ const LIMITS = { byte: 2 ** 7, integer: 2 ** 31, long: 2 ** 53, timestamp: 2 ** 
 function cellValue(cell: unknown, { name, type }: Column): DuckDBValue {
 	if (cell === null) return null;
 	if (typeof type === "object") {
-		if (Array.isArray(cell)) return new DuckDBListValue(cell.map((item) => structValue(item, type.list)));
+		if (Array.isArray(cell) && cell.every(isStruct)) {
+			return new DuckDBListValue(cell.map((item) => structValue(item, type.list)));
+		}
 	} else if (type === "text") {
 		if (typeof cell === "string") return cell;
 	} else if (type === "texts") {
 		if (Array.isArray(cell)) return new DuckDBListValue(cell.map((item) => cellValue(item, { name, type: "text" })));
 	} else if (typeof cell === "number") {
-		if (type === "real" || type === "double") return cell;
-		if (Number.isSafeInteger(cell) && fits(cell, LIMITS[type])) {
+		if (type === "double") return cell;
+		if (type === "real") {
+			if (fitsReal(cell)) return cell;
+		} else if (Number.isSafeInteger(cell) && fits(cell, LIMITS[type])) {
 			if (type === "timestamp") return new DuckDBTimestampTZValue(BigInt(cell));
 			return type === "long" ? BigInt(cell) : cell;
 		}
@@ -119,6 +123,15 @@ function cellValue(cell: unknown, { name, type }: Column): DuckDBValue {
 
 function fits(value: number, limit: number): boolean {
 	return value >= -limit && value < limit;
+}
+
+/** Whether 32 bits hold it, perhaps rounded; the client would make it infinite without a word. */
+function fitsReal(value: number): boolean {
+	return !Number.isFinite(value) || Number.isFinite(Math.fround(value));
+}
+
+function isStruct(item: unknown): item is Record<string, unknown> {
+	return typeof item === "object" && item !== null && !Array.isArray(item);
 }
 
 function structValue(struct: Record<string, unknown>, fields: readonly Column[]): DuckDBValue {

@@ -4,42 +4,41 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import type { ExportTarget } from "../../../pipelines/ports/exports.js";
 import type { StoredFile } from "../../../pipelines/ports/store.js";
 import { isDiskFull } from "../../../pipelines/scratch/disk.js";
-import { takenOver } from "../../../pipelines/scratch/errors.js";
-import { dropMark, holdMark, ownerLives } from "../../../pipelines/scratch/marks.js";
-import { ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
 import type { ExportedFile } from "../../../schemas/export.js";
 import { syncFile, syncFolder } from "../store/folder/durable.js";
 import { inFolder } from "../store/folder/paths.js";
-import { finished, note, nullIfAbsent, VOUCHING } from "./journal.js";
+import { ExporterFolder } from "./exporter-folder.js";
+import { COMPLETION_FILES, nullIfAbsent, readFinished, recordFinished } from "./journal.js";
 
 /**
- * An export in a folder. It is made in a hidden folder inside, which no reader of the formats looks into, and moved out
- * by renames, its folders whole, when all of it is there. The hidden folder holds `key` (what is being exported), `owner`,
- * `owners/` (whether that one lives), `done` (a line for every finished file) and `tree/`; it is removed at the end.
+ * An export in a folder. It is built in a hidden subfolder, which readers of the formats ignore, and moved out by renames,
+ * whole folders at a time, when complete. The hidden folder holds `key` (what is being exported), `owner`, `owners/`
+ * (whether that one is alive), `done` (a line for every finished file) and `tree/`; it is removed at the end.
  */
 const HIDDEN = ".irlake-export";
-/** What an export has at its top: nothing else is ever removed there. */
-const OWN =
+/** Names at the top of an export: nothing else is ever removed there. */
+const EXPORTED =
 	/^(data|images|README\.md|export\.json|index\.json|(train|valid|test)\.json|metadata-\w+\.parquet|\w+-\d+\.tar)$/;
 
 export function openFolderTarget(folder: string): ExportTarget {
 	return new FolderTarget(resolve(folder));
 }
 
-/** What link() answers where a hard link cannot be had: then the file is copied. */
+/** Errors of link() after which the file is copied instead. */
 const NO_LINK = new Set(["EXDEV", "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
 
 class FolderTarget implements ExportTarget {
 	readonly name: string;
 	readonly #hidden: string;
+	readonly #own: ExporterFolder;
 	readonly #tree: string;
-	#asides = 0;
-	#begun = false;
+	#temporaryCount = 0;
 
 	constructor(folder: string) {
 		this.name = folder;
 		this.#hidden = join(folder, HIDDEN);
+		this.#own = new ExporterFolder(this.#hidden, folder);
 		this.#tree = join(this.#hidden, "tree");
 	}
 
@@ -57,9 +56,9 @@ class FolderTarget implements ExportTarget {
 
 	begin(key: string): Promise<Map<string, ExportedFile>> {
 		return this.#guard(async () => {
-			await this.#requireOwn();
+			await this.#requireExport();
 			await mkdir(this.#hidden, { recursive: true });
-			await this.#take();
+			await this.#own.lock();
 			const begun = await readFile(join(this.#hidden, "key"), "utf8").catch(nullIfAbsent);
 			if (begun !== key) {
 				for (const name of ["tree", "done"]) await rm(join(this.#hidden, name), { recursive: true, force: true });
@@ -68,23 +67,23 @@ class FolderTarget implements ExportTarget {
 			await rm(join(this.#hidden, "aside"), { recursive: true, force: true });
 			await mkdir(join(this.#hidden, "aside"), { recursive: true });
 			await mkdir(this.#tree, { recursive: true });
-			return finished(join(this.#hidden, "done"), (path) => sizeOf(inFolder(this.#tree, path)));
+			return readFinished(join(this.#hidden, "done"), (path) => sizeOf(inFolder(this.#tree, path)));
 		});
 	}
 
-	async aside(): Promise<string> {
-		this.#asides += 1;
-		return join(this.#hidden, "aside", String(this.#asides));
+	async temporaryPath(): Promise<string> {
+		this.#temporaryCount += 1;
+		return join(this.#hidden, "aside", String(this.#temporaryCount));
 	}
 
 	put(file: ExportedFile, local: string): Promise<void> {
 		return this.#guard(async () => {
-			await this.#requireMine();
+			await this.#own.requireMine();
 			const path = inFolder(this.#tree, file.path);
 			await mkdir(dirname(path), { recursive: true });
 			await syncFile(local);
 			await rename(local, path);
-			await note(join(this.#hidden, "done"), file);
+			await recordFinished(join(this.#hidden, "done"), file);
 		});
 	}
 
@@ -100,61 +99,40 @@ class FolderTarget implements ExportTarget {
 			} catch (error) {
 				const code = systemCode(error);
 				if (code === null || !NO_LINK.has(code)) throw error;
-				const aside = await this.aside();
-				await copyFile(from, aside, constants.COPYFILE_FICLONE);
-				await syncFile(aside);
-				await rename(aside, file);
+				const copy = await this.temporaryPath();
+				await copyFile(from, copy, constants.COPYFILE_FICLONE);
+				await syncFile(copy);
+				await rename(copy, file);
 			}
 		});
 	}
 
 	publish(last: string[]): Promise<void> {
 		return this.#guard(async () => {
-			await this.#requireMine();
-			await this.#putAway();
+			await this.#own.requireMine();
+			await this.#moveOldAway();
 			const staged = (await readdir(this.#tree)).sort();
 			const first = staged.filter((name) => !last.includes(name));
 			for (const name of [...first, ...last.filter((one) => staged.includes(one))]) {
 				await rename(join(this.#tree, name), join(this.name, name));
 				await syncFolder(this.name);
 			}
-			await this.#removeHidden();
+			await this.#own.remove();
 		});
 	}
 
 	tidy(): Promise<void> {
-		return this.#guard(async () => {
-			if ((await readdir(this.#hidden).catch(nullIfAbsent)) === null) return;
-			await this.#take();
-			await this.#removeHidden();
-		});
+		return this.#guard(() => this.#own.tidy());
 	}
 
-	async close(): Promise<void> {
-		if (this.#begun && (await this.#owner()) === ownerId()) await rm(join(this.#hidden, "owner"), { force: true });
-		this.#begun = false;
-		await dropMark(this.#hidden);
+	close(): Promise<void> {
+		return this.#own.close();
 	}
 
-	async #removeHidden(): Promise<void> {
-		await dropMark(this.#hidden);
-		await rm(this.#hidden, { recursive: true, force: true });
-		this.#begun = false;
-	}
-
-	async #owner(): Promise<string> {
-		return (await readFile(join(this.#hidden, "owner"), "utf8").catch(nullIfAbsent)) ?? "";
-	}
-
-	/** Throws TAKEN_OVER where this process stood still for so long that another one exports now. */
-	async #requireMine(): Promise<void> {
-		if ((await this.#owner()) !== ownerId()) throw takenOver(this.#hidden);
-	}
-
-	/** Moves an earlier export out of sight, first the names that vouch for the rest. */
-	async #putAway(): Promise<void> {
-		const names = (await readdir(this.name)).filter((name) => OWN.test(name));
-		names.sort((a, b) => Number(VOUCHING.has(b)) - Number(VOUCHING.has(a)));
+	/** Moves an earlier export into the hidden folder, first the files that mark it as complete. */
+	async #moveOldAway(): Promise<void> {
+		const names = (await readdir(this.name)).filter((name) => EXPORTED.test(name));
+		names.sort((a, b) => Number(COMPLETION_FILES.has(b)) - Number(COMPLETION_FILES.has(a)));
 		const away = join(this.#hidden, "old");
 		await rm(away, { recursive: true, force: true });
 		await mkdir(away);
@@ -164,31 +142,15 @@ class FolderTarget implements ExportTarget {
 		}
 	}
 
-	/** Throws OUT_NOT_EMPTY where the folder holds what no export put there, and no export. */
-	async #requireOwn(): Promise<void> {
+	/** Throws OUT_NOT_EMPTY if the folder holds files but no export. */
+	async #requireExport(): Promise<void> {
 		const names = (await readdir(this.name).catch(nullIfAbsent)) ?? [];
 		if (names.length === 0 || names.includes(HIDDEN) || names.includes("export.json")) return;
-		throw new LakeError("OUT_NOT_EMPTY", `${this.name} holds other files: ${names.sort().slice(0, 3).join(", ")}`, {
-			path: this.name,
-		});
-	}
-
-	/** Makes this process the folder's only exporter. Throws OUT_BUSY beside one that lives. */
-	async #take(): Promise<void> {
-		const file = join(this.#hidden, "owner");
-		holdMark(this.#hidden);
-		for (let attempt = 0; attempt < 2; attempt++) {
-			try {
-				await writeFile(file, ownerId(), { flag: "wx" });
-				this.#begun = true;
-				return;
-			} catch (error) {
-				if (systemCode(error) !== "EEXIST") throw error;
-			}
-			if (await ownerLives(this.#hidden, await this.#owner(), file)) break;
-			await rm(file, { force: true });
-		}
-		throw new LakeError("OUT_BUSY", `another export into ${this.name} is under way`, { path: this.name });
+		throw new LakeError(
+			"OUT_NOT_EMPTY",
+			`The folder ${this.name} holds other files: ${names.sort().slice(0, 3).join(", ")}.`,
+			{ path: this.name },
+		);
 	}
 
 	async #guard<T>(work: () => Promise<T>): Promise<T> {
@@ -209,11 +171,12 @@ function targetError(error: unknown, folder: string): unknown {
 	const code = systemCode(error);
 	if (error instanceof LakeError || code === null) return error;
 	const full = isDiskFull(error);
-	const said = full ? "has no space left" : `cannot be written to (${code})`;
-	return new LakeError(full ? "NO_SPACE" : "OUT_UNWRITABLE", `${folder} ${said}`, { path: folder, cause: error });
+	const details = { path: folder, cause: error };
+	if (full) return new LakeError("NO_SPACE", `The disk of the export folder ${folder} is full.`, details);
+	return new LakeError("OUT_UNWRITABLE", `The export folder ${folder} cannot be written to (${code}).`, details);
 }
 
-/** Every file below a folder, but those in `hidden` at its top. */
+/** All files below a folder, except those in its subfolder `hidden`. */
 async function filesBelow(folder: string, hidden: string): Promise<string[]> {
 	const entries = (await readdir(folder, { withFileTypes: true, recursive: true }).catch(nullIfAbsent)) ?? [];
 	const paths = entries

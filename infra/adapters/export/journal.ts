@@ -2,15 +2,15 @@ import { appendFile, readFile } from "node:fs/promises";
 import { ExportedFile } from "../../../schemas/export.js";
 import { isAbsent } from "../store/folder/paths.js";
 
-/** What an export has finished: a line for each file, so that it can go on after it was killed. */
+/** The files that an export has finished, a line each, so that it can resume after being killed. */
 
-/** Adds a finished file. */
-export async function note(journal: string, file: ExportedFile): Promise<void> {
+/** Appends a finished file. */
+export async function recordFinished(journal: string, file: ExportedFile): Promise<void> {
 	await appendFile(journal, `${JSON.stringify(file)}\n`);
 }
 
-/** The files that were finished and are there in that size. @param sizeOf a file's size, null where it is absent */
-export async function finished(
+/** The files that were finished and still have their size. @param sizeOf a file's size; null if absent */
+export async function readFinished(
 	journal: string,
 	sizeOf: (path: string) => Promise<number | null>,
 ): Promise<Map<string, ExportedFile>> {
@@ -23,7 +23,7 @@ export async function finished(
 	return found;
 }
 
-/** Null of a torn line, where the machine stopped while it was written. */
+/** Null for a torn line, as a crash leaves one. */
 function parseLine(line: string): ExportedFile | null {
 	try {
 		return ExportedFile.parse(JSON.parse(line));
@@ -37,5 +37,5 @@ export function nullIfAbsent(error: unknown): null {
 	throw error;
 }
 
-/** Whoever finds one of these takes the rest for whole. */
-export const VOUCHING: ReadonlySet<string> = new Set(["README.md", "index.json", "export.json"]);
+/** Readers take an export for complete if they find one of these, so they are published last. */
+export const COMPLETION_FILES: ReadonlySet<string> = new Set(["README.md", "index.json", "export.json"]);

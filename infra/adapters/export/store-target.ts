@@ -1,23 +1,21 @@
 import { createHash } from "node:crypto";
-import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, link, mkdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { privateFile } from "../../../pipelines/lake/paths.js";
 import type { ExportTarget } from "../../../pipelines/ports/exports.js";
 import type { Store, StoredFile } from "../../../pipelines/ports/store.js";
-import { takenOver } from "../../../pipelines/scratch/errors.js";
-import { dropMark, holdMark, ownerLives } from "../../../pipelines/scratch/marks.js";
-import { ownerId } from "../../../pipelines/scratch/owner.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { ExportedFile } from "../../../schemas/export.js";
-import { finished, note, nullIfAbsent, VOUCHING } from "./journal.js";
+import { ExporterFolder } from "./exporter-folder.js";
+import { COMPLETION_FILES, nullIfAbsent, readFinished, recordFinished } from "./journal.js";
 
-/** Says what is being exported to a prefix; hidden from its listing, like a lake's own files. */
+/** Record of what is exported to a prefix; hidden from its listing, like a lake's private files. */
 const KEY = privateFile.exportKey;
 
 /**
- * An export in a bucket. Files go to their names as they are finished, those that vouch for the rest at the very end. A
- * prefix holds one export for good: what it is stands in a record that is written first and never replaced, so that a file
- * found there in its size has the bytes of this one. The journal is kept on this machine, below `scratch`.
+ * An export in a bucket. Files get their final names as they are finished, except the completion files, which come last.
+ * A prefix holds one export forever: a record that is written first and never replaced says which, so that a file found
+ * there with the right size has the right bytes. The journal is kept on this machine, below `scratch`.
  */
 export function openStoreTarget(store: Store, scratch: string): ExportTarget {
 	return new StoreTarget(store, join(scratch, createHash("sha256").update(store.name).digest("hex").slice(0, 16)));
@@ -27,14 +25,16 @@ class StoreTarget implements ExportTarget {
 	readonly name: string;
 	readonly #store: Store;
 	readonly #local: string;
+	readonly #own: ExporterFolder;
 	readonly #sizes = new Map<string, number>();
-	#asides = 0;
-	#begun = false;
+	#temporaryCount = 0;
 
 	constructor(store: Store, local: string) {
 		this.name = store.name;
 		this.#store = store;
 		this.#local = local;
+		/** One in each scratch folder; those in others write the same bytes. */
+		this.#own = new ExporterFolder(local, store.name);
 	}
 
 	get(path: string): Promise<Buffer | null> {
@@ -51,88 +51,58 @@ class StoreTarget implements ExportTarget {
 		const found = await this.#store.get(KEY);
 		const first = [...this.#sizes.keys()].sort().slice(0, 3).join(", ");
 		if (found ? !found.equals(content) : first !== "") {
-			throw new LakeError("OUT_NOT_EMPTY", `${this.name} holds ${found ? "another export" : `other files: ${first}`}`, {
+			const what = found ? "another export" : `other files: ${first}`;
+			throw new LakeError("OUT_NOT_EMPTY", `The prefix ${this.name} holds ${what}.`, {
 				path: this.name,
 				hint: "Give --out an empty or new prefix: an export in a bucket is not replaced.",
 			});
 		}
 		if (!found) await this.#store.putIfAbsent(KEY, content);
-		await this.#take();
+		await this.#own.lock();
 		await rm(join(this.#local, "aside"), { recursive: true, force: true });
 		await mkdir(join(this.#local, "aside"), { recursive: true });
-		const done = await finished(join(this.#local, "done"), async (path) => this.#sizes.get(path) ?? null);
+		const done = await readFinished(join(this.#local, "done"), async (path) => this.#sizes.get(path) ?? null);
 		if (!found) await rm(join(this.#local, "done"), { force: true });
 		return found ? done : new Map();
 	}
 
-	async aside(): Promise<string> {
-		this.#asides += 1;
-		return join(this.#local, "aside", String(this.#asides));
+	async temporaryPath(): Promise<string> {
+		this.#temporaryCount += 1;
+		return join(this.#local, "aside", String(this.#temporaryCount));
 	}
 
 	async put(file: ExportedFile, local: string): Promise<void> {
-		await this.#requireMine();
-		if (VOUCHING.has(file.path)) return rename(local, join(this.#local, file.path));
+		await this.#own.requireMine();
+		if (COMPLETION_FILES.has(file.path)) return rename(local, join(this.#local, file.path));
 		await this.#store.putFile(file.path, local);
 		await rm(local, { force: true });
-		await note(join(this.#local, "done"), file);
+		await recordFinished(join(this.#local, "done"), file);
 	}
 
 	async link(path: string, bytes: number, local: () => Promise<string>): Promise<void> {
 		if (this.#sizes.get(path) === bytes) return;
 		const from = await local();
-		// The store takes a file over, and this one may be the lake's own.
-		const mine = await this.aside();
+		// The store takes over the file it is given, and this one may be the lake's own.
+		const mine = await this.temporaryPath();
 		await link(from, mine).catch(() => copyFile(from, mine));
 		await this.#store.putFile(path, mine);
 		await rm(mine, { force: true });
 	}
 
 	async publish(last: string[]): Promise<void> {
-		await this.#requireMine();
+		await this.#own.requireMine();
 		for (const path of last) {
 			const local = join(this.#local, path);
 			if ((await stat(local).catch(nullIfAbsent)) !== null) await this.#store.putFile(path, local);
 		}
-		await this.#removeLocal();
+		await this.#own.remove();
 	}
 
-	async tidy(): Promise<void> {
-		if ((await readdir(this.#local).catch(nullIfAbsent)) === null) return;
-		await this.#take();
-		await this.#removeLocal();
+	tidy(): Promise<void> {
+		return this.#own.tidy();
 	}
 
-	async close(): Promise<void> {
-		if (this.#begun && (await this.#owner()) === ownerId()) await rm(join(this.#local, "owner"), { force: true });
-		this.#begun = false;
-		await dropMark(this.#local);
-	}
-
-	async #removeLocal(): Promise<void> {
-		await dropMark(this.#local);
-		await rm(this.#local, { recursive: true, force: true });
-		this.#begun = false;
-	}
-
-	async #owner(): Promise<string> {
-		return (await readFile(join(this.#local, "owner"), "utf8").catch(nullIfAbsent)) ?? "";
-	}
-
-	/** Throws TAKEN_OVER where this process stood still for so long that another one exports now. */
-	async #requireMine(): Promise<void> {
-		if ((await this.#owner()) !== ownerId()) throw takenOver(this.#local);
-	}
-
-	/** One exporter of this scratch folder at a time; those of others write the same bytes. Throws OUT_BUSY. */
-	async #take(): Promise<void> {
-		const file = join(this.#local, "owner");
-		holdMark(this.#local);
-		const owner = await this.#owner();
-		if (owner !== ownerId() && (await ownerLives(this.#local, owner, file))) {
-			throw new LakeError("OUT_BUSY", `another export into ${this.name} is under way`, { path: this.name });
-		}
-		await writeFile(file, ownerId());
-		this.#begun = true;
+	close(): Promise<void> {
+		return this.#own.close();
 	}
 }

@@ -1,6 +1,6 @@
 /**
- * Decoding to RGBA8, after the structure was found good. The decoder in vp8l/ reads plain lossless files; whatever it
- * does not read to its end, and every other file, is decided by the arbiter. Figures and reasons:
+ * Decodes to RGBA8 once the structure is known to be good. The decoder in vp8l/ reads plain lossless files; the arbiter
+ * decides every other file, and those that vp8l/ cannot read to the end. Figures and reasons:
  * docs/decisions/0011-own-decoder.md.
  */
 
@@ -9,29 +9,29 @@ import { MAX_PIXELS, type Structure } from "./formats/structure.js";
 import { type CodedPicture, PictureMemory, type Scan } from "./pixels.js";
 
 export interface Decoded extends Scan {
-	/** Rows of RGBA8. Valid until the same decoder is asked for another picture, but for the one that it is decoded with. */
+	/** Rows of RGBA8. Valid until the decoder's next decode() (its partner's excepted). */
 	rgba: Buffer;
 }
 
-/** A larger picture gets memory of its own, which is not kept. */
+/** A larger picture gets its own memory, which is not kept. */
 const KEPT_PIXELS = 1024 * 1024;
 
-/** Whether a picture is decoded in memory that is kept for the next, in which another may be decoded with it. */
+/** Whether a picture is decoded in the reused memory, where it may share a pass with a partner. */
 export function isKept({ width, height }: Structure): boolean {
 	return width * height <= KEPT_PIXELS;
 }
 
-/** Who waits for a picture. */
-interface Asked extends CodedPicture {
-	settle: (rgba: Buffer | null) => void;
+/** A picture that a caller waits for. */
+interface PendingPicture extends CodedPicture {
+	resolve: (rgba: Buffer | null) => void;
 }
 
-/** For one thread. Two pictures that are asked for at once are decoded together; there must be no more than two. */
+/** For one thread. Two pictures requested at once are decoded together; there must be no more than two. */
 export class Decoder {
 	readonly #memory = new PictureMemory();
-	#asked: Asked[] = [];
+	#pending: PendingPicture[] = [];
 
-	/** The picture in `file` (without what follows it), or null when it cannot be decoded. `careful` uses the arbiter only. */
+	/** The picture in `file` (without bytes after it), or null if it cannot be decoded. `careful`: by the arbiter only. */
 	async decode(file: Buffer, structure: Structure, careful: boolean): Promise<Decoded | null> {
 		const { width, height, picture } = structure;
 		if (structure.plain && !careful) {
@@ -40,7 +40,7 @@ export class Decoder {
 			const rgba = memory === this.#memory ? await this.#decodeKept(coded) : (memory.decode([coded])[0] ?? null);
 			if (rgba !== null) {
 				const scan = memory.scan(rgba, width, height);
-				// A file that says it has no alpha and has some all the same: the arbiter drops it.
+				// If the file denies having alpha but has some, the arbiter drops the alpha.
 				if (structure.alpha || scan.opaque) return { rgba, ...scan };
 			}
 		}
@@ -48,25 +48,25 @@ export class Decoder {
 		return rgba === null ? null : { rgba, ...this.#memory.scan(rgba, width, height) };
 	}
 
-	/** Waits until all that is to be done now is done, so that whoever else asks is there. */
+	/** Defers by one microtask so that a second picture can join. */
 	#decodeKept(coded: CodedPicture): Promise<Buffer | null> {
-		return new Promise((settle) => {
-			this.#asked.push({ ...coded, settle });
-			if (this.#asked.length === 1) queueMicrotask(() => this.#decodeAsked());
+		return new Promise((resolve) => {
+			this.#pending.push({ ...coded, resolve });
+			if (this.#pending.length === 1) queueMicrotask(() => this.#decodePending());
 		});
 	}
 
-	#decodeAsked(): void {
-		const asked = this.#asked;
-		this.#asked = [];
-		const decoded = this.#memory.decode(asked);
-		for (const [i, { settle }] of asked.entries()) settle(decoded[i] ?? null);
+	#decodePending(): void {
+		const pending = this.#pending;
+		this.#pending = [];
+		const decoded = this.#memory.decode(pending);
+		for (const [i, { resolve }] of pending.entries()) resolve(decoded[i] ?? null);
 	}
 }
 
 /**
- * sharp, which comes with the package: no colour profile applied, no orientation, alpha 255 where there is none.
- * Loaded when first needed: most runs never need it, and it takes 30 MB.
+ * Decodes with sharp: colour profile and orientation are ignored, missing alpha becomes 255. Loaded on first use, since
+ * most runs never need it and it takes 30 MB.
  */
 async function arbiter(file: Buffer, width: number, height: number): Promise<Buffer | null> {
 	const { openSharp } = await import("./sharp.js");
@@ -79,7 +79,7 @@ async function arbiter(file: Buffer, width: number, height: number): Promise<Buf
 	}
 }
 
-export interface StoredHeader {
+interface StoredHeader {
 	format: StoredFormat;
 	width: number;
 	height: number;
@@ -87,7 +87,7 @@ export interface StoredHeader {
 
 const FORMATS: Record<string, StoredFormat> = { webp: "webp", jpeg: "jpeg", png: "png", heif: "avif", avif: "avif" };
 
-/** What the header of a picture in one of the stored formats says; null when it is none of them. */
+/** Format and size of a picture in one of the stored formats, by its header; null for any other. */
 export async function storedHeader(content: Buffer): Promise<StoredHeader | null> {
 	const { openSharp } = await import("./sharp.js");
 	try {
@@ -99,7 +99,7 @@ export async function storedHeader(content: Buffer): Promise<StoredHeader | null
 	}
 }
 
-/** Whether a picture in one of the stored formats decodes to its end, without a warning. */
+/** Whether a picture in one of the stored formats decodes to its end without a warning. */
 export async function decodesWhole(content: Buffer): Promise<boolean> {
 	const { openSharp } = await import("./sharp.js");
 	try {

@@ -13,7 +13,7 @@ import { pixelHash } from "./pixels.js";
 import type { Budget } from "./pool/budget.js";
 
 /** A verdict, and the object to stage with it. */
-export interface Judged {
+interface Judged {
 	result: ImageResult;
 	object: { key: string; content: Buffer } | null;
 }
@@ -24,6 +24,24 @@ interface Stored {
 	format: StoredFormat;
 	width: number;
 	height: number;
+}
+
+/** A member whose structure is good. */
+interface Original {
+	content: Buffer;
+	sha256: string;
+	format: SourceFormat;
+	structure: Structure;
+}
+
+type Hashes = Pick<StoredImage, "pixel_sha256" | "dhash">;
+
+const UNHASHED: Hashes = { pixel_sha256: null, dhash: null };
+
+/** How pixels are looked at. `careful`: decoded by the arbiter only. */
+interface Manner {
+	settings: Settings;
+	careful: boolean;
 }
 
 interface Sums {
@@ -54,15 +72,15 @@ export class Judge {
 		this.#budget = budget;
 	}
 
-	/** Throws a LakeError where the surroundings fail; a bad image is a value. `careful`: decoded by the arbiter only. */
-	async judge(task: ImageTask, settings: Settings, careful: boolean): Promise<Judged> {
+	/** Throws a LakeError where the surroundings fail; a bad image is a value. */
+	async judge(task: ImageTask, manner: Manner): Promise<Judged> {
 		if (isLarge(task.ref)) return this.#judgeLarge(task);
 		// One share a picture, never two: a heavy member takes all of it before it is read.
 		const heavy = task.check !== "hash" && task.ref.bytes > HEAVY_BYTES;
-		if (!heavy) return this.#judgeContent(task, settings, careful, null);
+		if (!heavy) return this.#judgeContent(task, manner, null);
 		const share = await this.#budget.acquire(Number.MAX_SAFE_INTEGER);
 		try {
-			return await this.#judgeContent(task, settings, careful, share);
+			return await this.#judgeContent(task, manner, share);
 		} finally {
 			collect();
 			this.#budget.release(share);
@@ -78,21 +96,21 @@ export class Judge {
 		return verdict.ok ? unjudged(sums) : rejected(sums, verdict.reject);
 	}
 
-	async #judgeContent(task: ImageTask, settings: Settings, careful: boolean, held: number | null): Promise<Judged> {
+	async #judgeContent(task: ImageTask, manner: Manner, held: number | null): Promise<Judged> {
+		const { settings } = manner;
 		const member = this.#members.read(task.ref);
 		const sums = sumsOf(member.ok ? { ...member, bytes: member.content.length } : member);
 		if (!member.ok) return rejected(sums, unreadable(member.code, member.detail));
 		if (task.check === "hash") return unjudged(sums);
-		if (task.check === "stored") return this.#judgeStored(task, member.content, sums, member.sha256, held);
+		if (task.check === "stored") return this.#judgeStored(task, member, sums, held);
 		const verdict = examine(task.format, member.content);
 		if (!verdict.ok) return rejected(sums, verdict.reject);
-		const original = { content: member.content, sha256: member.sha256, format: task.format };
 		const { structure } = verdict;
+		const original: Original = { content: member.content, sha256: member.sha256, format: task.format, structure };
 		if (settings.verify === "structure" && settings.image === "passthrough") {
-			const stored: Stored = { ...original, width: structure.width, height: structure.height };
-			return good(task, sums, structure, stored, { pixel_sha256: null, dhash: null });
+			return good(task, sums, structure, { ...asItIs(original), ...UNHASHED });
 		}
-		const decoded = () => this.#decodeAndStore(task, settings, careful, sums, structure, original);
+		const decoded = () => this.#decodeAndStore(task, manner, sums, original);
 		// The decoder has memory for such a picture, whether it is in use or not.
 		if (isKept(structure) && settings.image === "passthrough") return decoded();
 		// Decoders hold the picture twice for a moment, and re-encoding holds it once more.
@@ -111,9 +129,8 @@ export class Judge {
 	/** An object that was re-encoded. It is as it was made where it decodes, since its SHA-256 is told beside it. */
 	async #judgeStored(
 		task: ImageTask,
-		content: Buffer,
+		{ content, sha256 }: { content: Buffer; sha256: string },
 		sums: Sums,
-		sha256: string,
 		held: number | null,
 	): Promise<Judged> {
 		const header = await storedHeader(content);
@@ -124,34 +141,30 @@ export class Judge {
 		} finally {
 			if (held === null) this.#budget.release(share);
 		}
-		const hashes = { pixel_sha256: null, dhash: null };
-		return good(task, sums, { ...header, warnings: [] }, { content, sha256, ...header }, hashes);
+		return good(task, sums, { ...header, warnings: [] }, { content, sha256, ...header, ...UNHASHED });
 	}
 
 	async #decodeAndStore(
 		task: ImageTask,
-		settings: Settings,
-		careful: boolean,
+		{ settings, careful }: Manner,
 		sums: Sums,
-		structure: Structure,
-		original: { content: Buffer; sha256: string; format: SourceFormat },
+		original: Original,
 	): Promise<Judged> {
+		const { structure } = original;
 		const { width, height } = structure;
 		const picture = await this.#decoder.decode(original.content.subarray(0, structure.bytes), structure, careful);
 		if (picture === null) return rejected(sums, DAMAGED);
 		const hashes = { pixel_sha256: pixelHash(picture.rgba, width, height), dhash: picture.dhash };
-		const encoded = await this.#encode(picture, structure, settings, original.content.length, hashes.pixel_sha256);
-		const stored = encoded ?? { ...original, width, height };
-		const shown = settings.verify === "structure" ? { pixel_sha256: null, dhash: null } : hashes;
-		return good(task, sums, structure, stored, shown);
+		const encoded = await this.#encode(picture, original, settings, hashes.pixel_sha256);
+		const shown = settings.verify === "structure" ? UNHASHED : hashes;
+		return good(task, sums, structure, { ...(encoded ?? asItIs(original)), ...shown });
 	}
 
 	/** The re-encoded picture, or null where the original bytes are stored. */
 	async #encode(
 		picture: Decoded,
-		structure: Structure,
+		{ content, structure }: Original,
 		settings: Settings,
-		originalBytes: number,
 		pixels: string,
 	): Promise<Stored | null> {
 		if (settings.image === "passthrough") return null;
@@ -159,7 +172,7 @@ export class Judge {
 		const encoded = await encode(picture, structure.width, structure.height, settings);
 		if (encoded === null) return null;
 		if (settings.image === "webp-lossless" && settings.max_side === null) {
-			if (encoded.content.length >= originalBytes) return null;
+			if (encoded.content.length >= content.length) return null;
 			// The frame may be reused from here on: `picture` is done with.
 			if ((await this.#pixelsOf(encoded.content)) !== pixels) return null;
 		}
@@ -204,14 +217,17 @@ function rejected(sums: Sums, reject: ImageFinding): Judged {
 	return { result: { ...sums, reject, warnings: [], image: null }, object: null };
 }
 
+function asItIs({ content, sha256, format, structure }: Original): Stored {
+	return { content, sha256, format, width: structure.width, height: structure.height };
+}
+
 function good(
 	task: ImageTask,
 	sums: Sums,
 	structure: Pick<Structure, "width" | "height" | "warnings">,
-	stored: Stored,
-	hashes: Pick<StoredImage, "pixel_sha256" | "dhash">,
+	stored: Stored & Hashes,
 ): Judged {
-	const { sha256, format } = stored;
+	const { sha256, format, pixel_sha256, dhash } = stored;
 	const image: StoredImage = {
 		object_key: objectFile.path(sha256, format),
 		sha256,
@@ -221,7 +237,8 @@ function good(
 		height: stored.height,
 		source_width: structure.width,
 		source_height: structure.height,
-		...hashes,
+		pixel_sha256,
+		dhash,
 	};
 	const object = task.keep ? { key: image.object_key, content: stored.content } : null;
 	return { result: { ...sums, reject: null, warnings: structure.warnings, image }, object };

@@ -1,6 +1,6 @@
 /**
- * Pixels in the memory of a WebAssembly module (vp8l/): decoding lossless WebP, and what is computed from decoded
- * pixels, `pixel_sha256` and `dhash`, as docs/lake-format.md defines them.
+ * Works on pixels in the memory of a WebAssembly module (vp8l/): decodes lossless WebP, and computes `pixel_sha256` and
+ * `dhash` as docs/lake-format.md defines them.
  */
 
 import { createHash } from "node:crypto";
@@ -20,15 +20,15 @@ export function pixelHash(rgba: Buffer, width: number, height: number): string {
 	return createHash("sha256").update(size).update(rgba).digest("hex");
 }
 
-/** What one pass over the pixels gives. */
+/** The result of one pass over the pixels. */
 export interface Scan {
-	/** Difference hash of nine by eight cells' mean luma, alpha ignored, as 16 hex digits. */
+	/** Difference hash of the mean luma of nine by eight cells, alpha ignored, as 16 hex digits. */
 	dhash: string;
 	/** Whether every pixel's alpha is 255. */
 	opaque: boolean;
 }
 
-/** First pixel of a cell along one side, and the end of it: cells overlap when there are fewer pixels than cells. */
+/** A cell's pixels along one side, `to` exclusive. Cells overlap if there are fewer pixels than cells. */
 interface Cell {
 	from: number;
 	to: number;
@@ -41,42 +41,42 @@ function cells(size: number, count: number): Cell[] {
 	});
 }
 
-/** What decode.ts and luma.ts export. Addresses are bytes from the beginning of memory. */
+/** The exports of decode.ts and luma.ts. Addresses are byte offsets in the module's memory. */
 interface PictureModule {
 	memory: WebAssembly.Memory;
-	/** Where the memory begins that the module does not use by itself: the frame. */
+	/** Address after the module's own memory, where the frame begins. */
 	heap: { value: number };
 	cells: { value: number };
 	sums: { value: number };
 	all: { value: number };
 	frameBytes(width: number, height: number): number;
 	openRoom(from: number, to: number): void;
-	/** A picture, or 0. */
+	/** Address of the picture's state, or 0. */
 	openPicture(input: number, inputEnd: number, width: number, height: number, frame: number): number;
 	decodeTogether(a: number, b: number): void;
 	finish(picture: number): number;
 	scan(at: number, rows: number, width: number): void;
 }
 
-/** What the module may read behind the input, and behind what it scans. */
+/** Bytes that the module may read past its input, and past the pixels that it scans. */
 const SLACK_BYTES = 16;
-/** Room for decoding: images of the picture's tiles, by the pixel; the tables of 340 code groups. */
-const ROOM_A_PIXEL = 1;
-const ROOM_BYTES = 4 * 1024 * 1024;
+/** Working memory of the decoder: images of the picture's tiles, by the pixel, and the tables of 340 code groups. */
+const ARENA_BYTES_PER_PIXEL = 1;
+const ARENA_BYTES = 4 * 1024 * 1024;
 const PAGE_BYTES = 65536;
-const ALIGNED = 16;
-/** Pixels from elsewhere are brought in by bands of rows. */
+const ALIGNMENT = 16;
+/** Pixels outside the module's memory are copied in by bands of rows of this size. */
 const BAND_BYTES = 1024 * 1024;
 const ALL_BYTES = 16;
 
-/** A lossless picture of that size; its bit stream is the payload of its `VP8L` chunk. */
+/** A lossless picture: the payload of its `VP8L` chunk, and its size. */
 export interface CodedPicture {
 	vp8l: Buffer;
 	width: number;
 	height: number;
 }
 
-/** Room for one or two pictures at a time, which it decodes and scans. For one thread. It grows to the largest, and never shrinks. */
+/** Decodes and scans one or two pictures at a time, in memory that grows to the largest and never shrinks. For one thread. */
 export class PictureMemory {
 	readonly #module: PictureModule;
 	readonly #heap: number;
@@ -89,26 +89,26 @@ export class PictureMemory {
 	}
 
 	/**
-	 * Rows of RGBA8 of one picture or two, valid until the next call. Null for one that is damaged or unusual, so that
-	 * another decoder has to judge it. Two take less time than one and then the other.
+	 * Rows of RGBA8 of one or two pictures, valid until the next call. Null for a picture that is damaged or unusual,
+	 * which another decoder must judge. Two at once take less time than one after the other.
 	 */
 	decode(pictures: readonly CodedPicture[]): (Buffer | null)[] {
 		let end = this.#heap;
 		const take = (bytes: number) => {
 			const at = end;
-			end = Math.ceil((at + bytes) / ALIGNED) * ALIGNED;
+			end = Math.ceil((at + bytes) / ALIGNMENT) * ALIGNMENT;
 			return at;
 		};
 		const placed = pictures.map(({ vp8l, width, height }) => {
 			const frame = take(this.#module.frameBytes(width, height));
 			return { vp8l, width, height, frame, input: take(vp8l.length + SLACK_BYTES) };
 		});
-		const room = end;
-		for (const { width, height } of pictures) take(width * height * ROOM_A_PIXEL + ROOM_BYTES);
+		const arena = end;
+		for (const { width, height } of pictures) take(width * height * ARENA_BYTES_PER_PIXEL + ARENA_BYTES);
 		const memory = this.#memory(end);
 		for (const { vp8l, input } of placed) vp8l.copy(memory, input);
 		try {
-			this.#module.openRoom(room, end);
+			this.#module.openRoom(arena, end);
 			const opened = placed.map(({ vp8l, width, height, frame, input }) =>
 				this.#module.openPicture(input, input + vp8l.length, width, height, frame),
 			);
@@ -120,13 +120,13 @@ export class PictureMemory {
 				return done ? memory.subarray(frame, frame + width * height * 4) : null;
 			});
 		} catch (error) {
-			// The module ended itself. None is known that does this.
+			// The module trapped. No input is known that makes it.
 			if (error instanceof WebAssembly.RuntimeError) return pictures.map(() => null);
 			throw error;
 		}
 	}
 
-	/** Reads every pixel once. Any size from 1×1 on, up to 2^31 / 255 pixels in a cell. What `decode` gave is overwritten, unless it is `rgba`. */
+	/** Reads every pixel once; cells may have up to 2^31 / 255 pixels. Overwrites the result of `decode`, unless that is `rgba`. */
 	scan(rgba: Buffer, width: number, height: number): Scan {
 		const across = cells(width, CELLS_ACROSS);
 		const bounds = across.flatMap(({ from, to }) => [from, to]);
@@ -145,7 +145,7 @@ export class PictureMemory {
 		return { dhash, opaque: all.every((pixel) => pixel >>> 24 === 255) };
 	}
 
-	/** Sum of the luma of each cell across, over these rows. */
+	/** Luma sums of the cells in these rows. */
 	#sums(rows: Buffer, width: number): Int32Array {
 		const { memory, sums, scan } = this.#module;
 		this.#words(sums, CELLS_ACROSS).fill(0);
@@ -162,7 +162,7 @@ export class PictureMemory {
 		return this.#words(sums, CELLS_ACROSS).slice();
 	}
 
-	/** All of the memory, of at least so many bytes. Growing takes earlier views away. */
+	/** The whole memory, grown to at least `bytes`. Growing detaches earlier views. */
 	#memory(bytes: number): Buffer {
 		const { memory } = this.#module;
 		const missing = bytes - memory.buffer.byteLength;

@@ -1,13 +1,13 @@
 import sharp from "sharp";
 
-// One thread each: the image threads use the cores. No cache: no picture comes twice.
+// One thread each, since the image threads use all cores. No cache: no picture comes twice.
 sharp.concurrency(1);
 sharp.cache(false);
 
 /** sharp, set up for the image threads. */
 export const openSharp = sharp;
 
-/** What re-encodes, by name and version, as it stands in a lake's settings. */
+/** Names and versions of the encoders, as recorded in a lake's settings. */
 export const CODEC_VERSION: string = (() => {
 	const versions = sharp.versions;
 	const parts = [

@@ -1,21 +1,23 @@
 import type { Clock } from "../../../pipelines/ports/run.js";
 
-/** Seconds' worth of bytes that may come at once after a silence. */
-const BURST = 0.25;
+/** Seconds' worth of bytes that may pass at once after a silence. */
+const BURST_SECONDS = 0.25;
 
-/** One limit over all downloads of a run: whoever takes bytes waits until all that were taken before are paid for. */
+/** One rate limit shared by all downloads of a run: a taker waits until the bytes taken before its own are paid for. */
 export class Bandwidth {
-	/** When, by the clock, everything taken is paid for. */
-	private paid = Number.NEGATIVE_INFINITY;
+	readonly #bytesPerSecond: number;
+	readonly #clock: Clock;
+	/** Clock time at which everything taken so far is paid for. */
+	#paidUntil = Number.NEGATIVE_INFINITY;
 
-	constructor(
-		private readonly bytesPerSecond: number,
-		private readonly clock: Clock,
-	) {}
+	constructor(bytesPerSecond: number, clock: Clock) {
+		this.#bytesPerSecond = bytesPerSecond;
+		this.#clock = clock;
+	}
 
 	async take(bytes: number, signal: AbortSignal): Promise<void> {
-		const now = this.clock.now();
-		this.paid = Math.max(this.paid, now - BURST) + bytes / this.bytesPerSecond;
-		if (this.paid > now) await this.clock.sleep(this.paid - now, signal);
+		const now = this.#clock.now();
+		this.#paidUntil = Math.max(this.#paidUntil, now - BURST_SECONDS) + bytes / this.#bytesPerSecond;
+		if (this.#paidUntil > now) await this.#clock.sleep(this.#paidUntil - now, signal);
 	}
 }

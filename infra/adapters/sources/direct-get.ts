@@ -1,20 +1,20 @@
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { Headers } from "./hub-errors.js";
+import type { Headers } from "./hub/headers.js";
 
 /**
- * A GET for a large body, over a connection of its own, straight from the socket into memory that is used again.
- * Node's streams give each 64 KiB new memory, which the collector takes back later: measured on loopback, hash and
- * write included, they cost 0.83 ms of CPU time for 330 KB, this 0.49 ms (docs/decisions/0004-speed.md).
+ * A GET for a large body, over its own connection, read straight from the socket into memory that is reused.
+ * Node's streams allocate anew for every 64 KiB: on loopback, hashing and writing included, they took 0.83 ms of CPU
+ * time for 330 KB, against 0.49 ms here (docs/decisions/0004-speed.md).
  */
 
 export interface DirectOptions {
 	headers: Record<string, string>;
 	signal: AbortSignal;
 	lookup: LookupFunction;
-	/** Longest silence in milliseconds. */
+	/** Longest silence, in milliseconds. */
 	idle: number;
-	/** Longest time in milliseconds to connect. */
+	/** Longest time to connect, in milliseconds. */
 	connect: number;
 }
 
@@ -25,13 +25,16 @@ export interface DirectAnswer {
 }
 
 const BLOCK_BYTES = 256 * 1024;
-/** The least room that is worth a read. */
-const LEAST_ROOM = 16 * 1024;
-/** More is no head of an HTTP answer. */
+/** Free bytes in a block below which another block is read into. */
+const MIN_READ_BYTES = 16 * 1024;
+/** A longer head is not that of an HTTP response. */
 const MAX_HEAD_BYTES = 64 * 1024;
 const HEAD_END = Buffer.from("\r\n\r\n");
 
-/** Null where the body comes in pieces of its own framing (RFC 9112, 7.1): that is for a full HTTP client. Throws the system's errors. */
+/**
+ * Null where the body has a transfer coding (RFC 9112, 7.1), which needs a full HTTP client. Throws the system's own
+ * errors.
+ */
 export async function getDirectly(url: URL, options: DirectOptions): Promise<DirectAnswer | null> {
 	const connection = new Connection(url, options);
 	try {
@@ -40,7 +43,7 @@ export async function getDirectly(url: URL, options: DirectOptions): Promise<Dir
 			`GET ${url.pathname}${url.search} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`,
 		);
 		let head = await readHead(connection);
-		// 1xx announces the answer proper.
+		// 1xx is interim: the final response follows.
 		while (head.statusCode < 200) head = await readHead(connection);
 		const length = head.headers["content-length"];
 		if (head.headers["transfer-encoding"] === undefined && (length === undefined || /^\d+$/.test(String(length)))) {
@@ -54,21 +57,24 @@ export async function getDirectly(url: URL, options: DirectOptions): Promise<Dir
 	return null;
 }
 
-/** A body's bytes in order. Each chunk is valid until the next one is asked for. */
+/** A body's bytes, in order. Each chunk is valid until the next one is requested. */
 export class DirectBody implements AsyncIterable<Buffer> {
-	/** @param length as announced; null: until the connection ends */
-	constructor(
-		private readonly connection: Connection,
-		private readonly length: number | null,
-	) {}
+	readonly #connection: Connection;
+	readonly #length: number | null;
+
+	/** @param length as announced; null: to the end of the connection */
+	constructor(connection: Connection, length: number | null) {
+		this.#connection = connection;
+		this.#length = length;
+	}
 
 	async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
-		let left = this.length ?? Number.POSITIVE_INFINITY;
+		let left = this.#length ?? Number.POSITIVE_INFINITY;
 		try {
 			while (left > 0) {
-				const chunk = await this.connection.next();
+				const chunk = await this.#connection.next();
 				if (chunk === null) {
-					if (this.length === null) return;
+					if (this.#length === null) return;
 					throw failure("ECONNRESET", `the connection ended ${left} bytes early`);
 				}
 				yield chunk.length > left ? chunk.subarray(0, left) : chunk;
@@ -80,139 +86,139 @@ export class DirectBody implements AsyncIterable<Buffer> {
 	}
 
 	destroy(): void {
-		this.connection.destroy();
+		this.#connection.destroy();
 	}
 
-	/** There is nothing to keep: the connection serves once. */
+	/** Nothing to drain: the connection serves one request. */
 	async dump(): Promise<void> {
 		this.destroy();
 	}
 }
 
-/** What one read gave: a piece of a block. */
+/** The part of a block that one read filled. */
 interface Piece {
 	block: Buffer<ArrayBuffer>;
 	from: number;
 	to: number;
 }
 
-/** A socket that is read on demand, in turn into two blocks of memory, or into new ones where many pieces wait. */
+/** A socket read on demand into two alternating blocks of memory; into new ones only while many pieces wait. */
 class Connection {
-	private readonly socket: Socket;
-	private block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-	/** End of what was read into `block`. */
-	private filled = 0;
-	private spare: typeof this.block | null = null;
-	/** Read and not yet taken. */
-	private readonly pieces: Piece[] = [];
-	/** What was read too far, when the head was looked for. */
-	private unread: Buffer | null = null;
-	/** Whose block is in use by whoever took it last. */
-	private taken: Piece | null = null;
-	private limit: number;
-	private ended = false;
-	private failed: Error | null = null;
-	private wake: () => void = () => undefined;
+	readonly #socket: Socket;
+	#block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+	/** End of the bytes read into `#block`. */
+	#filled = 0;
+	#spareBlock: Buffer<ArrayBuffer> | null = null;
+	/** Read, and not yet returned by `next`. */
+	readonly #pieces: Piece[] = [];
+	/** Bytes of the body that were read with the head. */
+	#putBackBytes: Buffer | null = null;
+	/** What `next` returned last: its block is still in use. */
+	#inUse: Piece | null = null;
+	#timeout: number;
+	#ended = false;
+	#error: Error | null = null;
+	#wake: () => void = () => undefined;
 
 	constructor(url: URL, { signal, lookup, idle, connect }: DirectOptions) {
 		const secure = url.protocol === "https:";
 		const host = url.hostname.replace(/^\[|\]$/g, "");
 		const port = Number(url.port || (secure ? 443 : 80));
-		const onread = { buffer: () => this.room(), callback: (bytes: number) => this.take(bytes) };
+		const onread = { buffer: () => this.#readBuffer(), callback: (bytes: number) => this.#received(bytes) };
 		const where = { host, port, lookup, onread };
-		this.socket = secure
+		this.#socket = secure
 			? connectTls({ ...where, ...(isIP(host) ? {} : { servername: host }), ALPNProtocols: ["http/1.1"] })
 			: connectTcp(where);
-		this.limit = connect;
-		this.socket.once(secure ? "secureConnect" : "connect", () => {
-			this.limit = idle;
-			this.socket.setTimeout(idle);
+		this.#timeout = connect;
+		this.#socket.once(secure ? "secureConnect" : "connect", () => {
+			this.#timeout = idle;
+			this.#socket.setTimeout(idle);
 		});
-		this.socket.on("timeout", () => {
-			this.fail(failure(this.socket.connecting ? "CONNECT_TIMEOUT" : "IDLE_TIMEOUT", "nothing came in time"));
+		this.#socket.on("timeout", () => {
+			this.#fail(failure(this.#socket.connecting ? "CONNECT_TIMEOUT" : "IDLE_TIMEOUT", "nothing came in time"));
 		});
-		this.socket.on("error", (error) => this.fail(error));
-		this.socket.on("end", () => this.end());
-		const abort = () => this.fail(failure("ABORT_ERR", "aborted"));
+		this.#socket.on("error", (error) => this.#fail(error));
+		this.#socket.on("end", () => this.#end());
+		const abort = () => this.#fail(failure("ABORT_ERR", "aborted"));
 		signal.addEventListener("abort", abort, { once: true });
-		this.socket.on("close", () => {
+		this.#socket.on("close", () => {
 			signal.removeEventListener("abort", abort);
-			this.end();
+			this.#end();
 		});
 		if (signal.aborted) abort();
 	}
 
 	write(text: string): void {
-		this.socket.write(text, "latin1");
+		this.#socket.write(text, "latin1");
 	}
 
 	destroy(): void {
-		this.socket.destroy();
+		this.#socket.destroy();
 	}
 
-	/** Gives back what does not belong to the head; valid until the next read. */
+	/** Returns bytes that do not belong to the head; valid until the next read. */
 	putBack(rest: Buffer): void {
-		this.unread = rest.length > 0 ? rest : null;
+		this.#putBackBytes = rest.length > 0 ? rest : null;
 	}
 
-	/** The next bytes, or null at the end. They are valid until the next call. */
+	/** The next bytes, or null at the end; valid until the next call. */
 	async next(): Promise<Buffer | null> {
-		const { unread } = this;
-		this.unread = null;
+		const unread = this.#putBackBytes;
+		this.#putBackBytes = null;
 		if (unread !== null) return unread;
-		this.recycle();
-		while (this.pieces.length === 0) {
-			if (this.failed !== null) throw this.failed;
-			if (this.ended) return null;
+		this.#recycle();
+		while (this.#pieces.length === 0) {
+			if (this.#error !== null) throw this.#error;
+			if (this.#ended) return null;
 			const woken = new Promise<void>((resolve) => {
-				this.wake = resolve;
+				this.#wake = resolve;
 			});
-			// Only while somebody waits: whoever takes its time is no silence of the other side.
-			this.socket.setTimeout(this.limit);
-			this.socket.resume();
+			// Only while the caller waits: a slow consumer is not a silent server.
+			this.#socket.setTimeout(this.#timeout);
+			this.#socket.resume();
 			await woken;
-			this.socket.setTimeout(0);
+			this.#socket.setTimeout(0);
 		}
-		const piece = this.pieces.shift() as Piece;
-		this.taken = piece;
+		const piece = this.#pieces.shift() as Piece;
+		this.#inUse = piece;
 		return piece.block.subarray(piece.from, piece.to);
 	}
 
-	/** What was taken last is done with: its block may serve again, unless something in it still waits. */
-	private recycle(): void {
-		const block = this.taken?.block;
-		this.taken = null;
-		if (block === undefined || block === this.block || this.pieces.some((piece) => piece.block === block)) return;
-		this.spare = block;
+	/** Releases the piece returned last: its block is reused, unless other pieces in it still wait. */
+	#recycle(): void {
+		const block = this.#inUse?.block;
+		this.#inUse = null;
+		if (block === undefined || block === this.#block || this.#pieces.some((piece) => piece.block === block)) return;
+		this.#spareBlock = block;
 	}
 
 	/** Where the next read goes: behind the last one, or into another block. */
-	private room(): Buffer {
-		if (this.block.length - this.filled < LEAST_ROOM) {
-			this.block = this.spare ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
-			this.spare = null;
-			this.filled = 0;
+	#readBuffer(): Buffer {
+		if (this.#block.length - this.#filled < MIN_READ_BYTES) {
+			this.#block = this.#spareBlock ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
+			this.#spareBlock = null;
+			this.#filled = 0;
 		}
-		return this.block.subarray(this.filled);
+		return this.#block.subarray(this.#filled);
 	}
 
-	/** Stops reading (false) until somebody asks; a little that is decrypted already may still come. */
-	private take(bytes: number): boolean {
-		this.pieces.push({ block: this.block, from: this.filled, to: this.filled + bytes });
-		this.filled += bytes;
-		this.wake();
+	/** Returns false, which pauses reading until `next` resumes it; bytes that TLS has decrypted already may still follow. */
+	#received(bytes: number): boolean {
+		this.#pieces.push({ block: this.#block, from: this.#filled, to: this.#filled + bytes });
+		this.#filled += bytes;
+		this.#wake();
 		return false;
 	}
 
-	private fail(error: Error): void {
-		this.failed ??= error;
-		this.socket.destroy();
-		this.wake();
+	#fail(error: Error): void {
+		this.#error ??= error;
+		this.#socket.destroy();
+		this.#wake();
 	}
 
-	private end(): void {
-		this.ended = true;
-		this.wake();
+	#end(): void {
+		this.#ended = true;
+		this.#wake();
 	}
 }
 

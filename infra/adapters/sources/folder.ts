@@ -3,9 +3,11 @@ import { createReadStream, type Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { allShards, type Dataset, metadataPath } from "../../../pipelines/dataset.js";
+import type { Dataset } from "../../../pipelines/dataset.js";
 import type { Progress } from "../../../pipelines/ports/run.js";
 import type { Listing, LooseFile, ShardInput, Source, SourceFile } from "../../../pipelines/ports/source.js";
+import { allShards } from "../../../pipelines/shards.js";
+import { metadataPath } from "../../../pipelines/splits.js";
 import { LakeError, systemCode } from "../../../schemas/errors.js";
 import { HashCache, unreadable } from "./hash-cache.js";
 
@@ -77,22 +79,24 @@ async function allOf<T>(tasks: Promise<T>[]): Promise<T[]> {
 
 class FolderSource implements Source {
 	readonly name: string;
-	private readonly folder: string;
-	private readonly hashes: HashCache;
+	readonly #folder: string;
+	readonly #hashes: HashCache;
+	readonly #options: FolderSourceOptions;
 
-	constructor(private readonly options: FolderSourceOptions) {
-		this.folder = resolve(options.folder);
-		this.name = pathToFileURL(this.folder).href;
-		this.hashes = new HashCache(options.cacheFile, options.rehash);
+	constructor(options: FolderSourceOptions) {
+		this.#options = options;
+		this.#folder = resolve(options.folder);
+		this.name = pathToFileURL(this.#folder).href;
+		this.#hashes = new HashCache(options.cacheFile, options.rehash);
 	}
 
 	async list(wanted: { shards: string[]; splits: string[] }, signal: AbortSignal): Promise<Listing> {
-		await this.check();
+		await this.#check();
 		try {
 			const [shards, metadata, unknownZips] = await allOf<unknown>([
-				this.entries(wanted.shards, (shard) => this.shard(shard, signal)),
-				this.entries(wanted.splits, (split) => this.file(metadataPath(this.options.dataset, split), signal)),
-				this.unknownZips(),
+				this.#entries(wanted.shards, (shard) => this.#shard(shard, signal)),
+				this.#entries(wanted.splits, (split) => this.#file(metadataPath(this.#options.dataset, split), signal)),
+				this.#unknownZips(),
 			]);
 			return {
 				uri: this.name,
@@ -106,14 +110,14 @@ class FolderSource implements Source {
 			};
 		} finally {
 			// After an interruption too: what was hashed once need not be hashed again.
-			if (!this.options.dryRun && !(await this.hashes.save())) {
-				this.options.note("warn", `Hashes cannot be remembered in ${this.options.cacheFile}.`);
+			if (!this.#options.dryRun && !(await this.#hashes.save())) {
+				this.#options.note("warn", `Hashes cannot be remembered in ${this.#options.cacheFile}.`);
 			}
 		}
 	}
 
 	localPath(file: SourceFile): string {
-		return join(this.folder, file.path);
+		return join(this.#folder, file.path);
 	}
 
 	read(file: SourceFile, offset: number, signal: AbortSignal): AsyncGenerator<Buffer> {
@@ -141,57 +145,57 @@ class FolderSource implements Source {
 	async close(): Promise<void> {}
 
 	/** Throws SOURCE_NOT_FOUND unless the folder holds a shard or a metadata file of the dataset. */
-	private async check(): Promise<void> {
-		const { dataset, datasets = [] } = this.options;
-		const fail = (why: string, more = {}) => new LakeError("SOURCE_NOT_FOUND", why, { path: this.folder, ...more });
-		const found = await look(this.folder);
-		if (found === null) throw fail(`The source folder ${this.folder} does not exist.`);
-		if (!found.isDirectory()) throw fail(`The source ${this.folder} is not a folder.`);
-		if (await this.holds(dataset)) return;
-		const why = `The source folder ${this.folder} holds no shard of ${dataset.name}`;
+	async #check(): Promise<void> {
+		const { dataset, datasets = [] } = this.#options;
+		const fail = (why: string, more = {}) => new LakeError("SOURCE_NOT_FOUND", why, { path: this.#folder, ...more });
+		const found = await look(this.#folder);
+		if (found === null) throw fail(`The source folder ${this.#folder} does not exist.`);
+		if (!found.isDirectory()) throw fail(`The source ${this.#folder} is not a folder.`);
+		if (await this.#holds(dataset)) return;
+		const why = `The source folder ${this.#folder} holds no shard of ${dataset.name}`;
 		for (const other of datasets) {
-			if (!(await this.holds(other))) continue;
+			if (!(await this.#holds(other))) continue;
 			throw fail(`${why}, but of ${other.name}.`, { hint: `Add --dataset ${other.name}, or check --source.` });
 		}
 		throw fail(`${why}.`);
 	}
 
-	private async holds(dataset: Dataset): Promise<boolean> {
+	async #holds(dataset: Dataset): Promise<boolean> {
 		const { layout } = dataset;
 		for (const shard of allShards(dataset)) {
-			if (await isFile(join(this.folder, layout.zipPath(shard)))) return true;
-			if (await isFolder(join(this.folder, layout.folderPath(shard)))) return true;
+			if (await isFile(join(this.#folder, layout.zipPath(shard)))) return true;
+			if (await isFolder(join(this.#folder, layout.folderPath(shard)))) return true;
 		}
-		for (const { metadata } of layout.splits) if (await isFile(join(this.folder, metadata))) return true;
+		for (const { metadata } of layout.splits) if (await isFile(join(this.#folder, metadata))) return true;
 		return false;
 	}
 
-	private async entries<K extends string, V>(keys: K[], find: (key: K) => Promise<V | null>): Promise<Map<K, V>> {
+	async #entries<K extends string, V>(keys: K[], find: (key: K) => Promise<V | null>): Promise<Map<K, V>> {
 		const found = await allOf(keys.map(find));
 		return new Map(keys.flatMap((key, index) => (found[index] ? [[key, found[index]] as const] : [])));
 	}
 
-	private async file(path: string, signal: AbortSignal): Promise<SourceFile | null> {
-		const absolute = join(this.folder, path);
+	async #file(path: string, signal: AbortSignal): Promise<SourceFile | null> {
+		const absolute = join(this.#folder, path);
 		if (!(await isFile(absolute))) return null;
-		const { bytes, sha256 } = await this.hashes.hash(absolute, signal);
+		const { bytes, sha256 } = await this.#hashes.hash(absolute, signal);
 		return { path, bytes, sha256, gitOid: null };
 	}
 
 	/** The zip, where there is one; else the unpacked folder. */
-	private async shard(shard: string, signal: AbortSignal): Promise<ShardInput | null> {
-		const zip = await this.file(this.options.dataset.layout.zipPath(shard), signal);
+	async #shard(shard: string, signal: AbortSignal): Promise<ShardInput | null> {
+		const zip = await this.#file(this.#options.dataset.layout.zipPath(shard), signal);
 		if (zip !== null && zip.sha256 !== null) return { form: "zip", file: zip, sha256: zip.sha256, bytes: zip.bytes };
-		const folder = join(this.folder, this.options.dataset.layout.folderPath(shard));
-		return (await isFolder(folder)) ? this.unpacked(shard, folder, signal) : null;
+		const folder = join(this.#folder, this.#options.dataset.layout.folderPath(shard));
+		return (await isFolder(folder)) ? this.#unpacked(shard, folder, signal) : null;
 	}
 
-	private async unpacked(shard: string, folder: string, signal: AbortSignal): Promise<ShardInput> {
-		const jsonName = this.options.dataset.layout.jsonName(shard);
+	async #unpacked(shard: string, folder: string, signal: AbortSignal): Promise<ShardInput> {
+		const jsonName = this.#options.dataset.layout.jsonName(shard);
 		const loose = async (name: string, path: string): Promise<LooseFile> => ({
 			name,
 			path,
-			...pick(await this.hashes.hash(path, signal)),
+			...pick(await this.#hashes.hash(path, signal)),
 		});
 		const names = (await filesBelow(folder)).sort(byBytes);
 		const found = await allOf(names.map((name) => loose(name, join(folder, name))));
@@ -205,14 +209,14 @@ class FolderSource implements Source {
 	}
 
 	/** Zips in the dataset's folders of zips, at most two folders deeper, that are no known shard. */
-	private async unknownZips(): Promise<string[]> {
-		const { dataset } = this.options;
+	async #unknownZips(): Promise<string[]> {
+		const { dataset } = this.#options;
 		const known = new Set(allShards(dataset).map((shard) => dataset.layout.zipPath(shard)));
 		const unpacked = new Set(allShards(dataset).map((shard) => dataset.layout.folderPath(shard)));
 		const unknown: string[] = [];
 		const search = async (path: string, depth: number): Promise<void> => {
-			const entries = await readdir(join(this.folder, path), { withFileTypes: true }).catch((error) => {
-				throw unreadable(join(this.folder, path), error);
+			const entries = await readdir(join(this.#folder, path), { withFileTypes: true }).catch((error) => {
+				throw unreadable(join(this.#folder, path), error);
 			});
 			for (const entry of entries) {
 				const inner = `${path}/${entry.name}`;
@@ -221,7 +225,7 @@ class FolderSource implements Source {
 			}
 		};
 		for (const folder of dataset.layout.zipFolders) {
-			if (await isFolder(join(this.folder, folder))) await search(folder, 2);
+			if (await isFolder(join(this.#folder, folder))) await search(folder, 2);
 		}
 		return unknown.sort();
 	}

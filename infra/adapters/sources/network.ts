@@ -6,14 +6,14 @@ import { LakeError, systemCode } from "../../../schemas/errors.js";
 import type { AddressGuard } from "./private-address.js";
 import { type Proxies, portOf, proxyAuthorization, wantsCredentials } from "./proxy.js";
 
-/** How connections are made: directly, with each address checked, or by way of a proxy. */
+/** How connections are made: directly, with every address checked, or through a proxy. */
 
-export interface NetworkOptions {
+interface NetworkOptions {
 	guard: AddressGuard;
 	proxies: Proxies | null;
-	/** Longest silence in milliseconds before and within an answer. */
+	/** Longest silence before and within a response, in milliseconds. */
 	idle: number;
-	/** Longest time in milliseconds to connect. */
+	/** Longest time to connect, in milliseconds. */
 	connect: number;
 }
 
@@ -25,51 +25,53 @@ export function openNetwork({ guard, proxies, idle, connect }: NetworkOptions): 
 	const plain = buildConnector({ timeout: connect });
 	return new ProxyNetwork(proxies, {
 		direct,
-		// The proxy is the user's own choice: its address is not checked.
+		// The user chose the proxy: its address is not checked.
 		tunnels: new Agent({ ...common, connect: tunnelConnector(proxies, plain, connect) }),
 		proxy: new Agent({ ...common, connect: namingProxy(plain) }),
 	});
 }
 
-interface Ways {
+interface Routes {
 	direct: Agent;
 	/** Connections to `https:` origins through a proxy's CONNECT. */
 	tunnels: Agent;
-	/** Connections to a proxy that is asked for `http:` addresses. */
+	/** Connections to the proxy for `http:` addresses. */
 	proxy: Agent;
 }
 
-/** Sends each request the way that the environment says. */
+/** Sends each request by the route that the environment names for its address. */
 class ProxyNetwork extends Dispatcher {
-	constructor(
-		private readonly proxies: Proxies,
-		private readonly ways: Ways,
-	) {
+	readonly #proxies: Proxies;
+	readonly #routes: Routes;
+
+	constructor(proxies: Proxies, routes: Routes) {
 		super();
+		this.#proxies = proxies;
+		this.#routes = routes;
 	}
 
 	override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
 		const origin = new URL(String(options.origin));
-		const proxy = proxyFor(this.proxies, origin);
-		if (proxy === null) return this.ways.direct.dispatch(options, handler);
-		if (origin.protocol === "https:") return this.ways.tunnels.dispatch(options, handler);
+		const proxy = proxyFor(this.#proxies, origin);
+		if (proxy === null) return this.#routes.direct.dispatch(options, handler);
+		if (origin.protocol === "https:") return this.#routes.tunnels.dispatch(options, handler);
 		const authorization = proxyAuthorization(proxy);
 		const headers = {
 			...(options.headers as Record<string, string>),
 			host: origin.host,
 			...(authorization === null ? {} : { "proxy-authorization": authorization }),
 		};
-		// The whole address stands in the request's first line (RFC 9112, 3.2.2).
+		// The request line has the whole address (RFC 9112, 3.2.2).
 		const path = `${origin.origin}${options.path}`;
-		return this.ways.proxy.dispatch({ ...options, origin: proxy.origin, path, headers }, handler);
+		return this.#routes.proxy.dispatch({ ...options, origin: proxy.origin, path, headers }, handler);
 	}
 
 	override async close(): Promise<void> {
-		await Promise.all(Object.values(this.ways).map((way: Agent) => way.close()));
+		await Promise.all(Object.values(this.#routes).map((agent: Agent) => agent.close()));
 	}
 
 	override async destroy(): Promise<void> {
-		await Promise.all(Object.values(this.ways).map((way: Agent) => way.destroy()));
+		await Promise.all(Object.values(this.#routes).map((agent: Agent) => agent.destroy()));
 	}
 }
 
@@ -77,7 +79,7 @@ export function proxyFor(proxies: Proxies, url: URL): URL | null {
 	return proxies.isExempt(url) ? null : url.protocol === "https:" ? proxies.https : proxies.http;
 }
 
-/** The failures of a connection to the proxy itself, told as such. */
+/** Wraps a connector, so that its failures name the proxy. */
 function namingProxy(connect: buildConnector.connector): buildConnector.connector {
 	return (options, callback) =>
 		connect(options, (...[error, socket]) => {
@@ -123,30 +125,32 @@ function openTunnel(proxy: URL, target: string, timeout: number): Promise<Socket
 		timeout,
 	};
 	return new Promise((resolve, reject) => {
-		const asking = proxy.protocol === "https:" ? httpsRequest(options) : httpRequest(options);
-		asking.once("connect", ({ statusCode = 0 }, socket) => {
+		const request = proxy.protocol === "https:" ? httpsRequest(options) : httpRequest(options);
+		request.once("connect", ({ statusCode = 0 }, socket) => {
 			socket.setTimeout(0);
 			if (statusCode >= 200 && statusCode < 300) return resolve(socket);
 			socket.destroy();
 			reject(refusedBy(proxy, target, statusCode));
 		});
-		// An answer with a body, which a proxy that refuses may send, comes as a response.
-		asking.once("response", (response) => {
+		// A refusal with a body is emitted as a response, not as `connect`.
+		request.once("response", (response) => {
 			response.destroy();
 			reject(refusedBy(proxy, target, response.statusCode ?? 0));
 		});
-		asking.once("timeout", () => asking.destroy(Object.assign(new Error("no answer in time"), { code: "ETIMEDOUT" })));
-		asking.once("error", (error) => reject(unreachable(proxy.host, error)));
-		asking.end();
+		request.once("timeout", () =>
+			request.destroy(Object.assign(new Error("no answer in time"), { code: "ETIMEDOUT" })),
+		);
+		request.once("error", (error) => reject(unreachable(proxy.host, error)));
+		request.end();
 	});
 }
 
 function refusedBy(proxy: URL, target: string, status: number): LakeError {
 	if (status === 407) return wantsCredentials(`The proxy ${proxy.host}`);
-	// What lies behind the proxy may be there again soon; a rule of the proxy's own will not change.
-	const passing = status === 429 || status >= 500;
+	// What is behind the proxy may recover soon; the proxy's own rules will not change.
+	const transient = status === 429 || status >= 500;
 	return new LakeError("HUB_PROXY_FAILED", `The proxy ${proxy.host} answers ${status} to a connection to ${target}.`, {
-		retry: passing,
-		exit: passing ? 1 : 2,
+		retry: transient,
+		exit: transient ? 1 : 2,
 	});
 }

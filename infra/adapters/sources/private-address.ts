@@ -2,10 +2,10 @@ import { type LookupAddress, lookup } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 import { LakeError } from "../../../schemas/errors.js";
 
-/** Redirects must not lead into the network of whoever runs the mirror: to a router, a cloud's metadata, a neighbour. */
+/** Keeps redirects out of the network that the mirror runs in: routers, cloud metadata services, other hosts. */
 
 const PRIVATE = new BlockList();
-/** Not reachable from the Internet (IANA's special-purpose registries, RFC 6890), multicast and reserved ones included. */
+/** Not reachable from the Internet (IANA's special-purpose registries, RFC 6890), multicast and reserved ranges included. */
 for (const [prefix, bits] of [
 	["0.0.0.0", 8],
 	["10.0.0.0", 8],
@@ -29,7 +29,7 @@ for (const [prefix, bits] of [
 ] as const) {
 	PRIVATE.addSubnet(prefix, bits, "ipv6");
 }
-/** Addresses that carry an IPv4 address to which a gateway passes on: NAT64 (last 32 bits), 6to4 (bits 16 to 48), compatible (last 32). */
+/** IPv6 ranges that embed the IPv4 address a gateway forwards to: NAT64 (last 32 bits), 6to4 (bits 16 to 48), IPv4-compatible (last 32). */
 const GATEWAYS = [
 	{ prefix: "64:ff9b::", bits: 96, from: 6 },
 	{ prefix: "2002::", bits: 16, from: 1 },
@@ -42,7 +42,7 @@ const GATEWAYS = [
 
 /** The eight groups of an IPv6 address. */
 function groups(address: string): number[] {
-	// The URL parser writes any form in one: an IPv4 ending becomes two groups.
+	// The URL parser normalizes every form: an IPv4 ending becomes two groups.
 	const text = new URL(`http://[${address}]`).hostname.slice(1, -1);
 	const [head = "", tail] = text.split("::");
 	const read = (part: string): number[] =>
@@ -52,12 +52,12 @@ function groups(address: string): number[] {
 	return [...first, ...Array<number>(8 - first.length - last.length).fill(0), ...last];
 }
 
-/** Whether an IP address is private, loopback, link-local or the like, in whatever way it is written; false for a name. */
+/** Whether an IP address, in any notation, is private, loopback, link-local or the like; false for a name. */
 export function isPrivateAddress(text: string): boolean {
 	const address = text.replace(/^\[|\]$/g, "").replace(/%.*$/, "");
 	const version = isIP(address);
 	if (version === 0) return false;
-	// An IPv4-mapped IPv6 address is held against the IPv4 rules as well (node:net, BlockList).
+	// BlockList checks IPv4-mapped IPv6 addresses against the IPv4 rules, too.
 	if (PRIVATE.check(address, version === 4 ? "ipv4" : "ipv6")) return true;
 	if (version === 4) return false;
 	const inside = GATEWAYS.find(({ list }) => list.check(address, "ipv6"));
@@ -72,42 +72,44 @@ type Resolve = (
 	done: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
 ) => void;
 
-export interface AddressGuardOptions {
-	/** The endpoint's host, as in its URL. Where it is private itself, so may be what it redirects to. */
+interface AddressGuardOptions {
+	/** The endpoint's host, as in its URL. If it is private, redirects to private addresses are allowed. */
 	home: string;
-	/** Follow anywhere. */
+	/** Allow every address. */
 	allowPrivate: boolean;
 	/** Default: the system's resolver. */
 	resolve?: Resolve;
 }
 
-/** Refuses private addresses that the user did not ask for: by the name in the URL, and by what that name resolves to when it is connected to. */
+/** Refuses private addresses that the user did not ask for: by the URL's host, and by what it resolves to on connecting. */
 export class AddressGuard {
-	private readonly home: string;
-	/** Whether the endpoint is private, decided by the first address that is seen of it. */
-	private homeIsPrivate: boolean | null;
+	readonly #options: AddressGuardOptions;
+	readonly #home: string;
+	/** Whether the endpoint is private; null until its first address is known. */
+	#homeIsPrivate: boolean | null;
 
-	constructor(private readonly options: AddressGuardOptions) {
-		this.home = bare(options.home);
-		this.homeIsPrivate = isIP(this.home) !== 0 || isLocalName(this.home) ? isPrivateHost(this.home) : null;
+	constructor(options: AddressGuardOptions) {
+		this.#options = options;
+		this.#home = bare(options.home);
+		this.#homeIsPrivate = isIP(this.#home) !== 0 || isLocalName(this.#home) ? isPrivateHost(this.#home) : null;
 	}
 
-	/** Throws HUB_REDIRECT_REFUSED for a host that is private by its very name. */
+	/** Throws HUB_REDIRECT_REFUSED for a host whose name alone shows that it is private. */
 	checkHost(host: string): void {
 		const name = bare(host);
-		if (name !== this.home && isPrivateHost(name)) this.refuse(name, name);
+		if (name !== this.#home && isPrivateHost(name)) this.#refuse(name, name);
 	}
 
-	/** For `net.connect`: resolves a name once, and lets through what was checked, so that a second answer cannot differ. */
+	/** For `net.connect`: resolves a name once and connects to the very addresses checked, so that no second lookup can differ. */
 	readonly lookup: LookupFunction = (hostname, options, done) => {
-		const resolve: Resolve = this.options.resolve ?? lookup;
+		const resolve: Resolve = this.#options.resolve ?? lookup;
 		const { family, hints } = options;
 		resolve(hostname, { all: true, family, hints }, (error, addresses) => {
 			if (error) return done(error, []);
 			try {
-				this.check(hostname, addresses);
+				this.#check(hostname, addresses);
 			} catch (refused) {
-				// An Error like any other to whoever connects, and a LakeError again to whoever asked for the connection.
+				// Passed through the socket as a plain Error; whoever opened the connection gets it back as a LakeError.
 				return done(refused as Error, []);
 			}
 			const [first] = addresses;
@@ -116,16 +118,16 @@ export class AddressGuard {
 		});
 	};
 
-	private check(hostname: string, addresses: LookupAddress[]): void {
+	#check(hostname: string, addresses: LookupAddress[]): void {
 		const found = addresses.find(({ address }) => isPrivateAddress(address));
-		if (bare(hostname) === this.home) this.homeIsPrivate ??= found !== undefined;
-		if (found !== undefined) this.refuse(hostname, found.address);
+		if (bare(hostname) === this.#home) this.#homeIsPrivate ??= found !== undefined;
+		if (found !== undefined) this.#refuse(hostname, found.address);
 	}
 
-	private refuse(hostname: string, address: string): void {
-		if (this.options.allowPrivate || this.homeIsPrivate) return;
+	#refuse(hostname: string, address: string): void {
+		if (this.#options.allowPrivate || this.#homeIsPrivate) return;
 		const where = hostname === address ? address : `${hostname}, which is ${address}`;
-		throw new LakeError("HUB_REDIRECT_REFUSED", `The Hub at ${this.home} leads to a private address: ${where}.`, {
+		throw new LakeError("HUB_REDIRECT_REFUSED", `The Hub at ${this.#home} leads to a private address: ${where}.`, {
 			hint: "If the file store is in your own network, add --allow-private-redirects; else check HF_ENDPOINT and the network's name server.",
 		});
 	}
@@ -138,7 +140,7 @@ function bare(host: string): string {
 		.toLowerCase();
 }
 
-/** Names that mean this machine without being looked up (RFC 6761). */
+/** Names that mean this machine without a lookup (RFC 6761). */
 function isLocalName(name: string): boolean {
 	return name === "localhost" || name.endsWith(".localhost");
 }

@@ -1,19 +1,20 @@
 import { BlockList, isIP } from "node:net";
 import { LakeError } from "../../../schemas/errors.js";
 
-/** Which proxy the environment names for an address. A proxy's credentials stand in no message: its host and port do. */
+/** Which proxy the environment names for an address. Messages name a proxy's host and port, never its credentials. */
 
 export interface Proxies {
-	/** For `https:` addresses, for `http:` ones; null: none. */
+	/** The proxy for `https:` addresses, or null. */
 	https: URL | null;
+	/** The proxy for `http:` addresses, or null. */
 	http: URL | null;
-	/** Whether an address is to be reached without a proxy. */
+	/** Whether `NO_PROXY` excludes this address. */
 	isExempt(url: URL): boolean;
 }
 
 /**
- * `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`; the same in lower case win, as in curl. Null where no proxy
- * is named. Throws USAGE for what is no http(s) address.
+ * Reads `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`; their lower-case forms take precedence, as in curl.
+ * Null where no proxy is named. Throws USAGE for anything but an http(s) address.
  */
 export function readProxies(env: NodeJS.ProcessEnv): Proxies | null {
 	const all = named(env, "ALL_PROXY");
@@ -30,13 +31,13 @@ function named(env: NodeJS.ProcessEnv, name: string): URL | null {
 	const address = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`;
 	const url = URL.canParse(address) ? new URL(address) : null;
 	if (url !== null && /^https?:$/.test(url.protocol) && url.hostname !== "") return url;
-	throw new LakeError("USAGE", `${name} is no http or https address of a proxy`, {
+	throw new LakeError("USAGE", `${name} is not the http or https address of a proxy.`, {
 		path: name,
 		hint: "Give http://host:port, or http://user:password@host:port; or unset it.",
 	});
 }
 
-/** One word of `NO_PROXY`: `*`, a domain with all below it, an address, a network such as 10.0.0.0/8; each perhaps with a port. */
+/** One entry of `NO_PROXY`: `*`, a domain and its subdomains, an address, or a network such as 10.0.0.0/8; a port may follow. */
 function readExempt(word: string): ((url: URL) => boolean)[] {
 	if (word === "") return [];
 	if (word === "*") return [() => true];
@@ -65,7 +66,7 @@ export function portOf(url: URL): string {
 	return url.port || (url.protocol === "https:" ? "443" : "80");
 }
 
-/** What the proxy is told of who asks, or null where its address holds no credentials. */
+/** The value of `Proxy-Authorization`, or null where the proxy's address has no credentials. */
 export function proxyAuthorization(proxy: URL): string | null {
 	if (proxy.username === "" && proxy.password === "") return null;
 	const text = [proxy.username, proxy.password].map(decodePart).join(":");
@@ -80,9 +81,9 @@ function decodePart(text: string): string {
 	}
 }
 
-/** The error of a status of 407. */
+/** The error for status 407. */
 export function wantsCredentials(who: string): LakeError {
-	return new LakeError("HUB_PROXY_FAILED", `${who} wants other credentials, or any.`, {
+	return new LakeError("HUB_PROXY_FAILED", `${who} wants other credentials than it was given.`, {
 		retry: false,
 		exit: 2,
 		hint: "Give them in HTTPS_PROXY: http://user:password@host:port, with special characters as %xx.",

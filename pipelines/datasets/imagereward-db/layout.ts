@@ -1,4 +1,5 @@
-import { type Layout, shardParts } from "../../dataset.js";
+import type { Layout } from "../../dataset.js";
+import { shardParts } from "../../shards.js";
 
 /** `train_7` → `images/train/train_7`. */
 function folderPath(shard: string): string {

@@ -4,14 +4,15 @@ import type { ImageResult, ImageTask } from "../../ports/images.js";
 import type { CheckedImages, CheckedRow } from "./verdict.js";
 
 /** A member that is to be read, and how. */
-export interface MemberTask {
+interface MemberTask {
 	member: Member;
 	task: ImageTask;
 }
 
-/** Where the verdict on an image comes from. */
-interface ImageJudge {
+interface CheckTools {
+	/** Where the verdict on an image comes from. */
 	judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult>;
+	onImage(): void;
 }
 
 /**
@@ -50,17 +51,16 @@ function isRead(rows: CheckedRow[]): (member: Member) => boolean {
 export async function checkImages(
 	members: Member[],
 	tasks: MemberTask[],
-	judge: ImageJudge,
 	signal: AbortSignal,
-	onImage: () => void,
+	tools: CheckTools,
 ): Promise<CheckedImages> {
 	const results = new Map<string, ImageResult>();
 	const failed = new AbortController();
 	const stop = AbortSignal.any([signal, failed.signal]);
 	// All at once: the pool takes them in turn, so that one shard's come before the next one's, which downloads meanwhile.
 	const runs = tasks.map(async ({ member, task }) => {
-		results.set(member.name, await judge.judge(task, stop));
-		onImage();
+		results.set(member.name, await tools.judge(task, stop));
+		tools.onImage();
 	});
 	try {
 		await Promise.all(runs);

@@ -133,3 +133,10 @@ export function lineAndColumn(text: string, offset: number): { line: number; col
 	const lastBreak = before.lastIndexOf("\n");
 	return { line: before.split("\n").length, column: offset - lastBreak };
 }
+
+/** Where a text stops being JSON, and what stands there, as messages say it. */
+export function firstFault(text: string): { line: number; column: number; found: string } {
+	const offset = firstBadOffset(text);
+	const found = offset < text.length ? `found ${JSON.stringify(text.charAt(offset))}` : "the text ends too early";
+	return { ...lineAndColumn(text, offset), found };
+}

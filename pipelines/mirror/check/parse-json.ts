@@ -1,5 +1,5 @@
 import { LakeError } from "../../../schemas/errors.js";
-import { entriesOf, firstBadOffset, lineAndColumn } from "./json-error-place.js";
+import { entriesOf, firstFault } from "./json-error-place.js";
 
 /** One row as it stands in a shard's JSON. */
 export interface JsonRow {
@@ -24,9 +24,7 @@ export function parseRows(content: Buffer, path: string, form: "array" | "object
 	try {
 		value = JSON.parse(text);
 	} catch (cause) {
-		const offset = firstBadOffset(text);
-		const { line, column } = lineAndColumn(text, offset);
-		const found = offset < text.length ? `found ${JSON.stringify(text.charAt(offset))}` : "the text ends too early";
+		const { line, column, found } = firstFault(text);
 		throw new LakeError("JSON_INVALID", `${path} is not JSON at line ${line}, column ${column}: ${found}`, {
 			path,
 			cause,

@@ -1,10 +1,15 @@
 import { LakeError } from "../../../schemas/errors.js";
-import type { Settings } from "../../../schemas/settings.js";
 import { download } from "../../fetch/download.js";
 import { tellRetries } from "../../retry.js";
 import { hashFile } from "../../scratch/hash-file.js";
 import type { ShardPlan } from "../plan/decide.js";
-import { type ContentTools, RangedContent, type ShardContent, WholeContent } from "./shard-content.js";
+import {
+	type ContentTask,
+	type ContentTools,
+	RangedContent,
+	type ShardContent,
+	WholeContent,
+} from "./shard-content.js";
 import { SpeculativeImages } from "./speculative-images.js";
 
 /** A shard's zip on this machine, with the hash that the plan names. */
@@ -18,19 +23,15 @@ interface Fetched {
 }
 
 /** Has the shard's content here, but for a shard that is read by ranges: that is fetched as it is asked for. */
-export async function fetchShard(
-	plan: ShardPlan,
-	settings: Settings,
-	tools: ContentTools,
-	signal: AbortSignal,
-): Promise<ShardContent> {
+export async function fetchShard(task: ContentTask, tools: ContentTools): Promise<ShardContent> {
+	const { plan, settings, signal } = task;
 	tools.progress.shardStarted(plan.shard, plan.fetchBytes);
-	if (plan.selection?.ranged) return new RangedContent(plan, settings, tools, signal);
+	if (plan.selection?.ranged) return new RangedContent(task, tools);
 	const early = new SpeculativeImages(tools, plan.files.format, settings, signal);
 	try {
 		const fetched = await fetchWhole(plan, tools, early, signal);
 		tools.onArrived?.();
-		return new WholeContent(plan, settings, tools, early, signal, fetched);
+		return new WholeContent(task, tools, early, fetched);
 	} catch (error) {
 		early.close();
 		throw error;
@@ -62,7 +63,13 @@ async function fetchWhole(
 	const onRestart = (): void => early.restart();
 	const onRetry = tellRetries((...told) => progress.note(...told), { shard });
 	const part = await download(source, input.file, {
-		...{ scratch, clock, signal, retry, onBytes, onRestart, onRetry },
+		scratch,
+		clock,
+		signal,
+		retry,
+		onBytes,
+		onRestart,
+		onRetry,
 		mismatch: "SHARD_HASH_MISMATCH",
 	});
 	progress.fetched(part.fetched);
@@ -77,5 +84,5 @@ async function requireHash(
 	onBytes: (bytes: number) => void,
 ): Promise<void> {
 	if ((await hashFile(path, { signal, onBytes })) === sha256) return;
-	throw new LakeError("SOURCE_CHANGED", `${path} changed since it was listed`, { path });
+	throw new LakeError("SOURCE_CHANGED", `${path} has changed since it was listed.`, { path });
 }

@@ -17,7 +17,7 @@ export interface ShardMembers {
 	release(): Promise<void>;
 }
 
-export interface MemberTools {
+interface MemberTools {
 	source: Source;
 	archives: ArchiveReader;
 	scratch: string;

@@ -22,6 +22,14 @@ export interface ContentTools {
 	onArrived?: () => void;
 }
 
+/** Whose content it is, and how it is judged. */
+export interface ContentTask {
+	plan: ShardPlan;
+	settings: Settings;
+	/** Ends what is under way. */
+	signal: AbortSignal;
+}
+
 /** A shard's content, whole on this machine or brought here in parts: the stages read both alike. */
 export interface ShardContent {
 	/** The downloaded zip, whole and ours, to be kept for a person to look at if the shard fails; else null. */
@@ -41,61 +49,76 @@ export interface ShardContent {
 
 /** The content that lies in a local zip, or unpacked; what was judged while the zip arrived counts where it may. */
 export class WholeContent implements ShardContent {
+	readonly #task: ContentTask;
+	readonly #tools: ContentTools;
+	readonly #early: SpeculativeImages;
+	readonly #fetched: { zip: string | null; downloaded: boolean; release(): Promise<void> };
+
 	constructor(
-		private readonly plan: ShardPlan,
-		private readonly settings: Settings,
-		private readonly tools: ContentTools,
-		private readonly early: SpeculativeImages,
-		private readonly signal: AbortSignal,
-		private readonly fetched: { zip: string | null; downloaded: boolean; release(): Promise<void> },
-	) {}
+		task: ContentTask,
+		tools: ContentTools,
+		early: SpeculativeImages,
+		fetched: { zip: string | null; downloaded: boolean; release(): Promise<void> },
+	) {
+		this.#task = task;
+		this.#tools = tools;
+		this.#early = early;
+		this.#fetched = fetched;
+	}
 
 	get zip(): string | null {
-		return this.fetched.downloaded ? this.fetched.zip : null;
+		return this.#fetched.downloaded ? this.#fetched.zip : null;
 	}
 
 	open(): Promise<Archive> {
-		const { input, files } = this.plan;
-		return this.tools.archives.open(input, this.fetched.zip, files, this.signal);
+		const { input, files } = this.#task.plan;
+		return this.#tools.archives.open(input, this.#fetched.zip, files, this.#task.signal);
 	}
 
 	readJson(json: Member): Promise<Buffer> {
-		return this.tools.archives.readJson(json);
+		return this.#tools.archives.readJson(json);
 	}
 
 	async bring(): Promise<void> {}
 
 	async judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult> {
-		return (await this.early.resultOf(task)) ?? this.tools.images.run(task, this.settings, signal);
+		return (await this.#early.resultOf(task)) ?? this.#tools.images.run(task, this.#task.settings, signal);
 	}
 
 	release(): Promise<void> {
-		return this.fetched.release();
+		return this.#fetched.release();
 	}
 
 	async close(): Promise<void> {
-		this.early.close();
+		this.#early.close();
 	}
 }
 
 /** The content of a zip elsewhere, of which only parts are fetched. */
 export class RangedContent implements ShardContent {
 	readonly zip = null;
+	readonly #task: ContentTask;
+	readonly #tools: ContentTools;
 	#ranged: RangedZip | null = null;
 
-	constructor(
-		private readonly plan: ShardPlan,
-		private readonly settings: Settings,
-		private readonly tools: ContentTools,
-		private readonly signal: AbortSignal,
-	) {}
+	constructor(task: ContentTask, tools: ContentTools) {
+		this.#task = task;
+		this.#tools = tools;
+	}
 
 	async open(): Promise<Archive> {
-		const { source, archives, progress, clock, scratch, retry } = this.tools;
-		const { shard, input, files } = this.plan;
-		if (input.form !== "zip") throw new LakeError("INTERNAL", `${shard} is no zip to take parts of`);
+		const { source, archives, progress, clock, scratch, retry } = this.#tools;
+		const { plan, signal } = this.#task;
+		const { shard, input, files } = plan;
+		if (input.form !== "zip")
+			throw new LakeError("INTERNAL", `Shard ${shard} is not a zip, so no parts of it can be fetched.`);
 		this.#ranged = await RangedZip.open(input, files, {
-			...{ source, archives, clock, scratch, retry, signal: this.signal },
+			source,
+			archives,
+			clock,
+			scratch,
+			retry,
+			signal,
 			onRetry: tellRetries((...told) => progress.note(...told), { shard }),
 			onBytes: (bytes) => {
 				progress.received(shard, bytes);
@@ -111,11 +134,11 @@ export class RangedContent implements ShardContent {
 
 	async bring(members: Member[]): Promise<void> {
 		await this.#zip().bring(members);
-		this.tools.onArrived?.();
+		this.#tools.onArrived?.();
 	}
 
 	judge(task: ImageTask, signal: AbortSignal): Promise<ImageResult> {
-		return this.#zip().judge(task.ref, () => this.tools.images.run(task, this.settings, signal));
+		return this.#zip().judge(task.ref, () => this.#tools.images.run(task, this.#task.settings, signal));
 	}
 
 	async release(): Promise<void> {}
@@ -125,7 +148,9 @@ export class RangedContent implements ShardContent {
 	}
 
 	#zip(): RangedZip {
-		if (this.#ranged === null) throw new LakeError("INTERNAL", `${this.plan.shard} was read before it was opened`);
+		if (this.#ranged === null) {
+			throw new LakeError("INTERNAL", `Shard ${this.#task.plan.shard} was read before it was opened.`);
+		}
 		return this.#ranged;
 	}
 }

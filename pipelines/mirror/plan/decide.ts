@@ -1,61 +1,18 @@
-import { LakeError } from "../../../schemas/errors.js";
 import type { Receipt, Snapshot } from "../../../schemas/records.js";
 import type { Settings } from "../../../schemas/settings.js";
-import { type Dataset, metadataPath, shardFiles, shardParts } from "../../dataset.js";
-import { endBytes } from "../../fetch/ranged-zip.js";
-import { inputSha256 } from "../../lake/receipt.js";
-import type { ShardFiles } from "../../ports/archive.js";
-import type { Listing, ShardInput } from "../../ports/source.js";
-import type { Selection } from "./selection.js";
-import { workId } from "./work-id.js";
+import { isLater } from "../../lake/commit-dates.js";
+import type { Listing } from "../../ports/source.js";
+import { type FetchInput, type FetchPlan, planFetch } from "./plan-fetch.js";
+import { changesOf, type Reason, UNKEPT } from "./reasons.js";
+import type { ShardWork } from "./shard-work.js";
 
 /** Deciding what a run has to do. Plain data in, plain data out; no I/O. */
 
-export type Reason =
-	| "new"
-	| "zip changed"
-	| "metadata changed"
-	| "settings changed"
-	| "pipeline changed"
-	| "up to date"
-	| "done earlier, not yet published"
-	| "the lake has it from a later commit"
-	| typeof UNKEPT;
-
-/** Done earlier, when the bytes of rejected images were not asked for. */
-export const UNKEPT = "rejected images not kept yet";
-
-/** Largest share of a shard's images that is fetched image by image. */
-const RANGED_SHARE = 0.2;
-/** About what an image takes beside its bytes, whether it is chosen or not: a row of the JSON. */
-const RECORD_BYTES = 400;
-
-/** What is asked for, and what the source has of it. */
-export interface Asked {
-	dataset: Dataset;
-	wanted: string[];
-	listing: Listing;
-	settings: Settings;
-}
-
-/** What is to be done of one shard, whoever does it. */
-export interface ShardWork {
-	shard: string;
-	input: ShardInput;
-	files: ShardFiles;
-	metadataRowsSha256: string;
-	workId: string;
-}
-
-export interface ShardPlan extends ShardWork {
+export interface ShardPlan extends ShardWork, FetchPlan {
 	action: "reuse" | "process" | "keep";
 	reason: Reason;
 	/** Of `reuse` and `keep`. */
 	receipt: Receipt | null;
-	/** With a predicate, where the metadata was read: how many of the shard's images it chooses, and how they are had. */
-	selection: { images: number; chosen: number; ranged: boolean } | null;
-	/** What comes over the network, or is read of a local copy, if the shard is processed; by ranges about. */
-	fetchBytes: number;
 }
 
 /** What the lake has. */
@@ -68,52 +25,11 @@ export interface LakeState {
 	commitDates: Map<string, string>;
 }
 
-export interface PlanInput extends LakeState {
+export interface PlanInput extends LakeState, FetchInput {
 	works: ShardWork[];
 	settings: Settings;
-	/** What the predicate chooses of each shard; empty without one. */
-	selections: Map<string, Selection>;
-	/** Shards whose zip is not on this machine. */
-	remote: Set<string>;
 	/** Shards whose rejected images are asked for and not in the lake. */
 	unkept: Set<string>;
-}
-
-/** Throws SHARD_MISSING and METADATA_MISSING, naming all of them, before any work. */
-export function requireListed(listing: Listing, wanted: string[], splits: string[], dataset: Dataset): void {
-	const shards = wanted.filter((shard) => !listing.shards.has(shard));
-	const where = `${listing.uri}${listing.commit ? ` at ${listing.commit.slice(0, 12)}` : ""}`;
-	if (shards.length > 0) {
-		const paths = shards.map((shard) => dataset.layout.zipPath(shard));
-		throw new LakeError("SHARD_MISSING", `${where} lacks ${count(shards, "shard")}: ${paths.join(", ")}`, {
-			path: paths[0] ?? "",
-		});
-	}
-	const missing = splits.filter((split) => !listing.metadata.has(split)).map((split) => metadataPath(dataset, split));
-	if (missing.length > 0) {
-		throw new LakeError("METADATA_MISSING", `${where} lacks ${missing.join(", ")}`, { path: missing[0] ?? "" });
-	}
-}
-
-function count(items: unknown[], noun: string): string {
-	return `${items.length} ${noun}${items.length === 1 ? "" : "s"}`;
-}
-
-/**
- * The work on each wanted shard that the source has, in the order asked.
- * @param rowsSha256 of each shard's metadata rows
- */
-export function shardWorks(
-	{ dataset, wanted, listing, settings }: Asked,
-	rowsSha256: Map<string, string>,
-): ShardWork[] {
-	return wanted.flatMap((shard) => {
-		const input = listing.shards.get(shard);
-		if (!input) return [];
-		const metadataRowsSha256 = rowsSha256.get(shard) ?? "";
-		const id = workId({ dataset: dataset.name, shard, input, metadataRowsSha256, settings });
-		return { shard, input, files: shardFiles(dataset, shard), metadataRowsSha256, workId: id };
-	});
 }
 
 /** Work that is not known to be done: the lake may have a receipt of it that no snapshot names. */
@@ -157,74 +73,4 @@ function laterReceipt(shard: string, lake: LakeState): Receipt | null {
 	const published = publishedAs(shard, lake);
 	if (!published || !isLater(published.commit, lake.listing, lake.commitDates)) return null;
 	return lake.receipts.get(published.work_id) ?? null;
-}
-
-/**
- * How a shard's content is had. Parts of it, where few images are wanted: at a fifth some 400 requests of one image each
- * take about as long as the whole zip does, whose hash can be checked then. Depends on metadata and listing only, so that
- * every worker decides alike.
- */
-export function planFetch(
-	shard: string,
-	bytes: number,
-	{ selections, remote }: Pick<PlanInput, "selections" | "remote">,
-): Pick<ShardPlan, "selection" | "fetchBytes"> {
-	const selection = selections.get(shard);
-	if (!selection) return { selection: null, fetchBytes: bytes };
-	const { images } = selection;
-	const chosen = selection.chosen.size;
-	const parts = Math.round((bytes * chosen) / Math.max(1, images)) + images * RECORD_BYTES + 2 * endBytes(bytes);
-	const ranged = remote.has(shard) && chosen <= images * RANGED_SHARE && parts < bytes;
-	return { selection: { images, chosen, ranged }, fetchBytes: ranged ? parts : bytes };
-}
-
-/** A run on a branch must not go back behind what the lake has; one on an explicit commit may. */
-export function isLater(
-	commit: string | null,
-	listing: Pick<Listing, "commit" | "committedAt" | "explicitCommit">,
-	commitDates: Map<string, string>,
-): boolean {
-	if (listing.explicitCommit || commit === null || commit === listing.commit || listing.committedAt === null)
-		return false;
-	const date = commitDates.get(commit);
-	return date !== undefined && date > listing.committedAt;
-}
-
-/** Everything in which a shard's work differs from what a receipt records; of equal work ids nothing does. */
-export function changesOf(
-	old: Receipt,
-	now: { inputSha256: string; metadataRowsSha256: string },
-	settings: Settings,
-): Reason[] {
-	const keys = Object.keys(settings) as (keyof Settings)[];
-	const changes: Reason[] = [];
-	if (inputSha256(old) !== now.inputSha256) changes.push("zip changed");
-	if (old.inputs.metadata_rows_sha256 !== now.metadataRowsSha256) changes.push("metadata changed");
-	if (keys.some((key) => old.settings[key] !== settings[key])) changes.push("settings changed");
-	return changes.length > 0 ? changes : ["pipeline changed"];
-}
-
-/**
- * Hashes of the shards' metadata rows as the lake's own records tell them, without reading the metadata: where
- * the source lists the very file that the snapshot recorded, and the shard was last seen at the snapshot's commit.
- * Null when one of the wanted shards cannot be told so.
- */
-export function knownRows(
-	base: Snapshot | null,
-	receipts: Map<string, Receipt>,
-	listing: Listing,
-	wanted: string[],
-): Map<string, string> | null {
-	if (!base || base.source.commit === null) return null;
-	const rows = new Map<string, string>();
-	for (const name of wanted) {
-		const { split } = shardParts(name);
-		const entry = base.shards.find(({ shard }) => shard === name);
-		const recorded = base.source.metadata.find((file) => file.split === split);
-		const receipt = entry && receipts.get(entry.work_id);
-		if (!entry || !receipt || !recorded || entry.commit !== base.source.commit) return null;
-		if (listing.metadata.get(split)?.sha256 !== recorded.sha256) return null;
-		rows.set(name, receipt.inputs.metadata_rows_sha256);
-	}
-	return rows;
 }

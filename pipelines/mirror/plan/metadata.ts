@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { LakeError } from "../../../schemas/errors.js";
-import { allShards, type Dataset, metadataColumns, predicateRow, shardParts } from "../../dataset.js";
+import { type Dataset, metadataColumns, predicateRow } from "../../dataset.js";
 import type { MetadataColumn, ParquetColumn, PlainRow, TableFiles } from "../../ports/tables.js";
+import { allShards, shardParts } from "../../shards.js";
 import { byCodePoint } from "../../text.js";
 import type { ShardMetadata } from "../check/verdict.js";
 import type { Selecting, Selection } from "./selection.js";
@@ -33,7 +34,7 @@ const TYPES: Record<MetadataColumn["type"], { told: string; is: RegExp }> = {
 };
 
 /** Throws METADATA_SCHEMA_DRIFT, naming file, column and both types; returns the columns that are too many. */
-export function checkColumns(found: ParquetColumn[], wanted: readonly MetadataColumn[], path: string): string[] {
+function checkColumns(found: ParquetColumn[], wanted: readonly MetadataColumn[], path: string): string[] {
 	const types = new Map(found.map(({ name, type }) => [name, type]));
 	for (const { column, type } of wanted) {
 		const present = types.get(column) ?? "missing";

@@ -1,34 +1,20 @@
-import { mkdir, rename } from "node:fs/promises";
-import { join } from "node:path";
 import { LakeError } from "../../../schemas/errors.js";
 import type { Snapshot } from "../../../schemas/records.js";
 import type { AskedSettings, Settings } from "../../../schemas/settings.js";
-import { type Dataset, predicateColumns, splitsOf } from "../../dataset.js";
-import { download } from "../../fetch/download.js";
+import type { Dataset } from "../../dataset.js";
 import { commitDatesOf } from "../../lake/commit-dates.js";
 import { receiptFile } from "../../lake/paths.js";
 import { readReceipts, unmarkedReceipts } from "../../lake/receipt.js";
 import { readLatestSnapshot } from "../../lake/snapshot.js";
-import type { Clock } from "../../ports/run.js";
-import type { Listing, Source, SourceFile } from "../../ports/source.js";
+import type { Listing } from "../../ports/source.js";
 import type { Reader } from "../../ports/store.js";
-import type { MetadataColumn, Predicate, TableFiles } from "../../ports/tables.js";
-import type { RetryPolicy } from "../../retry.js";
-import { hashFile } from "../../scratch/hash-file.js";
-import {
-	type Asked,
-	knownRows,
-	type LakeState,
-	openWorks,
-	planShards,
-	requireListed,
-	type ShardPlan,
-	type ShardWork,
-	shardWorks,
-} from "./decide.js";
-import { readSplitMetadata, type SplitMetadata } from "./metadata.js";
-import { Selecting } from "./selection.js";
+import { splitsOf } from "../../splits.js";
+import { type LakeState, openWorks, planShards, type ShardPlan } from "./decide.js";
+import type { SplitMetadata } from "./metadata.js";
+import { remoteShards } from "./plan-fetch.js";
+import { type MetadataTools, readMetadata } from "./read-metadata.js";
 import { chooseSettings } from "./settings.js";
+import { type Asked, knownRows, requireListed, type ShardWork, shardWorks } from "./shard-work.js";
 import { unkeptShards } from "./unkept.js";
 
 /** What a mirror is asked to do. */
@@ -43,25 +29,10 @@ export interface MirrorRequest {
 	codec(): Promise<string>;
 }
 
-export interface PlanTools {
-	dataset: Dataset;
-	source: Source;
+/** What a plan is made with. */
+export interface PlanTools extends MetadataTools {
 	store: Reader;
-	tables: TableFiles;
-	clock: Clock;
-	scratch: string;
-	/** Of downloads; default RETRY_POLICY. */
-	retry?: RetryPolicy;
-	/** A download of metadata failed; the next attempt comes after so many seconds. */
-	onRetry?: (error: LakeError, seconds: number) => void;
-	/** Told how many bytes of metadata came over the network. */
-	onFetched(bytes: number): void;
-	/** Reads a predicate. Throws USAGE for one that is refused. */
-	openPredicate(where: string, columns: readonly MetadataColumn[]): Promise<Predicate>;
 }
-
-/** What the source's metadata is read with. */
-export type MetadataTools = Omit<PlanTools, "store">;
 
 /** A plan with everything it was made from. */
 export interface MirrorPlan {
@@ -97,7 +68,7 @@ export async function planMirror(request: MirrorRequest, tools: PlanTools, signa
 	const done = await worksIfDone(request, asked, lake, tools);
 	const metadata: MirrorPlan["metadata"] = done
 		? new Map()
-		: await readMetadata(present, listing, settings, tools, signal, new Set(splits));
+		: await readMetadata({ listing, settings, splits: present, asked: splits }, tools, signal);
 	const works = done ?? shardWorks(asked, new Map([...metadata.values()].flatMap((split) => [...split.rowsSha256])));
 	const paths = openWorks(works, lake).map(({ shard, workId }) => receiptFile.path(shard, workId));
 	for (const [id, receipt] of await unmarkedReceipts(store, paths)) receipts.set(id, receipt);
@@ -134,12 +105,6 @@ async function findUnkept(
 	return unkeptShards(done, tools);
 }
 
-/** Shards whose zip would have to be downloaded. */
-export function remoteShards(source: Source, { shards }: Listing): Set<string> {
-	const remote = [...shards].filter(([, input]) => input.form === "zip" && source.localPath(input.file) === null);
-	return new Set(remote.map(([shard]) => shard));
-}
-
 function dropsShards({ wanted, prune }: MirrorRequest, base: Snapshot | null): boolean {
 	return prune && (base?.shards.some(({ shard }) => !wanted.includes(shard)) ?? false);
 }
@@ -171,10 +136,8 @@ export function requireCovered(
 	if (left.length === 0) return;
 	throw new LakeError(
 		"SETTINGS_DIFFER",
-		`--new-settings must cover every published shard; left out: ${left.join(", ")}`,
-		{
-			hint: "Ask for these shards too, or add --prune to drop them.",
-		},
+		`--new-settings must cover every published shard; left out: ${left.join(", ")}.`,
+		{ hint: "Ask for these shards too, or add --prune to drop them." },
 	);
 }
 
@@ -182,67 +145,7 @@ export function requireCovered(
 function requireCodec(shards: ShardPlan[], settings: Settings, codec: string): void {
 	if (settings.codec === null || settings.codec === codec) return;
 	if (shards.every(({ action }) => action !== "process")) return;
-	throw new LakeError("SETTINGS_DIFFER", `the lake was re-encoded by ${settings.codec}; this release has ${codec}`, {
+	throw new LakeError("SETTINGS_DIFFER", `The lake was re-encoded by ${settings.codec}; this release has ${codec}.`, {
 		hint: "Add --new-settings to encode every shard anew.",
 	});
-}
-
-/** The metadata of each split, and what the predicate chooses of it. One that was not asked for and cannot be had is left out. */
-export async function readMetadata(
-	splits: string[],
-	listing: Listing,
-	settings: Settings,
-	tools: MetadataTools,
-	signal: AbortSignal,
-	asked: Set<string>,
-): Promise<Map<string, SplitMetadata>> {
-	const { where, where_mode } = settings;
-	const predicate = where === null ? null : await tools.openPredicate(where, predicateColumns(tools.dataset));
-	const found = new Map<string, SplitMetadata>();
-	try {
-		for (const split of splits) {
-			const file = listing.metadata.get(split);
-			if (!file) continue;
-			try {
-				const described = { split, path: file.path, ...(await fetchMetadata(file, tools, signal)) };
-				const selecting = predicate && new Selecting(predicate, where_mode, tools.dataset.group);
-				found.set(split, await readSplitMetadata(tools.tables, tools.dataset, described, selecting));
-			} catch (error) {
-				if (asked.has(split) || signal.aborted) throw error;
-			}
-		}
-	} finally {
-		await predicate?.close();
-	}
-	return found;
-}
-
-/** The metadata file on this machine: in place, or kept in scratch under its hash. */
-async function fetchMetadata(
-	file: SourceFile,
-	tools: MetadataTools,
-	signal: AbortSignal,
-): Promise<{ file: string; sha256: string; bytes: number }> {
-	const { source, scratch, clock } = tools;
-	const local = source.localPath(file);
-	if (local !== null) {
-		return { file: local, sha256: file.sha256 ?? (await hashFile(local, { signal })), bytes: file.bytes };
-	}
-	const folder = join(scratch, "metadata");
-	if (file.sha256 !== null) {
-		const kept = join(folder, `${file.sha256}.parquet`);
-		const found = await hashFile(kept, { signal }).catch(() => null);
-		if (found === file.sha256) return { file: kept, sha256: found, bytes: file.bytes };
-	}
-	const { retry, onRetry } = tools;
-	const part = await download(source, file, {
-		...{ scratch, clock, signal, retry, mismatch: "METADATA_MISSING" },
-		onBytes: () => {},
-		...(onRetry ? { onRetry } : {}),
-	});
-	tools.onFetched(part.fetched);
-	await mkdir(folder, { recursive: true });
-	const kept = join(folder, `${part.sha256}.parquet`);
-	await rename(part.path, kept);
-	return { file: kept, sha256: part.sha256, bytes: part.bytes };
 }

@@ -21,12 +21,12 @@ export function chooseSettings(
 	const sameImage = image === own.image;
 	const lossy = LOSSY.has(image);
 	if (asked.quality !== undefined && !lossy) {
-		throw new LakeError("USAGE", `--quality means nothing with --image ${image}`, {
+		throw new LakeError("USAGE", `--quality means nothing with --image ${image}.`, {
 			hint: "Give --quality with --image webp, jpeg or avif only.",
 		});
 	}
 	if (asked.max_side !== undefined && image === "passthrough") {
-		throw new LakeError("USAGE", "--max-side needs --image: original bytes cannot be made smaller", {
+		throw new LakeError("USAGE", "--max-side needs --image, as original bytes cannot be made smaller.", {
 			hint: "Add --image webp-lossless, webp, jpeg, png or avif.",
 		});
 	}
@@ -43,7 +43,7 @@ export function chooseSettings(
 	};
 	const differ = lake ? settingsThatDiffer(settings, lake) : [];
 	if (differ.length > 0 && !newSettings) {
-		throw new LakeError("SETTINGS_DIFFER", `the settings asked for are not the lake's: ${differ.join("; ")}`);
+		throw new LakeError("SETTINGS_DIFFER", `The settings asked for are not the lake's: ${differ.join("; ")}.`);
 	}
 	return settings;
 }
@@ -68,7 +68,7 @@ function chooseWhere(asked: AskedSettings, own: Settings): Pick<Settings, "where
 		return { where, where_mode: asked.where_mode ?? ownMode ?? "image" };
 	}
 	if (asked.where_mode === undefined) return { where };
-	throw new LakeError("USAGE", "--where-mode means nothing without --where");
+	throw new LakeError("USAGE", "--where-mode means nothing without --where.");
 }
 
 function settingsThatDiffer(asked: Settings, lake: Settings): string[] {

@@ -1,17 +1,23 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LakeError } from "../../../schemas/errors.js";
-import { keptPath } from "../../lake/named-files.js";
+import { keptPath } from "../../lake/sweeping/named-files.js";
 import type { ArchiveReader, Member } from "../../ports/archive.js";
 import type { Content } from "../../ports/store.js";
 import type { Finding } from "../check/verdict.js";
 
-/** Puts the bytes of a shard's rejected members into the lake, one after another. `folder` is scratch, made and removed here. */
+interface KeepTools {
+	archives: ArchiveReader;
+	store: Content;
+	/** Scratch, made and removed here. */
+	folder: string;
+}
+
+/** Puts the bytes of a shard's rejected members into the lake, one after another. */
 export async function keepRejected(
 	findings: Finding[],
 	members: Member[],
-	{ archives, store }: { archives: ArchiveReader; store: Content },
-	folder: string,
+	{ archives, store, folder }: KeepTools,
 	signal: AbortSignal,
 ): Promise<void> {
 	const kept = new Map(findings.map((one) => [keptPath(one), one]));
@@ -25,7 +31,7 @@ export async function keepRejected(
 			const local = join(folder, "rejected");
 			const found = await archives.extract(member.ref, local);
 			if (found !== sha256) {
-				throw new LakeError("SOURCE_CHANGED", `${name} changed while it was read`, { path: name ?? "" });
+				throw new LakeError("SOURCE_CHANGED", `${name} changed while it was being read.`, { path: name ?? "" });
 			}
 			await store.putFile(path, local);
 			await rm(local, { force: true });

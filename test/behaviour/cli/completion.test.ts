@@ -62,7 +62,7 @@ complete -p irlake`;
 		["irlake mirror --subset ", ["1k", "2k", "4k", "8k"]],
 		["irlake mirror --split tr", ["train"]],
 		["irlake mirror --s3-sse aws:kms", ["kms", "kms:dsse"]],
-		["irlake export ", ["hf", "webdataset", "imagereward", "files"]],
+		["irlake export ", ["hf", "imagereward", "webdataset", "files"]],
 		["irlake export --out ./x h", ["hf"]],
 		["irlake export hf ", []],
 		["irlake diff latest s", ["source"]],
@@ -95,7 +95,7 @@ describe.each(["zsh", "fish"])("%s", (shell) => {
 		if (!has(shell)) return;
 		const file = join(temp.path, `irlake.${shell}`);
 		writeFileSync(file, script);
-		expect(spawnSync(shell, ["--no-execute", file], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
+		expect(spawnSync(shell, ["-n", file], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
 	});
 });
 

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { DuckDBInstance } from "../../../infra/adapters/duckdb/node-api.js";
 import { Lab } from "../../support/lab.js";
 import { python, requireOrSkip } from "../../support/python.js";
 import { ROOT } from "../../support/root.js";

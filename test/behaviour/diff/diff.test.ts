@@ -125,8 +125,10 @@ test("one row rejected: its image, prompt, pairs and finding, and what is counte
 	expect(pairsOf(now?.pairs)).toEqual([]);
 	const image = old?.images.find(({ image_path }) => image_path === rejected);
 	const bytes = {
-		...{ object_key: image?.object_key, source_sha256: image?.source_sha256 },
-		...{ source_bytes: Number(image?.source_bytes), crc32: image?.crc32 },
+		object_key: image?.object_key,
+		source_sha256: image?.source_sha256,
+		source_bytes: Number(image?.source_bytes),
+		crc32: image?.crc32,
 	};
 	expect(found.images).toEqual({
 		...none,
@@ -147,7 +149,10 @@ test("the other way round, all is turned", async () => {
 
 test("another zip of the same pictures: its shard differs, no row does", async () => {
 	expect(await diff("2", "3")).toMatchObject({
-		...{ code: 4, settings: [], findings: [], counts: [] },
+		code: 4,
+		settings: [],
+		findings: [],
+		counts: [],
 		shards: [{ shard: "test_1", change: "changed", why: ["zip changed"] }],
 		rows: { images: none, prompts: none, pairs: none, quarantine: none },
 		images: none,
@@ -158,7 +163,9 @@ test("a shard that was dropped: all its rows, and no other's", async () => {
 	const gone = (table: "images" | "prompts" | "pairs") =>
 		rows[3]?.[table].filter(({ shard }) => shard === "train_1").length ?? 0;
 	expect(await diff("3", "4")).toMatchObject({
-		...{ code: 4, settings: [], findings: [] },
+		code: 4,
+		settings: [],
+		findings: [],
 		shards: [{ shard: "train_1", change: "removed", why: [], after: null }],
 		rows: {
 			images: totals(0, gone("images"), 0),

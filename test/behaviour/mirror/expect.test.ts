@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { DuckDBInstance } from "../../../infra/adapters/duckdb/node-api.js";
 import { documentOf, runCli } from "../../support/cli.js";
 import { digestOf } from "../../support/lake.js";
 import { mirror, scratchOf } from "../../support/mirror-run.js";

@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { DuckDBInstance } from "../../../infra/adapters/duckdb/node-api.js";
 import { sha256Of } from "../../../pipelines/lake/snapshot.js";
 import { runCli } from "../../support/cli.js";
 import { faultEnv } from "../../support/fault.js";

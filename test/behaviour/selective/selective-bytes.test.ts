@@ -2,8 +2,9 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { allShards, metadataPath, shardParts, splitNames } from "../../../pipelines/dataset.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
+import { allShards, shardParts } from "../../../pipelines/shards.js";
+import { metadataPath, splitNames } from "../../../pipelines/splits.js";
 import { latestSnapshot } from "../../support/lake.js";
 import { mirror, receiptsOf, verify } from "../../support/mirror-run.js";
 import { tempDir } from "../../support/root.js";
@@ -86,8 +87,12 @@ test("1 % of the images takes less than 3 % of the bytes, metadata and listing i
 	expect(share).toBeGreaterThan(0.008);
 	expect(share).toBeLessThan(0.012);
 	expect(latestSnapshot(lake).counts).toMatchObject({
-		...{ shards: 36, rows_in: 36 * IMAGES, rows_published: chosen, rows_rejected: 0 },
-		...{ rows_unselected: 36 * IMAGES - chosen, members_unselected: 36 * IMAGES - chosen },
+		shards: 36,
+		rows_in: 36 * IMAGES,
+		rows_published: chosen,
+		rows_rejected: 0,
+		rows_unselected: 36 * IMAGES - chosen,
+		members_unselected: 36 * IMAGES - chosen,
 	});
 	const { api, cdn, paths } = await hub.counters();
 	const fetched = api.bytes + cdn.bytes;

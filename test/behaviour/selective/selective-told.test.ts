@@ -89,7 +89,7 @@ test("one that holds no image is not exported, and says so", async () => {
 	const out = join(temp.path, "of-nothing");
 	const end = await irlake("export", "hf", "--lake", empty, "--out", out);
 	expect(end.code).toBe(2);
-	expect(end.stderr).toContain("snapshot 1 has no image in train_1, test_1 where rank > 100");
+	expect(end.stderr).toContain("Snapshot 1 has no image in train_1, test_1 where rank > 100");
 	expect(existsSync(join(out, "export.json"))).toBe(false);
 }, 60_000);
 

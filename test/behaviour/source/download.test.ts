@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, watch, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { createHubSource } from "../../../infra/adapters/sources/hub.js";
+import { createHubSource } from "../../../infra/adapters/sources/hub/source.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import { type DownloadOptions, download } from "../../../pipelines/fetch/download.js";
 import { sweepParts } from "../../../pipelines/fetch/parts.js";
@@ -12,6 +12,11 @@ import type { Source, SourceFile } from "../../../pipelines/ports/source.js";
 import { LakeError } from "../../../schemas/errors.js";
 import { ROOT, tempDir } from "../../support/root.js";
 import { type HubHandle, startHub } from "../../tools/hub/client.js";
+
+/**
+ * A file is downloaded whole and right or not at all: an interrupted download continues, wrong bytes are fetched anew,
+ * and retries end.
+ */
 
 const ZIP = randomBytes(5 << 20);
 const PATH = "images/train/train_1.zip";
@@ -102,7 +107,7 @@ function deadPart(content: Buffer, hash = FILE.sha256): string {
 /** Runs a download of the file in a process of its own. */
 function otherProcess(endpoint: string, commit: string) {
 	const code = `
-		const { createHubSource } = await import(${JSON.stringify(join(ROOT, "dist/infra/adapters/sources/hub.js"))});
+		const { createHubSource } = await import(${JSON.stringify(join(ROOT, "dist/infra/adapters/sources/hub/source.js"))});
 		const { imageRewardDb } = await import(${JSON.stringify(join(ROOT, "dist/pipelines/datasets/imagereward-db/dataset.js"))});
 		const { download } = await import(${JSON.stringify(join(ROOT, "dist/pipelines/fetch/download.js"))});
 		const clock = { now: () => 0, sleep: async () => {} };

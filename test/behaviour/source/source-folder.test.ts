@@ -8,6 +8,8 @@ import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/datase
 import type { ShardInput } from "../../../pipelines/ports/source.js";
 import { tempDir } from "../../support/root.js";
 
+/** A folder is as good a source as the Hub: zips or unpacked shards, each known by its bytes. */
+
 const never = new AbortController().signal;
 let folder: ReturnType<typeof tempDir>;
 let outside: ReturnType<typeof tempDir>;

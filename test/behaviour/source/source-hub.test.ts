@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { createHubSource, type HubSourceOptions } from "../../../infra/adapters/sources/hub.js";
+import { createHubSource, type HubSourceOptions } from "../../../infra/adapters/sources/hub/source.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
 import type { Source, SourceFile } from "../../../pipelines/ports/source.js";
 import { tempDir } from "../../support/root.js";

@@ -1,4 +1,5 @@
-import { type Layout, shardParts } from "../../../pipelines/dataset.js";
+import type { Layout } from "../../../pipelines/dataset.js";
+import { shardParts } from "../../../pipelines/shards.js";
 
 const SPLITS = { alpha: 3, beta2: 2 };
 

@@ -1,4 +1,5 @@
-import { type SourceColumn, shardParts } from "../../../pipelines/dataset.js";
+import type { SourceColumn } from "../../../pipelines/dataset.js";
+import { shardParts } from "../../../pipelines/shards.js";
 import type { Scalar } from "../../../schemas/tables.js";
 
 /** The JSON says caption, weight, seed and style of an image; the metadata these, and when and how sharp it was taken. */

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DuckDBInstance, DuckDBTimestampTZValue } from "@duckdb/node-api";
-import { metadataPath, shardParts } from "../../../pipelines/dataset.js";
+import { shardParts } from "../../../pipelines/shards.js";
+import { metadataPath } from "../../../pipelines/splits.js";
 import type { FindingCode } from "../../../schemas/codes.js";
 import { STORED, ZipWriter } from "../../tools/sample/zip-writer.js";
 import { specimenDb } from "./dataset.js";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
-import { version as duckdbVersion } from "@duckdb/node-api";
+import { version as duckdbVersion } from "../../../infra/adapters/duckdb/node-api.js";
 import { CODEC_VERSION } from "../../../infra/adapters/images/sharp.js";
 import { ROOT } from "../../support/root.js";
 import { runProgram } from "../../support/run-program.js";

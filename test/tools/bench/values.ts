@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { DuckDBInstance } from "@duckdb/node-api";
+import { DuckDBInstance } from "../../../infra/adapters/duckdb/node-api.js";
 import { Latest, Snapshot } from "../../../schemas/records.js";
 
 /** What contenders computed of each image, by the image's id. */

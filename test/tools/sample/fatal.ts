@@ -1,6 +1,7 @@
 import { crc32, deflateRawSync } from "node:zlib";
-import { metadataPath, shardParts } from "../../../pipelines/dataset.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
+import { shardParts } from "../../../pipelines/shards.js";
+import { metadataPath } from "../../../pipelines/splits.js";
 import { FINDINGS, type FindingCode } from "../../../schemas/codes.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { FaultOrder } from "../hub/faults.js";

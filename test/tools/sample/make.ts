@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { allShards, inDatasetOrder, metadataPath, shardParts, splitNames } from "../../../pipelines/dataset.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
+import { allShards, inDatasetOrder, shardParts } from "../../../pipelines/shards.js";
+import { metadataPath, splitNames } from "../../../pipelines/splits.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { SourceRow } from "../../support/tables.js";
 import { Artist } from "./artist.js";

@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { DuckDBInstance } from "@duckdb/node-api";
+import { DuckDBInstance } from "../../../infra/adapters/duckdb/node-api.js";
 import { INTEGER_COLUMNS, ROW_COLUMNS, type SourceRow } from "../../support/tables.js";
 
 /** How a split's metadata is broken. */

@@ -91,6 +91,9 @@ export interface PrefixCode {
 	only: number | null;
 }
 
+/** More than any code has. */
+const SYMBOLS = 4096;
+
 /** An optimal code for the counts, no code longer than `longest` bits: rare symbols are counted as less rare until it fits. */
 export function prefixCode(counts: Uint32Array, longest: number): PrefixCode {
 	const used = [...counts.keys()].filter((symbol) => (counts[symbol] ?? 0) > 0);
@@ -119,33 +122,36 @@ export function prefixCode(counts: Uint32Array, longest: number): PrefixCode {
 
 /** Fills in each used symbol's depth in a Huffman tree; returns the greatest. */
 function treeDepths(used: number[], counts: Uint32Array, least: number, lengths: Uint8Array): number {
-	const weightOf = (symbol: number) => Math.max(counts[symbol] ?? 0, least);
-	const leaves = [...used].sort((a, b) => weightOf(a) - weightOf(b) || a - b);
-	const weights = leaves.map(weightOf);
-	const parents: number[] = [];
-	const total = 2 * leaves.length - 1;
-	let leaf = 0;
-	let branch = leaves.length;
-	const lightest = () => {
-		const leafIsLighter =
-			leaf < leaves.length && (branch >= weights.length || (weights[leaf] ?? 0) <= (weights[branch] ?? 0));
-		return leafIsLighter ? leaf++ : branch++;
-	};
-	while (weights.length < total) {
-		const left = lightest();
-		const right = lightest();
-		parents[left] = weights.length;
-		parents[right] = weights.length;
-		weights.push((weights[left] ?? 0) + (weights[right] ?? 0));
+	const count = used.length;
+	const total = 2 * count - 1;
+	// Sorted as numbers, by weight and then by symbol: a function that compares would take most of the time.
+	const leaves = new Float64Array(count);
+	for (let at = 0; at < count; at++) {
+		const symbol = used[at] as number;
+		leaves[at] = Math.max(counts[symbol] as number, least) * SYMBOLS + symbol;
 	}
-	const depths = new Array<number>(total).fill(0);
+	leaves.sort();
+	const weights = new Float64Array(total);
+	for (let at = 0; at < count; at++) weights[at] = Math.floor((leaves[at] as number) / SYMBOLS);
+	const parents = new Uint16Array(total);
+	let leaf = 0;
+	let branch = count;
+	for (let node = count; node < total; node++) {
+		for (let child = 0; child < 2; child++) {
+			const leafIsLighter =
+				leaf < count && (branch >= node || (weights[leaf] as number) <= (weights[branch] as number));
+			const lightest = leafIsLighter ? leaf++ : branch++;
+			parents[lightest] = node;
+			weights[node] = (weights[node] as number) + (weights[lightest] as number);
+		}
+	}
+	const depths = new Uint16Array(total);
 	let deepest = 0;
 	for (let node = total - 2; node >= 0; node--) {
-		const depth = (depths[parents[node] ?? 0] ?? 0) + 1;
+		const depth = (depths[parents[node] as number] as number) + 1;
 		depths[node] = depth;
-		const symbol = leaves[node];
-		if (symbol === undefined) continue;
-		lengths[symbol] = depth;
+		if (node >= count) continue;
+		lengths[(leaves[node] as number) % SYMBOLS] = depth;
 		deepest = Math.max(deepest, depth);
 	}
 	return deepest;

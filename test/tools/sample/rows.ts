@@ -1,5 +1,5 @@
-import { allShards } from "../../../pipelines/dataset.js";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
+import { allShards } from "../../../pipelines/shards.js";
 import type { SourceRow } from "../../support/tables.js";
 import type { PictureSource, PlannedGroup, PlannedMember, ShardPlan } from "./plan.js";
 import { CLASSIFICATIONS, makePrompt } from "./prompts.js";

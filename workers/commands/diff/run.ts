@@ -1,4 +1,4 @@
-import { type Diff, reversed } from "../../../pipelines/diff/changes.js";
+import { type Diff, reversed } from "../../../pipelines/diff/diff.js";
 import { type DiffTools, diffSnapshots } from "../../../pipelines/diff/diff-snapshots.js";
 import { diffSource } from "../../../pipelines/diff/diff-source.js";
 import { chooseSnapshot } from "../../../pipelines/lake/choose-snapshot.js";

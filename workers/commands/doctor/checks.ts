@@ -1,13 +1,21 @@
 import { availableParallelism } from "node:os";
 import { clockVerdict, tokenVerdict } from "../../../pipelines/doctor/access.js";
-import { type Check, failed, ok, skipped, type Verdict, warn } from "../../../pipelines/doctor/check.js";
+import type { Check } from "../../../pipelines/doctor/check.js";
 import { raceWriters, tryFolder, tryStore } from "../../../pipelines/doctor/lake-writes.js";
-import { diskNeed, diskVerdict, memoryVerdict, nodeVerdict, type Room } from "../../../pipelines/doctor/resources.js";
+import {
+	type DiskSpace,
+	diskNeed,
+	diskVerdict,
+	memoryVerdict,
+	nodeVerdict,
+} from "../../../pipelines/doctor/resources.js";
 import { sourceVerdict } from "../../../pipelines/doctor/source.js";
-import type { TryRoom } from "../../../pipelines/ports/store.js";
+import { failed, ok, skipped, type Verdict, warn } from "../../../pipelines/doctor/verdict.js";
+import type { StoreProbe } from "../../../pipelines/ports/store.js";
 import { diskOf } from "../../../pipelines/scratch/disk.js";
 import { LakeError } from "../../../schemas/errors.js";
-import { parseSource, scratchFolder } from "../../options.js";
+import { parseSource } from "../../addresses.js";
+import { scratchFolder } from "../../options.js";
 import { requireScratch } from "../../preflight.js";
 import { countedText, sizeText } from "../../report/format.js";
 import { NODE_VERSIONS, VERSION } from "../../version.js";
@@ -28,9 +36,9 @@ export function doctorChecks(facts: DoctorFacts): Check[] {
 		check("token", () => checkToken(facts)),
 		check("source_clock", () => checkSourceClock(facts)),
 		check("lake", () => checkLake(facts)),
-		check("lake_writes", () => inRoom(facts, tryRoom)),
-		check("lake_conditions", () => inRoom(facts, (room) => tryConditions(room, options.single_writer))),
-		check("lake_clock", () => inRoom(facts, tryClock)),
+		check("lake_writes", () => withProbe(facts, tryWrites)),
+		check("lake_conditions", () => withProbe(facts, (room) => tryConditions(room, options.single_writer))),
+		check("lake_clock", () => withProbe(facts, tryClock)),
 		check("lake_disk", async () => checkDisk(facts, "lake")),
 		check("scratch_disk", async () => {
 			await requireScratch(options, env);
@@ -63,35 +71,35 @@ async function checkLake({ options, snapshot }: DoctorFacts): Promise<Verdict> {
 	return ok(`${options.lake}: snapshot ${number}, ${countedText(counts.shards, "shard")}`);
 }
 
-/** The first of the checks that write says why there is no room; the others do not repeat it. */
-async function inRoom(facts: DoctorFacts, work: (room: TryRoom) => Promise<Verdict>): Promise<Verdict> {
-	let opened: TryRoom;
+/** The first of the checks that write says why nothing can be tried; the others do not repeat it. */
+async function withProbe(facts: DoctorFacts, work: (room: StoreProbe) => Promise<Verdict>): Promise<Verdict> {
+	let opened: StoreProbe;
 	try {
-		opened = await facts.room();
+		opened = await facts.probe();
 	} catch (error) {
 		if (!(error instanceof LakeError)) throw error;
 		if (error.code === "LAKE_NOT_A_LAKE") return skipped("not tried: it is no lake");
-		if (work === tryRoom) throw error;
+		if (work === tryWrites) throw error;
 		return skipped("the lake cannot be written to");
 	}
 	return facts.use(work(opened));
 }
 
-async function tryRoom(room: TryRoom): Promise<Verdict> {
+async function tryWrites(room: StoreProbe): Promise<Verdict> {
 	if (room.folder !== null) await tryFolder(room.folder);
 	await tryStore(await room.open());
 	return ok(room.folder === null ? "write, read, list" : "write, sync, rename, link, delete");
 }
 
-async function tryConditions(room: TryRoom, singleWriter: boolean): Promise<Verdict> {
+async function tryConditions(room: StoreProbe, singleWriter: boolean): Promise<Verdict> {
 	const wrong = await raceWriters(await room.open(), await room.open());
-	if (wrong === null) return ok("of two racing puts, and of two racing swaps, one wins");
+	if (wrong === null) return ok("of two simultaneous conditional writes, one succeeds");
 	const detail = `Conditional writes do not hold: ${wrong}.`;
 	if (singleWriter) return warn(detail, "See to it that one mirror at a time writes to this lake.");
 	return failed(detail, "Use another server, or --single-writer with one mirror at a time.");
 }
 
-async function tryClock(room: TryRoom): Promise<Verdict> {
+async function tryClock(room: StoreProbe): Promise<Verdict> {
 	const before = Date.now();
 	const theirs = await room.now();
 	return clockVerdict("the lake's storage", theirs, new Date((before + Date.now()) / 2));
@@ -109,7 +117,7 @@ async function checkDisk(facts: DoctorFacts, what: "lake" | "scratch"): Promise<
 	if (folder === null) return skipped("the lake is in object storage");
 	const other = what === "lake" ? "scratch" : "lake";
 	const [own, beside] = await Promise.all([diskOf(folder), folders[other] ? diskOf(folders[other]) : null]);
-	const room: Room = {
+	const room: DiskSpace = {
 		what,
 		folder,
 		free: own.free,

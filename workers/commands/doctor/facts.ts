@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Dataset, splitsOf } from "../../../pipelines/dataset.js";
+import type { Dataset } from "../../../pipelines/dataset.js";
 import { bounded } from "../../../pipelines/doctor/check.js";
 import { type SourceSurvey, surveyOfListing, type Wanted } from "../../../pipelines/doctor/source.js";
 import { surveyFolder } from "../../../pipelines/doctor/survey-folder.js";
@@ -7,14 +7,16 @@ import { LATEST } from "../../../pipelines/lake/paths.js";
 import { readLatestSnapshot, type StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
 import type { Clock } from "../../../pipelines/ports/run.js";
 import type { HubReply } from "../../../pipelines/ports/source.js";
-import type { TryRoom } from "../../../pipelines/ports/store.js";
+import type { StoreProbe } from "../../../pipelines/ports/store.js";
+import { splitsOf } from "../../../pipelines/splits.js";
 import { LakeError } from "../../../schemas/errors.js";
+import { parseSource } from "../../addresses.js";
 import { systemClock } from "../../clock.js";
 import type { CommandContext } from "../../command-line/command.js";
 import type { LakeOptions, WantedOptions } from "../../command-line/options.js";
-import { parseSource, wantedShards } from "../../options.js";
+import { wantedShards } from "../../options.js";
 import { Session, type SessionOptions } from "../../session.js";
-import { askHub, findToken, type LakeStore, openSource, openTryRoom } from "../../wire.js";
+import { askHub, findToken, type LakeStore, openSource, openStoreProbe } from "../../wire.js";
 
 export type DoctorOptions = LakeOptions & WantedOptions & SessionOptions & { concurrency: number };
 
@@ -44,15 +46,15 @@ export class DoctorFacts {
 	readonly reply: () => Promise<HubReply>;
 	/** What the lake holds; null before the first publish. */
 	readonly snapshot: () => Promise<StoredSnapshot | null>;
-	/** Room for trying out writes. Rejects where the lake's place refuses them, or is no lake. */
-	readonly room: () => Promise<TryRoom>;
-	readonly #rooms: TryRoom[] = [];
+	/** Where writes can be tried out. Rejects where the lake's place refuses them, or is no lake. */
+	readonly probe: () => Promise<StoreProbe>;
+	readonly #probes: StoreProbe[] = [];
 	/** Writes under way, which go on when a check is given up. */
 	readonly #writes: Promise<unknown>[] = [];
 
 	readonly #context: CommandContext<DoctorOptions>;
 
-	private constructor(context: CommandContext<DoctorOptions>, { store, dataset, sourceUri }: Session) {
+	constructor(context: CommandContext<DoctorOptions>, { store, dataset, sourceUri }: Session) {
 		const { options, env, signal } = context;
 		this.#context = context;
 		const within = <T>(work: (stop: AbortSignal) => Promise<T>): (() => Promise<T>) =>
@@ -72,7 +74,7 @@ export class DoctorFacts {
 			await store.requireLake();
 			return readLatestSnapshot(store);
 		});
-		this.room = within(() => this.use(this.#openRoom(store)));
+		this.probe = within(() => this.use(this.#openProbe(store)));
 	}
 
 	/** Throws USAGE and LAKE_UNSUPPORTED: what was asked for is no source, no lake. */
@@ -83,7 +85,7 @@ export class DoctorFacts {
 		return facts;
 	}
 
-	/** Lets work in the room be waited for at the end. */
+	/** Has writes under way waited for at the end. */
 	use<T>(work: Promise<T>): Promise<T> {
 		this.#writes.push(work);
 		return work;
@@ -95,14 +97,14 @@ export class DoctorFacts {
 		const giveUp = sleep(CLOSE_SECONDS * 1000, undefined, { signal: late.signal }).catch(() => {});
 		await Promise.race([Promise.allSettled(this.#writes), giveUp]);
 		late.abort();
-		for (const room of this.#rooms) await room.remove();
+		for (const probe of this.#probes) await probe.remove();
 	}
 
-	async #openRoom(store: LakeStore): Promise<TryRoom> {
+	async #openProbe(store: LakeStore): Promise<StoreProbe> {
 		await store.requireLake();
-		const room = await openTryRoom(this.options, { ...this.#context, note: () => {}, clock: HASTY });
-		this.#rooms.push(room);
-		return room;
+		const probe = await openStoreProbe(this.options, { ...this.#context, note: () => {}, clock: HASTY });
+		this.#probes.push(probe);
+		return probe;
 	}
 }
 
@@ -123,7 +125,11 @@ async function surveySource(facts: DoctorFacts, signal: AbortSignal): Promise<So
 	const { options, env, dataset, sourceUri, wanted } = facts;
 	const address = parseSource(sourceUri);
 	if (address.kind === "folder") return surveyFolder(address.folder, dataset, wanted, signal);
-	const source = await openSource({ ...options, ...QUICKLY, source: sourceUri }, dataset, "", QUIETLY, env);
+	const source = await openSource({ ...options, ...QUICKLY, source: sourceUri }, dataset, {
+		...QUIETLY,
+		scratch: "",
+		env,
+	});
 	try {
 		return surveyOfListing(await source.list(wanted, signal));
 	} finally {

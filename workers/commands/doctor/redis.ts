@@ -1,4 +1,4 @@
-import { ok, skipped, type Verdict, warn } from "../../../pipelines/doctor/check.js";
+import { ok, skipped, type Verdict, warn } from "../../../pipelines/doctor/verdict.js";
 import { openQueue } from "../../wire.js";
 
 /** `doctor`'s look at the queue's server: its version, whether it forgets, and whether a crash costs the jobs. */

@@ -27,7 +27,7 @@ export async function doctor(context: CommandContext<DoctorOptions>): Promise<Co
 	const warned = checks.filter(({ state }) => state === "warn").length;
 	if (bad.length === 0) say(`\nready to mirror${warned > 0 ? `, with ${countedText(warned, "warning")}` : ""}`);
 	const names = bad.map(({ name }) => name).join(", ");
-	const error = new LakeError("CHECKS_FAILED", `${bad.length} of ${checks.length} checks failed: ${names}`);
+	const error = new LakeError("CHECKS_FAILED", `${bad.length} of ${checks.length} checks failed: ${names}.`);
 	return {
 		exit: bad.length === 0 ? 0 : 1,
 		document: { ok: bad.length === 0, checks },

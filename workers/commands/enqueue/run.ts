@@ -19,11 +19,11 @@ import { runRequest, toMirrorRequest } from "../../fleet/request.js";
 import { type Fleet, type RunKey, runUnderWay, startRun } from "../../fleet/start-run.js";
 import { Registry } from "../../fleet/worker-registry.js";
 import { Interrupted } from "../../interrupt.js";
-import { claimLake, tellPlan } from "../../mirror-steps.js";
 import { requirePredicate } from "../../preflight.js";
 import { countedText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { emptyDocument, type Reporting, reportRun } from "../../report/run-report.js";
+import { claimLake, tellPlan } from "../../run/mirror-steps.js";
 import { Session } from "../../session.js";
 import { openQueue, type QueueConnection } from "../../wire.js";
 

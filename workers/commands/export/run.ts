@@ -8,11 +8,12 @@ import type { Exported, ExportJob } from "../../../pipelines/ports/exports.js";
 import { workFolder } from "../../../pipelines/scratch/work-folder.js";
 import { aboutCode } from "../../../schemas/codes.js";
 import { LakeError } from "../../../schemas/errors.js";
-import type { ExportKey } from "../../../schemas/export.js";
+import type { ExportKey, ExportRecord } from "../../../schemas/export.js";
 import type { Snapshot } from "../../../schemas/records.js";
 import type { CommandContext, CommandResult } from "../../command-line/command.js";
 import { didYouMean, orList } from "../../command-line/nearest.js";
 import type { WantedOptions } from "../../command-line/options.js";
+import { exportNames } from "../../dataset-help.js";
 import { wantedShards } from "../../options.js";
 import { countedText, sizeText } from "../../report/format.js";
 import { openProgress } from "../../report/progress.js";
@@ -66,28 +67,25 @@ export async function exportLake(context: CommandContext<Options>, format: strin
 			signal,
 		);
 		progress.close();
-		const { counts, image_files } = record;
-		const bytes = record.files.reduce((sum, file) => sum + file.bytes, image_files.bytes);
-		const what = `${format} of snapshot ${chosen.snapshot.number}: ${countedText(counts.images, "image")}`;
-		say(`${options.out}: ${state === "exported" ? "exported" : "up to date,"} ${what}`);
-		say(`${countedText(record.files.length + image_files.count, "file")} (${sizeText(bytes)})`);
-		return {
-			exit: 0,
-			document: {
-				state,
-				export: format,
-				out: target.name,
-				snapshot: chosen.path,
-				number: chosen.snapshot.number,
-				shards,
-				counts,
-				files: record.files,
-				image_files,
-			},
-		};
+		for (const line of exportedLines(options.out, state, record)) say(line);
+		const { counts, files, image_files } = record;
+		const { path, number } = snapshot;
+		const out = target.name;
+		const document = { state, export: format, out, snapshot: path, number, shards, counts, files, image_files };
+		return { exit: 0, document };
 	} finally {
 		progress.close();
 	}
+}
+
+function exportedLines(out: string, state: string, record: ExportRecord): string[] {
+	const { counts, files, image_files, snapshot } = record;
+	const bytes = files.reduce((sum, file) => sum + file.bytes, image_files.bytes);
+	const what = `${record.export} of snapshot ${snapshot.number}: ${countedText(counts.images, "image")}`;
+	return [
+		`${out}: ${state === "exported" ? "exported" : "up to date,"} ${what}`,
+		`${countedText(files.length + image_files.count, "file")} (${sizeText(bytes)})`,
+	];
 }
 
 /** How a format is written. */
@@ -118,7 +116,7 @@ function requireFormat(text: string, context: CommandContext<Options>, session: 
 	};
 	const known = CORE_FORMATS.find((one) => one === text);
 	if (known) return core[known];
-	const names = [...Object.keys(dataset.exports), ...CORE_FORMATS];
+	const names = exportNames(dataset);
 	throw new LakeError("USAGE", `${dataset.title} has no export ${JSON.stringify(text)}: give ${orList(names)}.`, {
 		hint: `${didYouMean(text, names)}${aboutCode("USAGE").todo}`,
 	});

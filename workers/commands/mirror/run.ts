@@ -11,12 +11,12 @@ import type { CommandContext, CommandResult } from "../../command-line/command.j
 import type { MirrorOptions, NetworkOptions } from "../../command-line/options.js";
 import { readExpected } from "../../expect.js";
 import { Interrupted } from "../../interrupt.js";
-import { claimLake, mirrorRequest, tellPlan } from "../../mirror-steps.js";
 import { requirePredicate, requireSpace } from "../../preflight.js";
 import { durationText } from "../../report/format.js";
 import { openProgress, type RunProgress } from "../../report/progress.js";
 import { emptyDocument, reportRun, type Spent } from "../../report/run-report.js";
-import { runMirror, whileSwept } from "../../run-mirror.js";
+import { claimLake, mirrorRequest, tellPlan } from "../../run/mirror-steps.js";
+import { runMirror, whileSwept } from "../../run/run-mirror.js";
 import { Session } from "../../session.js";
 import { archives, type LakeStore } from "../../wire.js";
 

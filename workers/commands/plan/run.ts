@@ -4,9 +4,9 @@ import { diskOf } from "../../../pipelines/scratch/disk.js";
 import type { CommandContext, CommandResult } from "../../command-line/command.js";
 import type { MirrorOptions, NetworkOptions } from "../../command-line/options.js";
 import { readExpected } from "../../expect.js";
-import { mirrorRequest } from "../../mirror-steps.js";
 import { requirePredicate } from "../../preflight.js";
 import { countedText, countText, durationText, sizeText, tableText } from "../../report/format.js";
+import { mirrorRequest } from "../../run/mirror-steps.js";
 import { Session } from "../../session.js";
 
 /** Images a second that two cores check, at 0.4 MB each; the time of a plan without a better figure. */

@@ -9,7 +9,7 @@ import { Session, type SessionOptions } from "../../session.js";
 export async function rollback(context: CommandContext<SessionOptions>, argument: string): Promise<CommandResult> {
 	const { options, signal, say } = context;
 	if (!/^[1-9]\d{0,8}$/.test(argument)) {
-		throw new LakeError("USAGE", `rollback needs a snapshot's number, not ${JSON.stringify(argument)}.`);
+		throw new LakeError("USAGE", `A rollback needs a snapshot's number, not ${JSON.stringify(argument)}.`);
 	}
 	await using session = await Session.open(context);
 	const { store, dataset, clock } = session;

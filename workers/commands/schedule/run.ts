@@ -5,8 +5,8 @@ import type { MirrorOptions, QueueOptions } from "../../command-line/options.js"
 import { scheduleDocument, schedulesText } from "../../fleet/fleet-status.js";
 import { FleetQueue, requireCron } from "../../fleet/queue.js";
 import { runRequest } from "../../fleet/request.js";
-import { claimLake } from "../../mirror-steps.js";
 import { requirePredicate } from "../../preflight.js";
+import { claimLake } from "../../run/mirror-steps.js";
 import { Session } from "../../session.js";
 import { openQueue } from "../../wire.js";
 
@@ -16,7 +16,7 @@ type Options = MirrorOptions & QueueOptions & { cron: string | undefined; tz: st
 export async function scheduleSet(context: CommandContext<Options>, name: string): Promise<CommandResult> {
 	const { options, datasets, say } = context;
 	const cron = options.cron?.trim().replace(/\s+/g, " ");
-	if (cron === undefined) throw new LakeError("USAGE", "schedule set needs --cron, such as '0 3 * * *'");
+	if (cron === undefined) throw new LakeError("USAGE", "A schedule needs --cron, such as '0 3 * * *'.");
 	const tz = requireZone(options.tz ?? "UTC");
 	requireCron(cron, tz);
 	requireName(name);
@@ -48,7 +48,7 @@ export async function scheduleList(context: CommandContext<QueueOptions>): Promi
 export async function scheduleRemove(context: CommandContext<QueueOptions>, name: string): Promise<CommandResult> {
 	requireName(name);
 	return withQueue(context, async (queue) => {
-		if (!(await queue.removeSchedule(name))) throw new LakeError("SCHEDULE_NOT_FOUND", `there is no schedule ${name}`);
+		if (!(await queue.removeSchedule(name))) throw new LakeError("SCHEDULE_NOT_FOUND", `There is no schedule ${name}.`);
 		context.say(`schedule ${name} is removed`);
 		return { exit: 0, document: { state: "removed", schedules: [] } };
 	});
@@ -56,7 +56,10 @@ export async function scheduleRemove(context: CommandContext<QueueOptions>, name
 
 function requireName(name: string): void {
 	if (TickJob.shape.schedule.safeParse(name).success) return;
-	throw new LakeError("USAGE", `a schedule cannot be called ${JSON.stringify(name)}: lower case, digits, - and _`);
+	throw new LakeError(
+		"USAGE",
+		`A schedule cannot be called ${JSON.stringify(name)}: give lower case, digits, - and _.`,
+	);
 }
 
 function requireZone(tz: string): string {
@@ -64,7 +67,7 @@ function requireZone(tz: string): string {
 		new Intl.DateTimeFormat("en", { timeZone: tz });
 		return tz;
 	} catch {
-		throw new LakeError("USAGE", `--tz cannot be ${JSON.stringify(tz)}: give a zone such as Europe/Berlin`);
+		throw new LakeError("USAGE", `--tz cannot be ${JSON.stringify(tz)}: give a zone such as Europe/Berlin.`);
 	}
 }
 

@@ -107,7 +107,7 @@ function tell({ options, say }: CommandContext<Options>, report: VacuumReport, g
 		? ["deleted", "marked", "marked earlier"]
 		: ["would be deleted", "would be marked", "marked earlier"];
 	say(`${options.lake}: ${kept.length === 1 ? "snapshot" : "snapshots"} ${rangesText(kept)} kept`);
-	if (givenUp.length > 0) say(`not whole, or no longer to be: ${rangesText(givenUp)}`);
+	if (givenUp.length > 0) say(`Snapshots that lose their files: ${rangesText(givenUp)}`);
 	const rows = [deleted, marked, waiting].flatMap((tally, at) =>
 		KINDS.filter((kind) => tally[kind].files > 0).map((kind) => [
 			`${kind.replace("_", " ")} ${words[at]}`,

@@ -31,9 +31,8 @@ const LET_GO_MS = 5000;
 /** `irlake worker`: takes jobs until it is told to stop. */
 export async function worker(context: CommandContext<Options>): Promise<CommandResult> {
 	const { options, env, log, signal } = context;
-	const { grace: graceSeconds } = options;
-	if (graceSeconds > MOST_GRACE_SECONDS) {
-		throw new LakeError("USAGE", `--grace cannot be ${graceSeconds} s: a worker has an hour at most to stop`);
+	if (options.grace > MOST_GRACE_SECONDS) {
+		throw new LakeError("USAGE", `--grace cannot be ${options.grace} s: a worker has an hour at most to stop.`);
 	}
 	const scratch = await requireScratch(options, env);
 	const connection = await openQueue(options.queue_prefix, env, { patient: true, onState: tellState(log), signal });
@@ -71,10 +70,7 @@ export async function worker(context: CommandContext<Options>): Promise<CommandR
 	});
 	log.info({ worker: id, queue: connection.name, prefix: connection.prefix }, "worker is ready");
 	await aborted(signal);
-	const grace = graceSeconds * 1000;
-	// Whatever hangs, a server that is away above all: by then the process is gone.
-	setTimeout(() => process.exit(0), grace).unref();
-	await consumer.stop(Math.max(grace / 2, grace - LET_GO_MS));
+	await stopWithin(options.grace * 1000, consumer);
 	stopped.abort(signal.reason);
 	await Promise.all([work.close(), told.end()]);
 	await sweepParts(scratch);
@@ -82,6 +78,12 @@ export async function worker(context: CommandContext<Options>): Promise<CommandR
 	connection.close();
 	log.info({ worker: id }, "worker has stopped");
 	return { exit: 0, document: {} };
+}
+
+async function stopWithin(grace: number, consumer: Consumer): Promise<void> {
+	// Whatever hangs, a server that is away above all: by then the process is gone.
+	setTimeout(() => process.exit(0), grace).unref();
+	await consumer.stop(Math.max(grace / 2, grace - LET_GO_MS));
 }
 
 /** Whatever part of a worker hears it: while the Hub asks to wait, nobody begins another shard. */

@@ -1,8 +1,8 @@
 /**
- * The structure of a WebP file, judged before any decoder sees it, by the container's specification
- * (developers.google.com/speed/webp/docs/riff_container). Where the specification leaves a choice, it falls as the
- * arbiter's does (sharp; see docs/decisions/0002-image-decoding.md), so that `--verify structure` never rejects a
- * picture that decoding would accept.
+ * Checks a WebP file's structure before any decoder sees it, by the container's specification
+ * (developers.google.com/speed/webp/docs/riff_container). Where that leaves a choice, this follows the arbiter (sharp;
+ * see docs/decisions/0002-image-decoding.md), so that `--verify structure` never rejects a picture that decoding would
+ * accept.
  */
 
 import type { ImageFinding } from "../../../../pipelines/ports/images.js";
@@ -41,7 +41,7 @@ function tag(content: Buffer, at: number): string {
 
 /**
  * Judges `content`, in the contract's order: empty, not WebP, too large, truncated, animated, undecodable. `bytes` is
- * the file's full length where `content` is only its head (allowed for files over MAX_BYTES, which are rejected anyway).
+ * the file's full length if `content` is only its head (for files over MAX_BYTES, which are rejected anyway).
  */
 export function examineWebp(content: Buffer, bytes: number = content.length): Verdict {
 	if (bytes === 0) return rejected("IMAGE_EMPTY", "The file has no bytes.");
@@ -49,7 +49,7 @@ export function examineWebp(content: Buffer, bytes: number = content.length): Ve
 	if (tag(content, 0) !== "RIFF" || tag(content, 8) !== "WEBP") {
 		return rejected("IMAGE_NOT_WEBP", "The file does not begin as RIFF … WEBP.");
 	}
-	// A RIFF size over the limit in a smaller file is a truncated file, not a large one.
+	// A smaller file whose RIFF size is over the limit is truncated, not too large.
 	if (bytes > MAX_BYTES) return rejected("IMAGE_TOO_LARGE", `The file has ${bytes} bytes; the limit is ${MAX_BYTES}.`);
 	const claimed = content.readUInt32LE(4) + 8;
 	const end = Math.min(claimed, bytes);
@@ -63,7 +63,7 @@ export function examineWebp(content: Buffer, bytes: number = content.length): Ve
 	return examineChunks(content, claimed);
 }
 
-/** Size by the first chunk, as far as it is there: the canvas of `VP8X`, else that of the picture. */
+/** Size by the first chunk, which may be cut short: the canvas of `VP8X`, else the picture's. */
 function headerSize(content: Buffer, end: number): Size | null {
 	if (end < 20) return null;
 	const chunk = { id: tag(content, 12), start: 20, bytes: Math.min(content.readUInt32LE(16), end - 20) };
@@ -75,7 +75,7 @@ function canvasSize(content: Buffer, chunk: Chunk): Size | null {
 	return { width: content.readUIntLE(chunk.start + 4, 3) + 1, height: content.readUIntLE(chunk.start + 7, 3) + 1 };
 }
 
-/** Size by the picture's own header; null when that header is none. */
+/** Size by the picture's own header; null if that is invalid. */
 function pictureSize(content: Buffer, chunk: Chunk): Size | null {
 	if (chunk.id === "VP8L" && chunk.bytes >= 5) {
 		if (content[chunk.start] !== 0x2f) return null;
@@ -97,8 +97,8 @@ function pictureSize(content: Buffer, chunk: Chunk): Size | null {
 }
 
 /**
- * Cuts the container into chunks; null when they do not fill it exactly. The arbiter rejects the same: an odd
- * RIFF size, a last chunk without its padding byte, a rest too short for a chunk.
+ * Splits the container into chunks; null unless they fill it exactly. The arbiter rejects the same: an odd RIFF size, a
+ * last chunk without its padding byte, a rest too short for a chunk.
  */
 function chunksOf(content: Buffer, end: number): Chunk[] | null {
 	if (end % 2 === 1) return null;
@@ -119,13 +119,13 @@ function examineChunks(content: Buffer, end: number): Verdict {
 	const extended = first === "VP8X" ? { id: first, start: 20, bytes: content.readUInt32LE(16) } : null;
 	const flags = extended !== null && extended.bytes > 0 && end > 20 ? (content[20] as number) : 0;
 	const chunks = chunksOf(content, end);
-	// An animation chunk without the flag makes the arbiter reject the file; it is an animation all the same.
+	// The arbiter rejects an animation chunk without the flag; here it counts as an animation.
 	if ((flags & FLAG_ANIMATION) !== 0 || chunks?.some((chunk) => chunk.id === "ANIM" || chunk.id === "ANMF")) {
 		return rejected("IMAGE_ANIMATED", "The file is an animation.");
 	}
 	if (end < 20) return undecodable("The RIFF container holds no chunk.");
 	if (chunks === null) return undecodable("The chunks do not fit the RIFF container.");
-	// Without VP8X the picture comes first, and whatever follows it is ignored, as the specification says.
+	// Without VP8X the picture comes first, and the specification says to ignore what follows.
 	const picture = extended === null ? chunks[0] : chunks.find((chunk) => PICTURE.has(chunk.id));
 	if (picture === undefined || !PICTURE.has(picture.id)) return undecodable("The file has no picture chunk.");
 	const size = pictureSize(content, picture);
@@ -134,10 +134,10 @@ function examineChunks(content: Buffer, end: number): Verdict {
 		const wrong = wrongExtension(content, extended, chunks, size);
 		if (wrong !== null) return undecodable(wrong);
 	}
-	return { ok: true, structure: describe(content, end, chunks, picture, size, flags) };
+	return { ok: true, structure: { ...describe(content, end, chunks, picture), ...size } };
 }
 
-/** What is wrong with a `VP8X` file's header, or null. The arbiter rejects each of these. */
+/** What is wrong with a `VP8X` file, or null. The arbiter rejects each of these. */
 function wrongExtension(content: Buffer, extended: Chunk, chunks: Chunk[], size: Size): string | null {
 	const canvas = canvasSize(content, extended);
 	if (canvas === null) return "The VP8X header is too short.";
@@ -150,7 +150,7 @@ function wrongExtension(content: Buffer, extended: Chunk, chunks: Chunk[], size:
 	return null;
 }
 
-function describe(content: Buffer, end: number, chunks: Chunk[], picture: Chunk, size: Size, flags: number): Structure {
+function describe(content: Buffer, end: number, chunks: Chunk[], picture: Chunk): Omit<Structure, keyof Size> {
 	const lossless = picture.id === "VP8L";
 	const alpha = lossless && ((content[picture.start + 4] as number) & 0x10) !== 0;
 	const extended = chunks[0]?.id === "VP8X" ? chunks[0] : null;
@@ -159,7 +159,7 @@ function describe(content: Buffer, end: number, chunks: Chunk[], picture: Chunk,
 			? chunks.length === 1
 			: extended.bytes === VP8X_BYTES &&
 				content.readUIntLE(extended.start + 1, 3) === 0 &&
-				((flags & FLAG_ALPHA) !== 0) === alpha &&
+				(((content[extended.start] as number) & FLAG_ALPHA) !== 0) === alpha &&
 				chunks.every((chunk) => chunk === extended || chunk === picture || METADATA.has(chunk.id));
 	const warnings: ImageFinding[] = [];
 	if (!lossless) warnings.push({ code: "IMAGE_NOT_LOSSLESS", detail: "The picture is coded as lossy WebP." });
@@ -167,5 +167,5 @@ function describe(content: Buffer, end: number, chunks: Chunk[], picture: Chunk,
 		const detail = `${content.length - end} bytes follow the RIFF container of ${end} bytes.`;
 		warnings.push({ code: "IMAGE_TRAILING_BYTES", detail });
 	}
-	return { ...size, bytes: end, picture, alpha, plain: lossless && plainHeader, warnings };
+	return { bytes: end, picture, alpha, plain: lossless && plainHeader, warnings };
 }

@@ -1,36 +1,36 @@
-interface Waiting {
-	acts: Set<() => void>;
+interface Entry {
+	callbacks: Set<() => void>;
 	listener: () => void;
 }
 
-/** What to do when signals abort, with one listener for each signal: Node warns of more than ten. */
-export class Aborts {
-	readonly #waiting = new Map<AbortSignal, Waiting>();
+/** Callbacks for aborting signals, with one listener a signal: Node warns of more than ten. */
+export class AbortListeners {
+	readonly #entries = new Map<AbortSignal, Entry>();
 
-	/** Calls `act` if `signal` aborts before the returned function is called. */
-	on(signal: AbortSignal, act: () => void): () => void {
-		const waiting = this.#waiting.get(signal) ?? this.#listen(signal);
-		waiting.acts.add(act);
+	/** Calls `callback` if `signal` aborts before the returned function is called. */
+	on(signal: AbortSignal, callback: () => void): () => void {
+		const entry = this.#entries.get(signal) ?? this.#listen(signal);
+		entry.callbacks.add(callback);
 		return () => {
-			waiting.acts.delete(act);
-			if (waiting.acts.size === 0) this.#forget(signal, waiting);
+			entry.callbacks.delete(callback);
+			if (entry.callbacks.size === 0) this.#remove(signal, entry);
 		};
 	}
 
-	#listen(signal: AbortSignal): Waiting {
-		const acts = new Set<() => void>();
+	#listen(signal: AbortSignal): Entry {
+		const callbacks = new Set<() => void>();
 		const listener = () => {
-			this.#forget(signal, waiting);
-			for (const act of acts) act();
+			this.#remove(signal, entry);
+			for (const callback of callbacks) callback();
 		};
-		const waiting = { acts, listener };
-		this.#waiting.set(signal, waiting);
+		const entry = { callbacks, listener };
+		this.#entries.set(signal, entry);
 		signal.addEventListener("abort", listener);
-		return waiting;
+		return entry;
 	}
 
-	#forget(signal: AbortSignal, waiting: Waiting): void {
-		signal.removeEventListener("abort", waiting.listener);
-		if (this.#waiting.get(signal) === waiting) this.#waiting.delete(signal);
+	#remove(signal: AbortSignal, entry: Entry): void {
+		signal.removeEventListener("abort", entry.listener);
+		if (this.#entries.get(signal) === entry) this.#entries.delete(signal);
 	}
 }

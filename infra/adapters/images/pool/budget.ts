@@ -2,13 +2,13 @@ const WAITING = 0;
 const FREE = 1;
 
 /**
- * A budget of memory over all threads of the host, in KiB, kept in shared memory. Each thread has an object of its own, by
- * which it holds one share at a time: waiting for other threads blocks it, and it could not return another meanwhile.
+ * A memory budget for all threads of the host, in KiB, kept in shared memory. Each thread has its own object and holds
+ * one share at a time: waiting for other threads blocks it, so it could not return another share meanwhile.
  */
 export class Budget {
 	readonly #state: Int32Array;
 	readonly #total: number;
-	/** Kept until this thread's share is returned; null when it has none. */
+	/** Resolves when this thread returns its share; null if it has none. */
 	#held: Promise<void> | null = null;
 	#returned: () => void = () => {};
 
@@ -25,8 +25,8 @@ export class Budget {
 	}
 
 	/**
-	 * Takes `bytes`, all at once, waiting until they are free; what exceeds the budget takes all of it. The first that
-	 * waits keeps the others out, so that a large share is not starved by small ones. Returns what `release` gets.
+	 * Waits until `bytes` are free and takes them at once; more than the budget takes all of it. The first waiter keeps the
+	 * others out, so that small shares do not starve a large one. Returns the share to pass to `release`.
 	 */
 	async acquire(bytes: number): Promise<number> {
 		while (this.#held !== null) await this.#held;

@@ -1,10 +1,11 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
 import { V8_FLAGS } from "../../../v8-flags.js";
-import type { Answer, FromHost, HostOptions, Job, ToHost } from "./messages.js";
+import type { Answer, FromHost, Job, ToHost } from "./messages.js";
+import type { HostOptions } from "./options.js";
 
-/** What the host's process gets of the environment: how to find libraries. Tokens are no business of a decoder. */
-const PASSED = [
+/** Environment variables that the host inherits: those for finding libraries. A decoder must not see tokens. */
+const INHERITED = [
 	"PATH",
 	"HOME",
 	"TMPDIR",
@@ -16,22 +17,22 @@ const PASSED = [
 	"SYSTEMROOT",
 ];
 
-/** Objects of one image thread that wait for the disk at once. The file system answers many of them by one write of its journal. */
-const SYNCS_A_THREAD = 32;
+/** Syncs in flight for each image thread. The file system completes many of them with one write of its journal. */
+const SYNCS_PER_THREAD = 32;
 
-/** How a host ended. `hung`: it was ended here, for saying nothing. */
-export interface HostEnd {
+/** How a host exited. `hung`: killed here, because it was silent. */
+export interface HostExit {
 	wasReady: boolean;
 	signal: NodeJS.Signals | null;
 	code: number | null;
 	hung: boolean;
 }
 
-export interface HostEvents {
+interface HostEvents {
 	ready(): void;
 	answers(answers: Answer[]): void;
-	/** Once. */
-	ended(end: HostEnd): void;
+	/** Called once. */
+	exited(exit: HostExit): void;
 	/** A line of its stderr. */
 	line(line: string): void;
 }
@@ -45,11 +46,11 @@ export class HostProcess {
 	#hung = false;
 	ready = false;
 
-	/** `silence`: milliseconds without an answer, while one is due, after which the host is ended. */
+	/** `silence`: milliseconds without an answer, while one is due, after which the host is killed. */
 	constructor(options: HostOptions, silence: number, events: HostEvents) {
 		this.#silence = silence;
-		const env: NodeJS.ProcessEnv = { UV_THREADPOOL_SIZE: String(SYNCS_A_THREAD * options.threads) };
-		for (const name of PASSED) if (process.env[name] !== undefined) env[name] = process.env[name];
+		const env: NodeJS.ProcessEnv = { UV_THREADPOOL_SIZE: String(SYNCS_PER_THREAD * options.threads) };
+		for (const name of INHERITED) if (process.env[name] !== undefined) env[name] = process.env[name];
 		this.#child = fork(new URL("./host.js", import.meta.url), [JSON.stringify(options)], {
 			serialization: "advanced",
 			execArgv: ["--expose-gc", ...V8_FLAGS],
@@ -67,15 +68,15 @@ export class HostProcess {
 			}
 		});
 		this.#gone = new Promise((resolve) => {
-			const ended = (code: number | null, signal: NodeJS.Signals | null) => {
+			const exited = (code: number | null, signal: NodeJS.Signals | null) => {
 				this.expect(false);
 				resolve();
-				events.ended({ wasReady: this.ready, signal, code, hung: this.#hung });
+				events.exited({ wasReady: this.ready, signal, code, hung: this.#hung });
 			};
-			// `close` comes after the last message and the last line. A process that never was has no `close`.
-			this.#child.once("close", ended);
+			// `close` comes after the last message and line. A process that failed to start has no `close`.
+			this.#child.once("close", exited);
 			this.#child.on("error", () => {
-				if (this.#child.pid === undefined) ended(null, null);
+				if (this.#child.pid === undefined) exited(null, null);
 			});
 		});
 		this.expect(true);
@@ -83,11 +84,11 @@ export class HostProcess {
 
 	send(jobs: Job[]): void {
 		const message: ToHost = { jobs };
-		// A host that is gone is told by its end.
+		// If the host is gone, `exited` is called.
 		this.#child.send(message, () => {});
 	}
 
-	/** Whether an answer is due. */
+	/** Says whether an answer is due. */
 	expect(due: boolean): void {
 		if (!due) {
 			if (this.#timer !== null) clearTimeout(this.#timer);
@@ -100,7 +101,7 @@ export class HostProcess {
 		}, this.#silence);
 	}
 
-	/** Ends it at once; what it had begun is lost. */
+	/** Kills it; unfinished work is lost. */
 	async kill(): Promise<void> {
 		this.#child.kill("SIGKILL");
 		await this.#gone;

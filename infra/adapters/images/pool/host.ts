@@ -1,22 +1,23 @@
 /**
- * The image host: the one process in which pictures are decoded, so that a picture which kills its decoder kills this
- * process and not the run. It hands jobs to its threads, and ends when the process that started it does.
+ * The image host: the one process that decodes pictures, so that a picture which crashes its decoder ends this process
+ * and not the run. It distributes jobs to its threads, and ends with the process that started it.
  */
 
 import { Worker } from "node:worker_threads";
 import { Budget } from "./budget.js";
-import type { FromHost, FromThread, HostOptions, Job, ThreadOptions, ToHost } from "./messages.js";
+import type { FromHost, FromThread, Job, ToHost } from "./messages.js";
+import type { HostOptions, ThreadOptions } from "./options.js";
 
-/** Jobs that a thread has at once: one under way, some more so that it never waits for a message. */
-const JOBS_A_THREAD = 8;
+/** Jobs queued at a thread: enough that it never waits for a message. */
+const JOBS_PER_THREAD = 8;
 
-/** Exit code when a thread ends that should not have. */
+/** Exit code after a thread ended unexpectedly. */
 const THREAD_LOST = 70;
 
 interface Thread {
 	worker: Worker;
 	/** How many more jobs it can take. */
-	room: number;
+	credit: number;
 }
 
 class Host {
@@ -27,15 +28,15 @@ class Host {
 		const data: ThreadOptions = { ...options, budget: Budget.memory(options.budgetBytes) };
 		for (let i = 0; i < options.threads; i++) {
 			const worker = new Worker(new URL("./thread.js", import.meta.url), { workerData: data });
-			const thread: Thread = { worker, room: JOBS_A_THREAD };
+			const thread: Thread = { worker, credit: JOBS_PER_THREAD };
 			worker.on("message", (message: FromThread) => {
 				if ("started" in message) {
 					this.#threads.push(thread);
 					if (this.#threads.length === options.threads) send({ ready: true });
 					return;
 				}
-				thread.room += message.room;
-				this.#deal();
+				thread.credit += message.credit;
+				this.#distribute();
 				if (message.answers.length > 0) send({ answers: message.answers });
 			});
 			worker.on("error", (error) => {
@@ -48,38 +49,38 @@ class Host {
 
 	take(jobs: Job[]): void {
 		this.#jobs.push(...jobs);
-		this.#deal();
+		this.#distribute();
 	}
 
-	/** Gives the jobs to the threads in turn, one message a thread, so that a few jobs go to different threads. */
-	#deal(): void {
-		const dealt = this.#threads.map((thread) => ({ thread, jobs: [] as Job[] }));
+	/** Distributes the jobs to the threads in turn, in one message each, so that few jobs go to different threads. */
+	#distribute(): void {
+		const batches = this.#threads.map((thread) => ({ thread, jobs: [] as Job[] }));
 		for (let given = true; given && this.#jobs.length > 0; ) {
 			given = false;
-			for (const { thread, jobs } of dealt) {
-				const job = thread.room > 0 ? this.#jobs.shift() : undefined;
+			for (const { thread, jobs } of batches) {
+				const job = thread.credit > 0 ? this.#jobs.shift() : undefined;
 				if (job === undefined) continue;
-				thread.room -= 1;
+				thread.credit -= 1;
 				jobs.push(job);
 				given = true;
 			}
 		}
-		for (const { thread, jobs } of dealt) if (jobs.length > 0) thread.worker.postMessage(jobs);
+		for (const { thread, jobs } of batches) if (jobs.length > 0) thread.worker.postMessage(jobs);
 	}
 }
 
 function send(message: FromHost): void {
-	// A pool that is gone is no error: `disconnect` ends this process.
+	// If the pool is gone, `disconnect` ends this process.
 	process.send?.(message, undefined, undefined, () => {});
 }
 
-/** At once and whatever a decoder is doing; nothing here needs an orderly end. */
+/** Immediately, whatever a decoder is doing; nothing here needs an orderly end. */
 function end(): void {
 	process.kill(process.pid, "SIGKILL");
 }
 
 const host = new Host();
-// Ctrl-C on a terminal reaches the whole group; the process that started this one decides when it ends.
+// Ctrl-C reaches the whole process group; the parent decides when this process ends.
 process.on("SIGINT", () => {});
 process.on("SIGTERM", () => {});
 process.on("disconnect", end);

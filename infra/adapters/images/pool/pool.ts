@@ -3,31 +3,33 @@ import type { ImageFinding, ImagePool, ImageResult, ImageTask } from "../../../.
 import type { Progress } from "../../../../pipelines/ports/run.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import type { Settings } from "../../../../schemas/settings.js";
-import { Aborts } from "./abort-listeners.js";
-import { type HostEnd, HostProcess } from "./host-process.js";
-import { type Answer, receiveError, type StageOptions } from "./messages.js";
+import { AbortListeners } from "./abort-listeners.js";
+import { type HostExit, HostProcess } from "./host-process.js";
+import type { Answer } from "./messages.js";
+import type { StageOptions } from "./options.js";
+import { receiveError } from "./sent-error.js";
 
 export interface ImagePoolOptions {
 	/** Default: one for each core. */
 	threads?: number;
-	/** Where the objects of good images are staged; null where nothing is kept. */
+	/** Where the objects of good images are staged; null if nothing is kept. */
 	stage: StageOptions;
-	/** Called before an image is sent that is staged. */
+	/** Called before sending an image that is to be staged. */
 	beginStaging?: () => void;
-	/** Memory for pixels, over all threads. Default 320 MB. */
+	/** Memory for the pixels of all threads. Default 320 MB. */
 	budgetBytes?: number;
-	/** Told of every host that is ready, and of every one that died. */
+	/** Called when a host is ready, and when one died. */
 	note?: Progress["note"];
 }
 
-/** Tasks with the host at once, for each thread: eight waiting or being decoded, 64 being written, some answered. */
-const TASKS_A_THREAD = 96;
+/** Tasks at the host for each thread: eight waiting or being decoded, 64 being written, the rest answered. */
+const TASKS_PER_THREAD = 96;
 const DEFAULT_BUDGET = 320_000_000;
 const SILENCE_MS = 10 * 60 * 1000;
 const MAX_STARTS = 3;
-/** How often a task alone may lose its host to a signal from outside before it is held to be the cause. */
+/** How often a host may be killed from outside under a single task before the task is taken for the cause. */
 const MAX_KILLS = 3;
-/** Signals that a person, a supervisor or the kernel's memory killer sends; a crash has others. */
+/** Signals sent by a person, a supervisor or the kernel's OOM killer, not by a crash. */
 const FROM_OUTSIDE = new Set<NodeJS.Signals | null>(["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"]);
 
 const CRASHED: ImageFinding = { code: "IMAGE_UNDECODABLE", detail: "The picture made its decoder crash." };
@@ -37,16 +39,16 @@ interface Ticket {
 	task: ImageTask;
 	settings: Settings;
 	careful: boolean;
-	/** It crashed every decoder; what remains is to hash it. */
+	/** It crashed every decoder; only its hashes are still wanted. */
 	convicted: boolean;
 	kills: number;
-	settle: (outcome: ImageResult | Error) => void;
+	finish: (outcome: ImageResult | Error) => void;
 }
 
 /**
- * Starts the image host at once, so that it is ready when the first task comes, and again when it dies. The tasks that were under way are then run again
- * one at a time, so that the one which kills its decoder is known: it is tried once more by the arbiter alone, and is
- * IMAGE_UNDECODABLE if that dies as well.
+ * Starts the image host immediately, so that it is ready for the first task, and again whenever it dies. Tasks in flight
+ * are then repeated one at a time to find the one that crashes its decoder. That one is tried once more by the arbiter
+ * alone, and is IMAGE_UNDECODABLE if that crashes, too.
  *
  * `run` rejects with the signal's reason; with NO_SPACE, LAKE_UNWRITABLE and the like where reading or staging failed;
  * with IMAGE_HOST_FAILED when the host cannot be started three times in a row.
@@ -58,15 +60,15 @@ export function createImagePool(options: ImagePoolOptions): ImagePool {
 class Pool implements ImagePool {
 	readonly #options: ImagePoolOptions;
 	readonly #threads: number;
-	/** Not yet with the host; in the order of their calls. */
+	/** Not sent to the host yet; in call order. */
 	readonly #queue = new Set<Ticket>();
-	/** To be run one at a time, before the queue. */
+	/** Run one at a time, before the queue. */
 	#suspects: Ticket[] = [];
 	readonly #running = new Map<number, Ticket>();
-	/** The one suspect that is running. */
+	/** The suspect that is running. */
 	#alone: Ticket | null = null;
 	#host: HostProcess | null = null;
-	readonly #aborts = new Aborts();
+	readonly #abortListeners = new AbortListeners();
 	#failedStarts = 0;
 	#lastId = 0;
 	#closed = false;
@@ -83,12 +85,12 @@ class Pool implements ImagePool {
 			if (this.#closed) return reject(new LakeError("INTERNAL", "An image was sent to a pool that is closed."));
 			this.#options.beginStaging?.();
 			this.#lastId += 1;
-			const ticket: Ticket = { id: this.#lastId, task, settings, careful: false, convicted: false, kills: 0, settle };
-			const cancel = this.#aborts.on(signal, () => {
+			const ticket: Ticket = { id: this.#lastId, task, settings, careful: false, convicted: false, kills: 0, finish };
+			const cancel = this.#abortListeners.on(signal, () => {
 				this.#forget(ticket);
 				reject(signal.reason);
 			});
-			function settle(outcome: ImageResult | Error): void {
+			function finish(outcome: ImageResult | Error): void {
 				cancel();
 				if (outcome instanceof Error) reject(outcome);
 				else resolve(outcome);
@@ -104,7 +106,7 @@ class Pool implements ImagePool {
 		this.#failAll(new LakeError("INTERNAL", "The image pool was closed before its work was done."));
 	}
 
-	/** What is with the host stays there; its answer finds nobody. */
+	/** A task at the host stays there; its answer is ignored. */
 	#forget(ticket: Ticket): void {
 		this.#queue.delete(ticket);
 		this.#suspects = this.#suspects.filter((other) => other !== ticket);
@@ -133,7 +135,7 @@ class Pool implements ImagePool {
 			return [suspect];
 		}
 		const tickets: Ticket[] = [];
-		let free = this.#threads * TASKS_A_THREAD - this.#running.size;
+		let free = this.#threads * TASKS_PER_THREAD - this.#running.size;
 		for (const ticket of this.#queue) {
 			if (free === 0) break;
 			free -= 1;
@@ -157,7 +159,7 @@ class Pool implements ImagePool {
 				if (this.#running.size === 0) this.#host?.expect(false);
 				this.#pump();
 			},
-			ended: (end) => this.#ended(end),
+			exited: (exit) => this.#exited(exit),
 			line: (line) => this.#options.note?.("warn", "the image host reports", { line }),
 		});
 	}
@@ -167,16 +169,16 @@ class Pool implements ImagePool {
 		if (ticket === undefined) return;
 		this.#running.delete(answer.id);
 		if (this.#alone === ticket) this.#alone = null;
-		if ("error" in answer) ticket.settle(receiveError(answer.error));
-		else ticket.settle(ticket.convicted ? convict(answer.result) : answer.result);
+		if ("error" in answer) ticket.finish(receiveError(answer.error));
+		else ticket.finish(ticket.convicted ? convict(answer.result) : answer.result);
 	}
 
-	#ended(end: HostEnd): void {
+	#exited(exit: HostExit): void {
 		this.#host = null;
 		if (this.#closed) return;
-		const { code, signal, hung } = end;
+		const { code, signal, hung } = exit;
 		this.#options.note?.("warn", "the image host died and is started again", { code, signal, hung });
-		if (!end.wasReady) {
+		if (!exit.wasReady) {
 			this.#failedStarts += 1;
 			if (this.#failedStarts === MAX_STARTS) {
 				this.#failedStarts = 0;
@@ -188,19 +190,19 @@ class Pool implements ImagePool {
 		this.#running.clear();
 		const alone = this.#alone;
 		this.#alone = null;
-		if (alone !== null) this.#suspect(alone, end);
+		if (alone !== null) this.#isolate(alone, exit);
 		else this.#suspects.push(...casualties);
 		this.#pump();
 	}
 
-	/** A task was alone with its host when that died: what to try next. */
-	#suspect(ticket: Ticket, end: HostEnd): void {
-		const fromOutside = FROM_OUTSIDE.has(end.signal) && !end.hung;
+	/** Decides what to try next after the host died with a single task. */
+	#isolate(ticket: Ticket, exit: HostExit): void {
+		const fromOutside = FROM_OUTSIDE.has(exit.signal) && !exit.hung;
 		if (fromOutside) ticket.kills += 1;
 		if (fromOutside && ticket.kills < MAX_KILLS) {
 			this.#suspects.unshift(ticket);
 		} else if (ticket.task.check === "hash") {
-			ticket.settle(
+			ticket.finish(
 				ticket.convicted
 					? convict({ bytes: null, sha256: null, crc32: null, reject: null, warnings: [], image: null })
 					: new LakeError("IMAGE_HOST_FAILED", "The process that decodes images died while it read a member."),
@@ -222,7 +224,7 @@ class Pool implements ImagePool {
 		this.#alone = null;
 		this.#running.clear();
 		this.#queue.clear();
-		for (const ticket of tickets) ticket.settle(error);
+		for (const ticket of tickets) ticket.finish(error);
 	}
 }
 

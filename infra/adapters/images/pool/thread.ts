@@ -1,4 +1,4 @@
-/** An image thread: decodes two pictures at a time, while the objects of those before them are written. */
+/** An image thread: decodes two pictures at a time, while objects of earlier ones are written. */
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { ObjectStage } from "../../../../pipelines/ports/store.js";
@@ -7,24 +7,26 @@ import { ScratchStage } from "../../store/s3/scratch-stage.js";
 import { Decoder } from "../decode.js";
 import { Judge } from "../judge.js";
 import { Budget } from "./budget.js";
-import { type Answer, type FromThread, type Job, sendError, type ThreadOptions, type ToThread } from "./messages.js";
+import type { Answer, FromThread, Job, ToThread } from "./messages.js";
+import type { ThreadOptions } from "./options.js";
+import { sendError } from "./sent-error.js";
 
-/** Objects being written at once, beside the pictures being decoded. */
+/** Objects being written at once, while pictures are decoded. */
 const MAX_STAGING = 64;
-/** A larger object is written before the next picture is read, so that few large ones are held. */
+/** A larger object is written before the next picture is read, so that few large ones are in memory. */
 const OVERLAPPED_BYTES = 1024 * 1024;
-/** Jobs done that are told to the host in one message, unless there are no others. */
-const TOLD_AT_ONCE = 4;
+/** Finished jobs that are reported to the host in one message, unless no more jobs wait. */
+const REPORTED_AT_ONCE = 4;
 
 class ImageThread {
 	readonly #port: MessagePort;
-	/** One for each of the pictures that are decoded together. */
+	/** One for each of two pictures decoded together. */
 	readonly #judges: readonly [Judge, Judge];
 	readonly #stage: ObjectStage | null;
 	readonly #waiting: Job[] = [];
 	readonly #staging = new Set<Promise<void>>();
 	#working = false;
-	/** Not yet told to the host: answers, and jobs that made room. */
+	/** Answers that the host has not been sent, and the number of jobs done since the last message. */
 	#answers: Answer[] = [];
 	#done = 0;
 
@@ -42,29 +44,29 @@ class ImageThread {
 	async #work(): Promise<void> {
 		this.#working = true;
 		for (let jobs = this.#next(); jobs.length > 0; jobs = this.#next()) {
-			await Promise.all(jobs.map((job, i) => this.#perform(job, this.#judges[i] as Judge)));
+			await Promise.all(jobs.map((job, i) => this.#run(job, this.#judges[i] as Judge)));
 			this.#done += jobs.length;
-			if (this.#done >= TOLD_AT_ONCE || this.#waiting.length === 0) this.#tell();
+			if (this.#done >= REPORTED_AT_ONCE || this.#waiting.length === 0) this.#report();
 			while (this.#staging.size >= MAX_STAGING) {
-				this.#tell();
+				this.#report();
 				await Promise.race(this.#staging);
 			}
-			// Decoding blocks the thread: between two pictures the event loop gets its turn, for writes and messages.
+			// Decoding blocks the thread: lets the event loop run between pictures, for writes and messages.
 			await new Promise(setImmediate);
 		}
 		this.#working = false;
-		if (this.#staging.size === 0) this.#tell();
+		if (this.#staging.size === 0) this.#report();
 	}
 
-	/** Two jobs where that many wait; but one at a time where pictures are encoded, which takes the decoder's memory for longer. */
+	/** Two jobs if that many wait; but one at a time where pictures are re-encoded, which holds the decoder's memory longer. */
 	#next(): Job[] {
 		const two = this.#waiting.slice(0, 2);
 		return this.#waiting.splice(0, two.every(({ settings }) => settings.image === "passthrough") ? 2 : 1);
 	}
 
-	async #perform(job: Job, judge: Judge): Promise<void> {
+	async #run(job: Job, judge: Judge): Promise<void> {
 		try {
-			const { result, object } = await judge.judge(job.task, job.settings, job.careful);
+			const { result, object } = await judge.judge(job.task, job);
 			if (object === null || this.#stage === null) {
 				this.#answers.push({ id: job.id, result });
 				return;
@@ -84,13 +86,13 @@ class ImageThread {
 	#staged(staged: Promise<void>, answer: Answer): void {
 		this.#staging.delete(staged);
 		this.#answers.push(answer);
-		if (!this.#working && this.#staging.size === 0) this.#tell();
+		if (!this.#working && this.#staging.size === 0) this.#report();
 	}
 
-	/** One message for several pictures: each costs the host's and the pool's event loop about as much as it says. */
-	#tell(): void {
+	/** One message for several pictures: each message costs the event loops of host and pool. */
+	#report(): void {
 		if (this.#answers.length === 0 && this.#done === 0) return;
-		const message: FromThread = { answers: this.#answers, room: this.#done };
+		const message: FromThread = { answers: this.#answers, credit: this.#done };
 		this.#answers = [];
 		this.#done = 0;
 		this.#port.postMessage(message);

@@ -3,9 +3,9 @@ import { dirname } from "node:path";
 import { each } from "../../../../pipelines/each.js";
 import { systemCode } from "../../../../schemas/errors.js";
 
-/** What makes a file survive a power cut: its content synced, then the folder that names it. */
+/** Makes files survive a power cut: sync the content, then the folder that holds the name. */
 
-/** Syncs a file's content; an open for reading is enough. */
+/** Syncs a file's content; opening it for reading is enough. */
 export async function syncFile(path: string): Promise<void> {
 	const handle = await open(path, "r");
 	try {
@@ -15,7 +15,7 @@ export async function syncFile(path: string): Promise<void> {
 	}
 }
 
-/** Syncs a folder's names. A file system that cannot sync folders (EINVAL) keeps them in its own way. */
+/** Syncs a folder's names. File systems that cannot sync folders (EINVAL) are trusted to keep them. */
 export async function syncFolder(path: string): Promise<void> {
 	const handle = await open(path, "r");
 	try {
@@ -27,7 +27,7 @@ export async function syncFolder(path: string): Promise<void> {
 	}
 }
 
-/** Makes a new file with its content synced. Throws EEXIST where it is there already. */
+/** Makes a new file and syncs its content. Throws EEXIST if the file exists. */
 export async function writeSynced(path: string, content: Buffer): Promise<void> {
 	const handle = await open(path, "wx");
 	try {
@@ -38,12 +38,12 @@ export async function writeSynced(path: string, content: Buffer): Promise<void> 
 	}
 }
 
-/** Syncs run at once: each waits for the disk, and 16 of them were as quick as more. */
+/** Syncs in flight at once. Each waits for the disk; more than 16 were no faster. */
 export const SYNC_WIDTH = 16;
 
 /**
- * Folders below a root, made durably: after `ensure`, each folder asked for is there, and so is its name after a
- * power cut. A folder is synced once in a process's life, whoever made it: its maker may have been killed before it did.
+ * Makes folders below a root durably: after `ensure`, each folder exists and survives a power cut. Each is synced once
+ * in a process's life, even if it existed: its maker may have been killed before the sync.
  */
 export class DurableFolders {
 	readonly #root: string;
@@ -70,7 +70,7 @@ export class DurableFolders {
 		for (const folder of chain) this.#known.add(folder);
 	}
 
-	/** Forgets a folder that turned out to be gone, with its parents. */
+	/** Forgets a folder that has vanished, and its parents. */
 	forget(folder: string): void {
 		for (let at = folder; this.#known.has(at); at = dirname(at)) this.#known.delete(at);
 	}

@@ -4,7 +4,7 @@ import { LakeError, systemCode } from "../../../../schemas/errors.js";
 
 /** Paths and errors of a lake in a folder. */
 
-/** Throws INTERNAL unless the path is relative, with `/`, and cannot climb. */
+/** Throws INTERNAL unless the path is relative, uses `/`, and stays inside the lake. */
 export function checkPath(path: string): void {
 	const parts = path.split("/");
 	const climbs = parts.some((part) => part === "" || part === "." || part === "..");
@@ -13,19 +13,19 @@ export function checkPath(path: string): void {
 	}
 }
 
-/** Absolute path of a lake's file. Throws INTERNAL for a path that is no lake path. */
+/** Absolute path of a lake's file. Throws INTERNAL for a path outside the lake. */
 export function inFolder(folder: string, path: string): string {
 	checkPath(path);
 	return join(folder, path);
 }
 
-/** Whether the error says that there is no file there: nothing, a folder, or a file where a folder should be. */
+/** Whether the error says that there is no file: nothing, a folder, or a file in place of a parent folder. */
 export function isAbsent(error: unknown): boolean {
 	const code = systemCode(error);
 	return code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR";
 }
 
-/** What went wrong with a file of the lake, as a LakeError; one that is a LakeError already stays. */
+/** The LakeError for an error at a file of the lake; LakeErrors are returned as they are. */
 export function storeError(error: unknown, folder: string, path: string): LakeError {
 	if (error instanceof LakeError) return error;
 	const code = systemCode(error);
@@ -46,7 +46,7 @@ export function storeError(error: unknown, folder: string, path: string): LakeEr
 				details,
 			);
 		case null:
-			return new LakeError("INTERNAL", `The lake's file ${path} could not be handled.`, details);
+			return new LakeError("INTERNAL", `An unexpected error happened at the lake's file ${path}.`, details);
 		default:
 			return new LakeError("LAKE_UNWRITABLE", `The lake ${folder} failed at ${path} (${code}).`, {
 				...details,

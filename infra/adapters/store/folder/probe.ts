@@ -1,7 +1,7 @@
 import { mkdir, open, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { PRIVATE, privateFile } from "../../../../pipelines/lake/paths.js";
-import type { TryRoom } from "../../../../pipelines/ports/store.js";
+import type { StoreProbe } from "../../../../pipelines/ports/store.js";
 import { nearestFolder } from "../../../../pipelines/scratch/disk.js";
 import { dropMark, holdMark } from "../../../../pipelines/scratch/marks.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
@@ -9,10 +9,10 @@ import { storeError } from "./paths.js";
 import { openFolderStore } from "./store.js";
 
 /**
- * Room for trying out writes on a lake's file system. Of a lake that exists it lies among the files made aside, under
- * a name that the next mirror sweeps if this process dies; of one that does not exist, beside it: the lake is not made.
+ * A probe on a lake's file system. In an existing lake it lies among the temporary files, under a name that the next
+ * mirror removes if this process dies. Otherwise it lies beside the lake's place, and no lake is made.
  */
-export async function openFolderRoom(lake: string): Promise<TryRoom> {
+export async function openFolderProbe(lake: string): Promise<StoreProbe> {
 	const root = resolve(lake);
 	try {
 		const parent = await nearestFolder(root);
@@ -34,7 +34,7 @@ export async function openFolderRoom(lake: string): Promise<TryRoom> {
 	}
 }
 
-/** What the file system's clock says: of a network one, its server's. */
+/** The file system's time; of a network file system, its server's. */
 async function timeOf(folder: string): Promise<Date> {
 	const file = join(folder, "now");
 	await writeFile(file, "now");
@@ -43,7 +43,7 @@ async function timeOf(folder: string): Promise<Date> {
 	return (await stat(file)).mtime;
 }
 
-/** Removes the room, then what was made above it, unless another process uses that meanwhile. */
+/** Removes the probe, then the folders made above it, unless another process uses them by now. */
 async function remove(folder: string, first: string): Promise<void> {
 	await rm(folder, { recursive: true, force: true });
 	for (let at = folder; at !== first; ) {

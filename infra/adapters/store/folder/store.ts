@@ -6,20 +6,21 @@ import { each } from "../../../../pipelines/each.js";
 import { objectFile, PRIVATE, privateFile } from "../../../../pipelines/lake/paths.js";
 import type { LakeFile, LakePlace, StagePlace, Store } from "../../../../pipelines/ports/store.js";
 import { diskOf } from "../../../../pipelines/scratch/disk.js";
-import { holdMark, ownerLives, sweepMarks } from "../../../../pipelines/scratch/marks.js";
+import { holdMark, ownerLives } from "../../../../pipelines/scratch/marks.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
+import { sweepMarks } from "../../../../pipelines/scratch/sweep-dead.js";
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
 import { DurableFolders, SYNC_WIDTH, syncFile, syncFolder, writeSynced } from "./durable.js";
 import { inFolder, isAbsent, storeError } from "./paths.js";
 import { requireLake } from "./require-lake.js";
 
-const { asideFolder: ASIDE, stagedFolders: STAGED } = privateFile;
-/** What link() answers where hard links cannot be had. */
+const { asideFolder: TEMPORARY, stagedFolders: STAGED } = privateFile;
+/** Errors of link() where the file system has no hard links. */
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]);
 
 /**
- * A lake in a folder, which is made at the first write. Everything is made aside, synced, then named by link()
- * (once only) or rename() (content-named files, `latest.json`), and the folder synced, before a call returns.
+ * A lake in a folder, which the first write makes. Before a call returns, the file was written under a temporary name,
+ * synced, named by link() (create once) or rename() (content-addressed files, `latest.json`), and the folder synced.
  *
  * Throws LAKE_UNWRITABLE (no access, or a failing disk), NO_SPACE, LAKE_UNSUPPORTED (no hard links), INTERNAL (a path outside the lake).
  */
@@ -27,8 +28,8 @@ export function openFolderStore(folder: string): Store & LakePlace {
 	return new Folder(folder);
 }
 
-/** Numbers the files made aside in this process, over all its stores. */
-let asideCount = 0;
+/** Numbers the temporary files of this process, over all its stores. */
+let temporaryCount = 0;
 
 class Folder implements Store, LakePlace {
 	readonly name: string;
@@ -96,8 +97,11 @@ class Folder implements Store, LakePlace {
 			const file = inFolder(this.#root, path);
 			const taken = await isThere(file);
 			const made =
-				!taken && (await this.#aside(content, (aside) => this.#intoFolder(file, () => linkOnce(aside, file, path))));
-			// Where it was there already, its name is perhaps not synced yet, and the caller may build on it.
+				!taken &&
+				(await this.#withContent(content, (temporary) =>
+					this.#inMadeFolder(file, () => linkOnce(temporary, file, path)),
+				));
+			// An existing file's name may not be synced yet, and the caller may rely on it.
 			await syncFolder(dirname(file));
 			return made;
 		});
@@ -106,12 +110,12 @@ class Folder implements Store, LakePlace {
 	replace(path: string, content: Buffer, seen: Buffer | null): Promise<boolean> {
 		return this.#guard(path, async () => {
 			const file = inFolder(this.#root, path);
-			const replaced = await this.#aside(content, async (aside) => {
+			const replaced = await this.#withContent(content, async (temporary) => {
 				await this.#folders.ensure([dirname(file)]);
-				// Looked at and replaced in one breath: no other call of this process comes between, and another
-				// process has microseconds. Whoever publishes looks again afterwards.
+				// Synchronous, so that no other call of this process comes between; another process has microseconds.
+				// Publishers check again afterwards.
 				if (!sameContent(readIfThere(file), seen)) return false;
-				renameSync(aside, file);
+				renameSync(temporary, file);
 				return true;
 			});
 			await syncFolder(dirname(file));
@@ -134,7 +138,7 @@ class Folder implements Store, LakePlace {
 		});
 	}
 
-	/** A folder in the file's place gives way where it is empty. */
+	/** An empty folder in the file's place is removed. */
 	async overwrite(path: string, localFile: string): Promise<void> {
 		await this.#guard(path, async () => {
 			const file = inFolder(this.#root, path);
@@ -146,9 +150,9 @@ class Folder implements Store, LakePlace {
 	}
 
 	/**
-	 * Each key's staged file, synced already, is renamed into place, over one that is there (the bytes are the same, or
-	 * that one is damaged). A file that is no longer staged was published by another shard. Then all folders touched are
-	 * synced. Throws LAKE_DAMAGED where an object is neither staged nor in place.
+	 * Renames each staged file, synced already, into place, replacing an existing one (equal, or damaged). A file that is
+	 * no longer staged was published by another shard. Then all folders touched are synced. Throws LAKE_DAMAGED if an
+	 * object is neither staged nor in place.
 	 */
 	async publishObjects(staged: string[]): Promise<void> {
 		await this.#guard(objectFile.folder, async () => {
@@ -164,12 +168,12 @@ class Folder implements Store, LakePlace {
 		await this.#guard(STAGED, async () => {
 			await rm(this.stage.folder, { recursive: true, force: true });
 			const own = join(this.#root, PRIVATE);
-			for (const folder of [STAGED, ASIDE]) await dropLeftOvers(join(this.#root, folder), own);
+			for (const folder of [STAGED, TEMPORARY]) await dropLeftOvers(join(this.#root, folder), own);
 			await sweepMarks(own);
 		});
 	}
 
-	/** Folders stay, be they empty: a writer may be about to put a file there. */
+	/** Empty folders stay: a writer may be about to put a file there. */
 	async delete(paths: string[]): Promise<void> {
 		const files = paths.map((path) => [path, inFolder(this.#root, path)] as const);
 		const removed = await Promise.allSettled(
@@ -210,43 +214,46 @@ class Folder implements Store, LakePlace {
 			if (!(await isThere(staged))) {
 				throw new LakeError("LAKE_DAMAGED", `The object ${key} is neither staged nor in the lake.`, { path: key });
 			}
-			await this.#intoFolder(file, () => rename(staged, file));
+			await this.#inMadeFolder(file, () => rename(staged, file));
 		}
 	}
 
-	/** Moves a synced file in; by way of a synced copy where it lies on another file system. */
+	/** Moves a synced file into the lake; from another file system, a synced copy of it. */
 	async #moveIn(localFile: string, file: string): Promise<void> {
 		try {
-			await this.#intoFolder(file, () => rename(localFile, file));
+			await this.#inMadeFolder(file, () => rename(localFile, file));
 		} catch (error) {
 			if (systemCode(error) !== "EXDEV") throw error;
-			const copy = (aside: string) => copyFile(localFile, aside).then(() => syncFile(aside));
-			await this.#withAside(copy, (aside) => rename(aside, file));
+			const copy = (temporary: string) => copyFile(localFile, temporary).then(() => syncFile(temporary));
+			await this.#withTemporary(copy, (temporary) => rename(temporary, file));
 		}
 	}
 
-	/** Makes a synced file of this content aside, and runs `use` with its path. */
-	#aside<T>(content: Buffer, use: (aside: string) => Promise<T>): Promise<T> {
-		return this.#withAside((aside) => writeSynced(aside, content), use);
+	/** Writes the content to a synced temporary file, and passes its path to `use`. */
+	#withContent<T>(content: Buffer, use: (temporary: string) => Promise<T>): Promise<T> {
+		return this.#withTemporary((temporary) => writeSynced(temporary, content), use);
 	}
 
-	/** `make` fills a path that nobody else has, then `use` takes it; what is left there is removed. */
-	async #withAside<T>(make: (aside: string) => Promise<void>, use: (aside: string) => Promise<T>): Promise<T> {
-		asideCount += 1;
-		const aside = join(this.#root, privateFile.aside(ownerId(), asideCount));
+	/** `make` fills a new temporary path, then `use` may move it away; what is left is removed. */
+	async #withTemporary<T>(
+		make: (temporary: string) => Promise<void>,
+		use: (temporary: string) => Promise<T>,
+	): Promise<T> {
+		temporaryCount += 1;
+		const temporary = join(this.#root, privateFile.aside(ownerId(), temporaryCount));
 		try {
-			await this.#intoFolder(aside, () => {
+			await this.#inMadeFolder(temporary, () => {
 				holdMark(join(this.#root, PRIVATE));
-				return make(aside);
+				return make(temporary);
 			});
-			return await use(aside);
+			return await use(temporary);
 		} finally {
-			await rm(aside, { force: true });
+			await rm(temporary, { force: true });
 		}
 	}
 
-	/** Runs `put` with the file's folder made; once more where the folder was removed meanwhile. */
-	async #intoFolder<T>(file: string, put: () => Promise<T>): Promise<T> {
+	/** Makes the file's folder and runs `put`; both once more if the folder has been removed meanwhile. */
+	async #inMadeFolder<T>(file: string, put: () => Promise<T>): Promise<T> {
 		const folder = dirname(file);
 		await this.#folders.ensure([folder]);
 		try {
@@ -273,7 +280,7 @@ function nullIfAbsent(error: unknown): null {
 	throw error;
 }
 
-/** Of a folder that is not empty the rename says so. */
+/** For rmdir: the rename that follows reports a folder that is not empty. */
 function nullIfNoFolder(error: unknown): null {
 	if (["ENOENT", "ENOTDIR", "ENOTEMPTY", "EEXIST"].includes(systemCode(error) ?? "")) return null;
 	throw error;
@@ -299,10 +306,10 @@ function sameContent(one: Buffer | null, other: Buffer | null): boolean {
 	return one === null || other === null ? one === other : one.equals(other);
 }
 
-/** Names `aside` by `file` as well, unless that name is taken: then false. */
-async function linkOnce(aside: string, file: string, path: string): Promise<boolean> {
+/** Links `file` to the temporary file; false if the name is taken. */
+async function linkOnce(temporary: string, file: string, path: string): Promise<boolean> {
 	try {
-		await link(aside, file);
+		await link(temporary, file);
 		return true;
 	} catch (error) {
 		const code = systemCode(error);
@@ -321,8 +328,8 @@ async function linkOnce(aside: string, file: string, path: string): Promise<bool
 }
 
 /**
- * Removes from a folder, whose names begin with their owners' ids, what dead processes left.
- * @param root where the owners keep their marks
+ * Removes what dead processes left in a folder whose files' names begin with their owners' ids.
+ * @param root folder of the owners' marks
  */
 export async function dropLeftOvers(folder: string, root: string): Promise<void> {
 	for (const name of (await readdir(folder).catch(nullIfAbsent)) ?? []) {

@@ -1,36 +1,36 @@
-/** Lets work in while the bytes under way stay below a limit; one piece always, however large. In the order of the calls. */
-export class Gate {
-	readonly #most: number;
-	readonly #waiting: { bytes: number; enter: () => void }[] = [];
-	#inside = 0;
+/** Limits the bytes in flight, in call order. A single piece may exceed the limit when nothing else is in flight. */
+export class ByteLimit {
+	readonly #maxBytes: number;
+	readonly #waiting: { bytes: number; start: () => void }[] = [];
+	#inFlight = 0;
 
-	constructor(mostBytes: number) {
-		this.#most = mostBytes;
+	constructor(maxBytes: number) {
+		this.#maxBytes = maxBytes;
 	}
 
 	async run<T>(bytes: number, work: () => Promise<T>): Promise<T> {
 		if (this.#waiting.length > 0 || !this.#fits(bytes)) {
-			await new Promise<void>((enter) => this.#waiting.push({ bytes, enter }));
+			await new Promise<void>((start) => this.#waiting.push({ bytes, start }));
 		} else {
-			this.#inside += bytes;
+			this.#inFlight += bytes;
 		}
 		try {
 			return await work();
 		} finally {
-			this.#inside -= bytes;
-			this.#letIn();
+			this.#inFlight -= bytes;
+			this.#startWaiting();
 		}
 	}
 
 	#fits(bytes: number): boolean {
-		return this.#inside === 0 || this.#inside + bytes <= this.#most;
+		return this.#inFlight === 0 || this.#inFlight + bytes <= this.#maxBytes;
 	}
 
-	#letIn(): void {
+	#startWaiting(): void {
 		for (let next = this.#waiting[0]; next !== undefined && this.#fits(next.bytes); next = this.#waiting[0]) {
 			this.#waiting.shift();
-			this.#inside += next.bytes;
-			next.enter();
+			this.#inFlight += next.bytes;
+			next.start();
 		}
 	}
 }

@@ -3,25 +3,25 @@ import { Agent as HttpsAgent } from "node:https";
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { type Proxies, readProxies } from "../../sources/proxy.js";
 
-/** A connection that says nothing for this long is given up. */
+/** Longest silence on a connection. */
 const SILENCE_MS = 60_000;
 const CONNECT_MS = 10_000;
-/** Connections kept open; more than the objects under way at once. */
+/** Connections kept open; more than there are objects in flight. */
 const SOCKETS = 80;
 
 /**
  * A client by the SDK's own rules: its whole credential chain, `AWS_ENDPOINT_URL_S3`, `AWS_REGION`, `AWS_PROFILE`; and
- * through the proxy that the environment names, which the SDK leaves to others. Where no region is told it is us-east-1; at an endpoint of one's own, buckets stand in the path, since few
- * compatible servers have host names for them.
+ * through the proxy that the environment names, which the SDK ignores. The default region is us-east-1. At an endpoint
+ * other than Amazon's, the bucket stands in the path, since few compatible servers have host names for buckets.
  *
- * The SDK itself never tries again: a conditional write must know whether an earlier attempt may have gone through.
+ * The SDK never retries: a conditional write must know whether an earlier attempt may have succeeded.
  */
 export async function openClient(env: NodeJS.ProcessEnv): Promise<{ client: S3Client; endpoint: string | null }> {
-	// The SDK says on stderr, once a process, which Node it will need next year.
+	// Silences the SDK's warning on stderr about the Node release that it will need next year.
 	process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 	const config: S3ClientConfig = {
 		maxAttempts: 1,
-		// Checksums are given by each call; the SDK's own (CRC32 in an aws-chunked trailer) are refused by some servers.
+		// Each call gives its own checksum; the SDK's (CRC32 in an aws-chunked trailer) is refused by some servers.
 		requestChecksumCalculation: "WHEN_REQUIRED",
 		responseChecksumValidation: "WHEN_REQUIRED",
 		followRegionRedirects: true,
@@ -42,7 +42,7 @@ export async function openClient(env: NodeJS.ProcessEnv): Promise<{ client: S3Cl
 	return { client, endpoint };
 }
 
-/** Connections that are used again; through a tunnel of the proxy, where there is one for this address. */
+/** Agents that keep connections open; through the proxy's tunnel, where there is a proxy for this address. */
 async function openAgents(
 	target: URL,
 	proxies: Proxies | null,
@@ -54,13 +54,13 @@ async function openAgents(
 	}
 	const { HttpsProxyAgent } = await import("https-proxy-agent");
 	const tunnel = new HttpsProxyAgent(named, options);
-	// It is an agent for both; its types know one.
+	// It serves both; its types say one.
 	return { httpAgent: tunnel, httpsAgent: tunnel as unknown as HttpsAgent };
 }
 
 /** The endpoint of `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` or the profile; null for Amazon's own. */
 async function configuredEndpoint(client: S3Client): Promise<string | null> {
-	// The SDK resolves it for its own use and leaves it out of the types.
+	// The SDK resolves it for its own use, but does not declare it.
 	const config = client.config as { serviceConfiguredEndpoint?: () => Promise<string | undefined> };
 	return (await config.serviceConfiguredEndpoint?.()) ?? null;
 }
@@ -70,13 +70,13 @@ function isAmazon(endpoint: string): boolean {
 }
 
 /**
- * Every upload carries its SHA-256 in a header that the signature covers, and which the server holds the body against.
- * So the signature need not cover the body by a hash of its own, which both sides would compute a second time.
+ * Every upload has its SHA-256 in a header that the signature covers and that the server checks the body against. So
+ * the signature need not cover the body's hash again, which both sides would compute a second time.
  */
 function signByChecksum(client: S3Client): void {
 	client.middlewareStack.add(
 		(next) => (args) => {
-			// Of the request, as the steps before this one have made it.
+			// The request as the earlier steps have built it.
 			const headers = (args as { request?: { headers: Record<string, string> } }).request?.headers;
 			if (headers?.["x-amz-checksum-sha256"] !== undefined) headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD";
 			return next(args);

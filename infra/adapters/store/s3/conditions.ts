@@ -4,13 +4,13 @@ import { privateFile } from "../../../../pipelines/lake/paths.js";
 import { type Bucket, checksumOf } from "./bucket.js";
 import { isRefusedCondition, isUnknownCondition } from "./errors.js";
 
-/** No object's ETag. */
+/** The ETag of no object. */
 const WRONG_ETAG = '"00000000000000000000000000000000"';
 
 /**
- * Whether the server keeps to conditional writes, tried out: of two puts racing for one new key exactly one may succeed,
- * and a swap against a wrong ETag must be refused. The key is removed again. A server that fails only now and then in
- * a race passes; see docs/s3.md for those known.
+ * Tries out whether the server honours conditional writes: of two puts racing for one new key exactly one must succeed,
+ * and a swap against a wrong ETag must be refused. The key is removed again. A server that fails such races only now
+ * and then passes; docs/s3.md lists those known.
  */
 export async function conditionsWork(bucket: Bucket): Promise<boolean> {
 	const path = privateFile.probe(randomUUID());
@@ -34,7 +34,7 @@ async function tryPut(
 ): Promise<"stored" | "refused" | "unknown"> {
 	const content = Buffer.from(text);
 	try {
-		await bucket.put(path, content, checksumOf(content), condition);
+		await bucket.put(path, content, checksumOf(content), { condition });
 		return "stored";
 	} catch (error) {
 		if (isRefusedCondition(error)) return "refused";
@@ -43,9 +43,9 @@ async function tryPut(
 	}
 }
 
-/** Whoever may not delete leaves a few bytes of the writers' own behind. */
+/** Without the right to delete, the few bytes stay below the lake's private folder. */
 async function remove(bucket: Bucket, path: string): Promise<void> {
-	const { calls } = bucket;
+	const { requests } = bucket;
 	const command = new DeleteObjectCommand(bucket.at(path));
-	await calls.call(path, () => calls.client.send(command), { finish: true }).catch(() => {});
+	await requests.send(path, () => requests.client.send(command), { finish: true }).catch(() => {});
 }

@@ -1,8 +1,8 @@
 import { LakeError, systemCode } from "../../../../schemas/errors.js";
 
-/** What S3 servers and the network between answer, as far as a lake must tell it apart. */
+/** Errors of S3 servers and of the network, as far as a lake tells them apart. */
 
-/** What the SDK's errors have; a server's own fields (keys, signatures) are never read. */
+/** The fields of the SDK's errors that are read; others may hold keys and signatures. */
 interface Answer {
 	name?: unknown;
 	$metadata?: { httpStatusCode?: number; requestId?: string };
@@ -17,7 +17,7 @@ function nameOf(error: unknown): string {
 	return typeof name === "string" ? name : "";
 }
 
-/** There is no such key. A bucket that does not exist is another thing. */
+/** There is no such key; a missing bucket does not count. */
 export function isAbsent(error: unknown): boolean {
 	return status(error) === 404 && nameOf(error) !== "NoSuchBucket";
 }
@@ -27,13 +27,13 @@ export function isRefusedCondition(error: unknown): boolean {
 	return status(error) === 412;
 }
 
-/** The server does not know conditional writes, or not this one. */
+/** The server does not support conditional writes, or not this one. */
 export function isUnknownCondition(error: unknown): boolean {
 	return status(error) === 501 || (status(error) === 400 && !isTransient(error));
 }
 
-/** Answers that say nothing about the next attempt, though they are no server errors. */
-const PASSING = new Set([
+/** Errors other than 5xx after which the next attempt may succeed. */
+const TRANSIENT = new Set([
 	"ConditionalRequestConflict",
 	"OperationAborted",
 	"RequestTimeout",
@@ -41,34 +41,34 @@ const PASSING = new Set([
 	"Throttling",
 	"ThrottlingException",
 	"TooManyRequests",
-	// The bytes were damaged on their way.
+	// The bytes were damaged in transit.
 	"BadDigest",
 	"XAmzContentChecksumMismatch",
 	"XAmzContentSHA256Mismatch",
 	"IncompleteBody",
 ]);
 
-/** Whether the same request can succeed later. What has no answer at all is the network's doing. */
+/** Whether the same request can succeed later. An error without a response is the network's. */
 export function isTransient(error: unknown): boolean {
 	if (error instanceof LakeError) return error.retry;
 	if (isFileError(error)) return false;
-	if (PASSING.has(nameOf(error))) return true;
+	if (TRANSIENT.has(nameOf(error))) return true;
 	const code = status(error);
 	if (code === 408 || code === 409 || code === 429) return true;
 	if (code !== null && code >= 300) return code >= 500 && code !== 501 && code !== 507;
 	if (nameOf(error) === "CredentialsProviderError") return false;
-	// An answer of 200 whose body broke off or is no XML.
+	// A 200 whose body broke off or is not XML.
 	if (code !== null) return true;
 	const system = systemCode(error);
 	return system !== null || NETWORK.has(nameOf(error));
 }
 
-/** Of this machine's own files: the scratch folder's, told as such by who reads it. */
+/** An error about a local file of the scratch folder, which its reader turns into a LakeError. */
 function isFileError(error: unknown): error is Error {
 	return systemCode(error) !== null && typeof (error as { path?: unknown }).path === "string";
 }
 
-/** Names of errors that have no code: a time-out, a stream that broke off, a checksum that an answer did not meet. */
+/** Names of errors without a code: a time-out, a stream that broke off, a response with a wrong checksum. */
 const NETWORK = new Set(["TimeoutError", "AbortError", "NetworkingError", "ChecksumMismatch"]);
 
 /** Where an error happened. */
@@ -80,7 +80,10 @@ export interface Place {
 	endpoint: string | null;
 }
 
-/** What an error comes to, in our own words; LakeErrors and errors of local files stay. Never holds the SDK's error: those carry keys and signatures. */
+/**
+ * The LakeError for an error of the SDK; LakeErrors and errors of local files are returned as they are. The SDK's error
+ * is never its cause, since it carries keys and signatures.
+ */
 export function storeError(error: unknown, place: Place, path: string): Error {
 	if (error instanceof LakeError || isFileError(error)) return error;
 	const at = place.endpoint === null ? "" : ` at ${place.endpoint}`;
@@ -97,10 +100,15 @@ export function storeError(error: unknown, place: Place, path: string): Error {
 		return new LakeError("LAKE_UNWRITABLE", `No credentials were found for ${place.store}.`, { ...details, hint });
 	}
 	if (code === 401 || code === 403) {
-		return new LakeError("LAKE_UNWRITABLE", `${place.bucket}${at} refuses access to ${key} (${name || code}).`, {
-			...details,
-			hint: HINTS[name] ?? "Check the credentials (AWS_PROFILE, AWS_ACCESS_KEY_ID …) and their rights: see docs/s3.md.",
-		});
+		return new LakeError(
+			"LAKE_UNWRITABLE",
+			`The bucket ${place.bucket}${at} refuses access to ${key} (${name || code}).`,
+			{
+				...details,
+				hint:
+					HINTS[name] ?? "Check the credentials (AWS_PROFILE, AWS_ACCESS_KEY_ID …) and their rights: see docs/s3.md.",
+			},
+		);
 	}
 	if (code === 407) {
 		const hint = "Give them in HTTPS_PROXY: http://user:password@host:port, with special characters as %xx.";
@@ -111,19 +119,19 @@ export function storeError(error: unknown, place: Place, path: string): Error {
 		return new LakeError("LAKE_UNWRITABLE", `The bucket ${place.bucket} is in another region.`, { ...details, hint });
 	}
 	if (code === 507 || name === "XMinioStorageFull" || name === "QuotaExceeded") {
-		return new LakeError("NO_SPACE", `${place.bucket}${at} has no space left for ${key}.`, details);
+		return new LakeError("NO_SPACE", `The bucket ${place.bucket}${at} has no space left for ${key}.`, details);
 	}
 	if (isTransient(error)) {
 		const why = name === "Error" || name === "" ? (systemCode(error) ?? code ?? "no answer") : name;
-		return new LakeError("LAKE_UNAVAILABLE", `${place.bucket}${at} failed at ${key} (${why}).`, details);
+		return new LakeError("LAKE_UNAVAILABLE", `The bucket ${place.bucket}${at} failed at ${key} (${why}).`, details);
 	}
 	if (code !== null) {
-		return new LakeError("LAKE_UNWRITABLE", `${place.bucket}${at} refuses ${key} (${name}, ${code}).`, {
+		return new LakeError("LAKE_UNWRITABLE", `The bucket ${place.bucket}${at} refuses ${key} (${name}, ${code}).`, {
 			...details,
 			hint: "LOG_LEVEL=debug shows what the server said; see docs/s3.md.",
 		});
 	}
-	return new LakeError("INTERNAL", `${key} could not be handled.`, { ...details, cause: error });
+	return new LakeError("INTERNAL", `An unexpected error happened at ${key}.`, { ...details, cause: error });
 }
 
 const HINTS: Record<string, string> = {

@@ -4,9 +4,9 @@ import { LakeError } from "../../../../schemas/errors.js";
 import type { Bucket } from "./bucket.js";
 import { isAbsent, isRefusedCondition, isTransient } from "./errors.js";
 
-/** Long reads: streams that go on at the byte where an answer broke off. */
+/** Long reads: streams that resume at the byte where a response broke off. */
 
-/** One answer, with its first chunk, so that an answer without any is tried again like one that never came. */
+/** A response and its first chunk, so that one without any is retried like one that never came. */
 interface Answer {
 	first: IteratorResult<Buffer>;
 	rest: AsyncIterator<Buffer>;
@@ -14,10 +14,10 @@ interface Answer {
 	etag: string | undefined;
 }
 
-/** The object's bytes. Throws LAKE_DAMAGED where it is absent, or another after a break. */
+/** The object's bytes. Throws LAKE_DAMAGED where it is absent, or was replaced before the stream resumed. */
 export async function readObject(bucket: Bucket, path: string): Promise<Readable> {
-	const { calls } = bucket;
-	const answer = await calls.guard(path, () => ask(bucket, path, 0, undefined));
+	const { requests } = bucket;
+	const answer = await requests.guard(path, () => ask(bucket, path, 0, undefined));
 	async function* all(): AsyncIterable<Buffer> {
 		const { bytes, etag } = answer;
 		let at = answer;
@@ -29,23 +29,23 @@ export async function readObject(bucket: Bucket, path: string): Promise<Readable
 					yield next.value;
 				}
 			} catch (error) {
-				if (calls.signal.aborted) throw calls.signal.reason;
+				if (requests.signal.aborted) throw requests.signal.reason;
 				if (!isTransient(error)) throw error;
 			}
 			if (offset >= bytes) return;
-			at = await calls.guard(path, () => ask(bucket, path, offset, etag));
+			at = await requests.guard(path, () => ask(bucket, path, offset, etag));
 		}
 	}
 	return Readable.from(all(), { objectMode: false });
 }
 
 async function ask(bucket: Bucket, path: string, offset: number, etag: string | undefined): Promise<Answer> {
-	const { calls } = bucket;
+	const { requests } = bucket;
 	const from = offset === 0 ? {} : { Range: `bytes=${offset}-`, ...(etag === undefined ? {} : { IfMatch: etag }) };
 	const command = new GetObjectCommand({ ...bucket.at(path), ...from });
 	try {
-		return await calls.call(path, async (abortSignal) => {
-			const { Body, ContentLength = 0, ETag } = await calls.client.send(command, abortSignal ? { abortSignal } : {});
+		return await requests.send(path, async (abortSignal) => {
+			const { Body, ContentLength = 0, ETag } = await requests.client.send(command, abortSignal ? { abortSignal } : {});
 			const rest = (Body as Readable)[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
 			return { first: await rest.next(), rest, bytes: ContentLength, etag: ETag };
 		});

@@ -5,25 +5,25 @@ import { Retries, type RetryPolicy, tellRetries } from "../../../../pipelines/re
 import type { LakeError } from "../../../../schemas/errors.js";
 import { isTransient, type Place, storeError } from "./errors.js";
 
-/** Seconds between two notes about requests that are tried again. */
-const NOTE_EVERY = 10;
+/** Seconds between two notes about retries. */
+const NOTE_INTERVAL = 10;
 
-export interface CallOptions {
-	/** A request that is let finish when the run is interrupted; it is not tried again then. */
+export interface RequestOptions {
+	/** Let the request finish if the run is interrupted; then it is not retried. */
 	finish?: boolean;
-	/** Told of each attempt that failed and may yet have been carried out by the server. */
-	failed?: () => void;
+	/** Called for each failed attempt that the server may have carried out all the same. */
+	onFailure?: () => void;
 }
 
-/** Requests to one bucket, tried again with jitter where that can help. The one place where anything is tried again. */
-export class Calls {
+/** Requests to one bucket, retried with jitter where that can help. Nothing else in the store retries. */
+export class Requests {
 	readonly client: S3Client;
 	readonly place: Place;
 	readonly #clock: Clock;
 	readonly #signal: AbortSignal;
 	readonly #policy: RetryPolicy;
 	readonly #tell: (error: LakeError, seconds: number) => void;
-	#told = Number.NEGATIVE_INFINITY;
+	#lastNote = Number.NEGATIVE_INFINITY;
 
 	constructor(
 		client: S3Client,
@@ -36,7 +36,7 @@ export class Calls {
 		this.#signal = signal;
 		this.#policy = retry;
 		this.#tell = tellRetries(note);
-		// Every request under way listens to it.
+		// Every request in flight listens to it.
 		setMaxListeners(0, signal);
 	}
 
@@ -45,13 +45,13 @@ export class Calls {
 	}
 
 	/**
-	 * Throws the server's own error where another try cannot help, LAKE_UNAVAILABLE where none did, and the signal's
-	 * reason. `work` passes the signal it is given on to the client.
+	 * Sends a request with retries. Throws the server's own error where a retry cannot help, LAKE_UNAVAILABLE where none
+	 * did, and the signal's reason. `work` passes its signal on to the client.
 	 */
-	async call<T>(
+	async send<T>(
 		path: string,
 		work: (signal: AbortSignal | undefined) => Promise<T>,
-		{ finish = false, failed }: CallOptions = {},
+		{ finish = false, onFailure }: RequestOptions = {},
 	): Promise<T> {
 		const retries = this.#retries();
 		for (;;) {
@@ -59,28 +59,28 @@ export class Calls {
 			try {
 				return await work(finish ? undefined : this.#signal);
 			} catch (error) {
-				const passing = isTransient(error);
-				if (this.#signal.aborted && (passing || !finish)) throw this.#signal.reason;
-				if (!passing) throw error;
-				failed?.();
-				await this.#reasoned(() => retries.after(storeError(error, this.place, path)));
+				const transient = isTransient(error);
+				if (this.#signal.aborted && (transient || !finish)) throw this.#signal.reason;
+				if (!transient) throw error;
+				onFailure?.();
+				await this.#waitOrAbort(() => retries.after(storeError(error, this.place, path)));
 			}
 		}
 	}
 
-	/** With many requests at once, one of them tells for all. */
+	/** Of many requests at once, one notes its retry for all. */
 	#retries(): Retries {
 		const onRetry = (error: LakeError, seconds: number): void => {
 			const now = this.#clock.now();
-			if (now - this.#told < NOTE_EVERY) return;
-			this.#told = now;
+			if (now - this.#lastNote < NOTE_INTERVAL) return;
+			this.#lastNote = now;
 			this.#tell(error, seconds);
 		};
 		return new Retries({ policy: this.#policy, clock: this.#clock, signal: this.#signal, onRetry });
 	}
 
-	/** A wait that is cut short by the signal ends with the signal's reason. */
-	async #reasoned(wait: () => Promise<void>): Promise<void> {
+	/** Where the signal cuts the wait short, throws the signal's reason. */
+	async #waitOrAbort(wait: () => Promise<void>): Promise<void> {
 		try {
 			await wait();
 		} catch (error) {
@@ -88,7 +88,7 @@ export class Calls {
 		}
 	}
 
-	/** Runs `work`, and tells what it throws in our own words. */
+	/** Runs `work`, and throws its errors as LakeErrors. */
 	async guard<T>(path: string, work: () => Promise<T>): Promise<T> {
 		try {
 			return await work();

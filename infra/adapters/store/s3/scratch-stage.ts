@@ -10,7 +10,7 @@ import { checkPath } from "../folder/paths.js";
 let partCount = 0;
 
 /**
- * Stages objects on this machine's scratch disk, from where a store elsewhere takes them. Nothing is synced: what a
+ * Stages objects on this machine's scratch disk, from which a remote store uploads them. Nothing is synced: what a
  * power cut loses is made again, since no receipt names it yet.
  */
 export class ScratchStage implements ObjectStage {
@@ -33,7 +33,7 @@ export class ScratchStage implements ObjectStage {
 	#write(key: string, content: Buffer): void {
 		partCount += 1;
 		const part = join(this.#folder, `.${process.pid}-${threadId}-${partCount}.part`);
-		// Written in one go: the bytes only go into the system's memory.
+		// Synchronously: the bytes go only into the page cache.
 		try {
 			writeFileSync(part, content, { flag: "wx" });
 		} catch (error) {
@@ -52,7 +52,7 @@ function stageError(cause: unknown, folder: string): LakeError {
 		return new LakeError("NO_SPACE", `The scratch disk has no space left for objects in ${folder}.`, details);
 	}
 	const hint = "Check the folder and its disk, or give another --scratch; then run again.";
-	return new LakeError("USAGE", `The scratch folder failed at ${folder} (${code}).`, {
+	return new LakeError("USAGE", `The scratch folder ${folder} failed (${code}).`, {
 		...details,
 		hint,
 		exit: 1,

@@ -18,41 +18,41 @@ import { conditionsWork } from "./conditions.js";
 import { isAbsent, isRefusedCondition } from "./errors.js";
 import { checksumByName, ObjectIndex } from "./object-index.js";
 import { readObject } from "./read.js";
-import { Calls } from "./requests.js";
+import { Requests } from "./requests.js";
 import { PART_BYTES, Uploads } from "./uploads.js";
 
-/** Objects under way at once, for each shard being published. */
+/** Objects in flight at once, for each shard being published. */
 const OBJECTS_AT_ONCE = 32;
-/** As many as S3 takes. */
-const KEYS_A_DELETE = 1000;
+/** S3's own limit. */
+const MAX_KEYS_PER_DELETE = 1000;
 
 export interface S3StoreOptions {
 	bucket: string;
-	/** Without slashes at its ends; empty where the lake is the whole bucket. */
+	/** Without slashes at its ends; empty if the lake is the whole bucket. */
 	prefix: string;
 	/** Absolute path of this machine's scratch folder; objects are staged below it. */
 	scratch: string;
 	encryption: Encryption;
-	/** Go on where the server lacks conditional writes. */
+	/** Write even if the server lacks conditional writes. */
 	singleWriter: boolean;
 	env: NodeJS.ProcessEnv;
 	clock: Clock;
 	retry: RetryPolicy;
-	/** Ends uploads, listings and long reads; records under way are let finish. */
+	/** Ends uploads, listings and long reads; writes of records in flight may finish. */
 	signal: AbortSignal;
 	note: Progress["note"];
 }
 
 /**
- * A lake in an S3 bucket, at Amazon or any compatible server. Objects and parquet are put without condition, since their
- * names are their content's; records by `If-None-Match` and `If-Match`. A lost answer is settled by reading back.
+ * A lake in an S3 bucket, at Amazon or any compatible server. Objects and parquet have content-addressed names and are
+ * put unconditionally; records by `If-None-Match` and `If-Match`. If a response is lost, reading back decides.
  *
- * Throws LAKE_NOT_FOUND (no bucket), LAKE_UNWRITABLE (refused), LAKE_UNAVAILABLE (no answer, again and again),
+ * Throws LAKE_NOT_FOUND (no bucket), LAKE_UNWRITABLE (refused), LAKE_UNAVAILABLE (no response after all retries),
  * LAKE_UNSUPPORTED (no conditional writes), NO_SPACE, INTERNAL (a path outside the lake), and the signal's reason.
  */
 export async function openS3Store(options: S3StoreOptions): Promise<Store & LakePlace> {
 	const bucket = await openBucket(options);
-	return new InBucket(bucket.calls.place.store, bucket, options);
+	return new BucketStore(bucket.requests.place.store, bucket, options);
 }
 
 /** The lake's part of the bucket. */
@@ -60,27 +60,27 @@ export async function openBucket(options: S3StoreOptions): Promise<Bucket> {
 	const { bucket, prefix } = options;
 	const { client, endpoint } = await openClient(options.env);
 	const store = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}`;
-	return new Bucket(new Calls(client, { store, bucket, endpoint }, options), bucket, prefix, options.encryption);
+	return new Bucket(new Requests(client, { store, bucket, endpoint }, options), bucket, prefix, options.encryption);
 }
 
-class InBucket implements Store, LakePlace {
+class BucketStore implements Store, LakePlace {
 	readonly name: string;
 	readonly stage: StagePlace;
 	readonly #bucket: Bucket;
-	readonly #calls: Calls;
+	readonly #requests: Requests;
 	readonly #uploads: Uploads;
 	readonly #options: S3StoreOptions;
-	/** Whether the server keeps to conditions; asked once, before the first write. */
+	/** Whether the server honours conditions; tried out once, before the first write. */
 	#conditions: Promise<boolean> | null = null;
 	#warned = false;
-	/** The lake's objects, listed once, when the first are published. */
+	/** The lake's objects, listed when the first are published. */
 	#index: Promise<ObjectIndex> | null = null;
 
 	constructor(name: string, bucket: Bucket, options: S3StoreOptions) {
 		this.name = name;
 		this.stage = { kind: "scratch", folder: join(options.scratch, "staged", ownerId()) };
 		this.#bucket = bucket;
-		this.#calls = bucket.calls;
+		this.#requests = bucket.requests;
 		this.#uploads = new Uploads(bucket, options.note);
 		this.#options = options;
 	}
@@ -91,11 +91,11 @@ class InBucket implements Store, LakePlace {
 
 	/** Throws LAKE_NOT_FOUND (no bucket) as well. */
 	async requireLake(): Promise<void> {
-		await this.#calls.guard("", async () => {
+		await this.#requests.guard("", async () => {
 			if ((await this.#bucket.get(LATEST)) !== null) return;
 			if (!(await this.#hasAny("")) || (await this.#hasAny(PRIVATE))) return;
 			const hint = "Give --lake an empty or new prefix.";
-			throw new LakeError("LAKE_NOT_A_LAKE", `${this.name} holds other files and is no lake.`, {
+			throw new LakeError("LAKE_NOT_A_LAKE", `The prefix ${this.name} holds other files and is not a lake.`, {
 				path: this.name,
 				hint,
 			});
@@ -112,11 +112,11 @@ class InBucket implements Store, LakePlace {
 	}
 
 	get(path: string): Promise<Buffer | null> {
-		return this.#calls.guard(path, async () => (await this.#bucket.get(path, { finish: true }))?.content ?? null);
+		return this.#requests.guard(path, async () => (await this.#bucket.get(path, { finish: true }))?.content ?? null);
 	}
 
 	stat(path: string): Promise<LakeFile | null> {
-		return this.#calls.guard(path, () => this.#bucket.head(path, { finish: true }));
+		return this.#requests.guard(path, () => this.#bucket.head(path, { finish: true }));
 	}
 
 	read(path: string): Promise<Readable> {
@@ -132,14 +132,14 @@ class InBucket implements Store, LakePlace {
 		const folder = prefix.replace(/\/$/, "");
 		const pages = this.#bucket.list(folder)[Symbol.asyncIterator]();
 		for (;;) {
-			const page = await this.#calls.guard(folder, () => pages.next());
+			const page = await this.#requests.guard(folder, () => pages.next());
 			if (page.done) return;
 			for (const file of page.value) if (folder !== "" || !file.path.startsWith(`${PRIVATE}/`)) yield file;
 		}
 	}
 
 	putIfAbsent(path: string, content: Buffer): Promise<boolean> {
-		return this.#calls.guard(path, async () => {
+		return this.#requests.guard(path, async () => {
 			checkPath(path);
 			if (await this.#conditional()) return this.#putRecord(path, content, { IfNoneMatch: "*" });
 			if ((await this.#bucket.size(path)) !== null) return false;
@@ -148,7 +148,7 @@ class InBucket implements Store, LakePlace {
 	}
 
 	replace(path: string, content: Buffer, seen: Buffer | null): Promise<boolean> {
-		return this.#calls.guard(path, async () => {
+		return this.#requests.guard(path, async () => {
 			checkPath(path);
 			const conditional = await this.#conditional();
 			const present = await this.#bucket.get(path, { finish: true });
@@ -160,7 +160,7 @@ class InBucket implements Store, LakePlace {
 	}
 
 	async putFile(path: string, localFile: string): Promise<void> {
-		await this.#calls.guard(path, async () => {
+		await this.#requests.guard(path, async () => {
 			checkPath(path);
 			await this.#conditional();
 			const { size } = await stat(localFile);
@@ -169,9 +169,9 @@ class InBucket implements Store, LakePlace {
 		});
 	}
 
-	/** Without condition: its name is its content's. */
+	/** Unconditionally: the name is content-addressed. */
 	async overwrite(path: string, localFile: string): Promise<void> {
-		await this.#calls.guard(path, async () => {
+		await this.#requests.guard(path, async () => {
 			checkPath(path);
 			await this.#uploads.put(path, localFile, (await stat(localFile)).size, null);
 		});
@@ -179,46 +179,50 @@ class InBucket implements Store, LakePlace {
 
 	async publishObjects(staged: string[]): Promise<void> {
 		for (const key of staged) checkPath(key);
-		await this.#calls.guard(objectFile.folder, async () => {
+		await this.#requests.guard(objectFile.folder, async () => {
 			await this.#conditional();
 			this.#index ??= this.#listObjects();
 			const index = await this.#index;
 			await each(new Set(staged), OBJECTS_AT_ONCE, (key) =>
-				this.#calls.guard(key, () => this.#publishObject(key, index)),
+				this.#requests.guard(key, () => this.#publishObject(key, index)),
 			);
 		});
 	}
 
 	async dropStaged(): Promise<void> {
-		// The next run of a long-lived process lists anew: a vacuum may have come between.
+		// The next run of a long-lived process lists again, since a vacuum may have run in between.
 		this.#index = null;
 		await rm(this.stage.folder, { recursive: true, force: true });
 		const { scratch } = this.#options;
 		await dropLeftOvers(join(scratch, "staged"), scratch);
-		// Where nothing was written, nothing is changed.
-		if (this.#conditions !== null) await this.#calls.guard("", () => this.#uploads.sweepStale());
+		// A run that wrote nothing changes nothing here, either.
+		if (this.#conditions !== null) await this.#requests.guard("", () => this.#uploads.sweepStale());
 	}
 
 	async delete(paths: string[]): Promise<void> {
-		await this.#calls.guard(paths[0] ?? "", async () => {
+		await this.#requests.guard(paths[0] ?? "", async () => {
 			for (const path of paths) checkPath(path);
 			await this.#conditional();
 			const refused: { path: string; code: string }[] = [];
-			for (let at = 0; at < paths.length; at += KEYS_A_DELETE) {
-				refused.push(...(await this.#bucket.delete(paths.slice(at, at + KEYS_A_DELETE))));
+			for (let at = 0; at < paths.length; at += MAX_KEYS_PER_DELETE) {
+				refused.push(...(await this.#bucket.delete(paths.slice(at, at + MAX_KEYS_PER_DELETE))));
 			}
 			const [first] = refused;
 			if (!first) return;
 			const others = refused.length > 1 ? ` and ${refused.length - 1} more` : "";
-			throw new LakeError("LAKE_UNWRITABLE", `${this.name} did not delete ${first.path} (${first.code})${others}.`, {
-				path: first.path,
-				hint: "Deleting needs s3:DeleteObject on the whole lake: see docs/s3.md. What is left is deleted by the next run.",
-				exit: 1,
-			});
+			throw new LakeError(
+				"LAKE_UNWRITABLE",
+				`The lake ${this.name} did not delete ${first.path} (${first.code})${others}.`,
+				{
+					path: first.path,
+					hint: "Deleting needs s3:DeleteObject on the whole lake: see docs/s3.md. What is left is deleted by the next run.",
+					exit: 1,
+				},
+			);
 		});
 	}
 
-	/** One staged object, unless the lake has it. What another shard of this process has published meanwhile is no longer staged. */
+	/** Uploads one staged object unless the lake has it. One that another shard of this process published is no longer staged. */
 	async #publishObject(key: string, index: ObjectIndex): Promise<void> {
 		const file = join(this.stage.folder, basename(key));
 		try {
@@ -242,49 +246,46 @@ class InBucket implements Store, LakePlace {
 		return index;
 	}
 
-	/** True when this content is stored by this call; false when the condition did not hold. */
+	/** Whether this call stored the content; false when the condition did not hold. */
 	async #putRecord(
 		path: string,
 		content: Buffer,
 		condition: { IfNoneMatch?: string; IfMatch?: string },
 	): Promise<boolean> {
-		let lost = false;
-		const options = {
-			finish: true,
-			failed: () => {
-				lost = true;
-			},
+		let unsure = false;
+		const onFailure = () => {
+			unsure = true;
 		};
 		try {
-			await this.#bucket.put(path, content, checksumOf(content), condition, options);
+			await this.#bucket.put(path, content, checksumOf(content), { condition, finish: true, onFailure });
 			return true;
 		} catch (error) {
-			// Of a swap, 404: the record was removed meanwhile.
+			// A swap answers 404 if the record was removed meanwhile.
 			if (!isRefusedCondition(error) && !isAbsent(error)) throw error;
-			if (!lost) return false;
-			// The answer to an earlier attempt was lost, and it may be what this one met.
+			if (!unsure) return false;
+			// The response to an earlier attempt was lost: that attempt's write may be what this one met.
 			const present = await this.#bucket.get(path, { finish: true });
 			return present?.content.equals(content) ?? false;
 		}
 	}
 
-	/** Tries the conditions once; a try that failed for another reason is made again by the next write. */
+	/** Tries out the conditions once; after another error the next write tries again. */
 	async #conditional(): Promise<boolean> {
-		this.#conditions ??= this.#calls.guard(PRIVATE, () => conditionsWork(this.#bucket));
+		this.#conditions ??= this.#requests.guard(PRIVATE, () => conditionsWork(this.#bucket));
 		const work = await this.#conditions.catch((error: unknown) => {
 			this.#conditions = null;
 			throw error;
 		});
 		if (work) return true;
 		const { singleWriter, note, bucket } = this.#options;
-		const where = `${this.#calls.place.endpoint ?? "S3"}, bucket ${bucket}`;
+		const where = `${this.#requests.place.endpoint ?? "S3"}, bucket ${bucket}`;
 		if (!singleWriter) {
-			throw new LakeError("LAKE_UNSUPPORTED", `${where}: conditional writes do not work, so two writers could mix.`, {
+			throw new LakeError("LAKE_UNSUPPORTED", `Conditional writes do not work at ${where}, so two writers could mix.`, {
 				path: this.name,
-				hint: "Use a store that has them (see docs/s3.md), or see to it that one mirror writes at a time and add --single-writer.",
+				hint: "Use a store that has them (see docs/s3.md), or make sure that one mirror writes at a time and add --single-writer.",
 			});
 		}
-		if (!this.#warned) note("warn", `${where}: conditional writes do not work; let nobody else write to this lake.`);
+		if (!this.#warned) note("warn", `Conditional writes do not work at ${where}: let nobody else write to this lake.`);
 		this.#warned = true;
 		return false;
 	}

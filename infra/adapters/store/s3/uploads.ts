@@ -10,24 +10,24 @@ import {
 import { Upload } from "@aws-sdk/lib-storage";
 import type { Progress } from "../../../../pipelines/ports/run.js";
 import { type Bucket, checksumOf } from "./bucket.js";
-import { Gate } from "./byte-limit.js";
+import { ByteLimit } from "./byte-limit.js";
 import { isAbsent } from "./errors.js";
 
-/** Larger files go in parts of this size: what is sent again after a broken connection. */
+/** Larger files are uploaded in parts of this size, the unit that a broken connection makes us send again. */
 export const PART_BYTES = 8 * 1024 * 1024;
-/** Parts of one file under way at once. */
+/** Parts of one file in flight at once. */
 const PARTS_AT_ONCE = 3;
-/** Bytes held for uploads under way, over all shards. */
-const HELD_BYTES = 64 * 1024 * 1024;
-/** How often a whole file is sent again because its upload vanished. */
-const WHOLE_TRIES = 3;
-/** An open upload that is older belongs to nobody. */
+/** Memory for uploads in flight, over all shards. */
+const MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
+/** Attempts at a whole file if its multipart upload vanishes. */
+const MAX_UPLOADS = 3;
+/** Age after which an open upload is taken for abandoned. */
 const STALE_MS = 24 * 3600 * 1000;
 
-/** Puts local files into the bucket, under names that are their content's: without condition, and again without harm. */
+/** Uploads local files under content-addressed names: unconditionally, and repeatable without harm. */
 export class Uploads {
 	readonly #bucket: Bucket;
-	readonly #gate = new Gate(HELD_BYTES);
+	readonly #byteLimit = new ByteLimit(MAX_BYTES_IN_FLIGHT);
 	readonly #note: Progress["note"];
 
 	constructor(bucket: Bucket, note: Progress["note"]) {
@@ -35,19 +35,19 @@ export class Uploads {
 		this.#note = note;
 	}
 
-	/** @param checksum the file's SHA-256 as base64, where it is known */
+	/** @param checksum the file's SHA-256 in base64, or null where it is unknown */
 	async put(path: string, file: string, bytes: number, checksum: string | null): Promise<void> {
-		if (bytes > PART_BYTES) return this.#gate.run(PART_BYTES * PARTS_AT_ONCE, () => this.#putLarge(path, file));
-		await this.#gate.run(bytes, async () => {
-			// Written a moment ago, so it comes from memory, and sooner than another thread could be asked for it.
+		if (bytes > PART_BYTES) return this.#byteLimit.run(PART_BYTES * PARTS_AT_ONCE, () => this.#putLarge(path, file));
+		await this.#byteLimit.run(bytes, async () => {
+			// Written a moment ago: it comes from the page cache, sooner than another thread could read it.
 			const content = readFileSync(file);
 			await this.#bucket.put(path, content, checksum ?? checksumOf(content));
 		});
 	}
 
 	/**
-	 * In parts. An upload that is gone when it is completed was completed by an attempt whose answer was lost, or swept by
-	 * another process that had stored the same file: either way what is there is read back and compared.
+	 * In parts. An upload that is gone when it is completed was completed by an attempt whose response was lost, or was
+	 * removed by another process that had stored the same file: in either case the stored file is read back and compared.
 	 */
 	async #putLarge(path: string, file: string): Promise<void> {
 		for (let attempt = 1; ; attempt++) {
@@ -56,30 +56,30 @@ export class Uploads {
 				break;
 			} catch (error) {
 				if (!isAbsent(error)) throw error;
-				if (await this.#isThere(path, file)) break;
-				if (attempt === WHOLE_TRIES) throw error;
+				if (await this.#isStored(path, file)) break;
+				if (attempt === MAX_UPLOADS) throw error;
 			}
 		}
 		await this.sweepKey(path);
 	}
 
 	async #putParts(path: string, file: string): Promise<void> {
-		const { calls, encryption } = this.#bucket;
+		const { requests, encryption } = this.#bucket;
 		const body = createReadStream(file);
 		let id: string | undefined;
-		// lib-storage needs `send` and `config` of a client: each of its requests is tried again like all others.
+		// lib-storage needs a client's `send` and `config` only; this way its requests are retried like all others.
 		const client = {
-			config: calls.client.config,
+			config: requests.client.config,
 			send: async (command: UploadPartCommand) => {
-				const answer = await calls.call(path, (abortSignal) =>
-					calls.client.send(command, abortSignal ? { abortSignal } : {}),
+				const answer = await requests.send(path, (abortSignal) =>
+					requests.client.send(command, abortSignal ? { abortSignal } : {}),
 				);
 				if ("UploadId" in answer && typeof answer.UploadId === "string") id ??= answer.UploadId;
 				return answer;
 			},
 		} as unknown as S3Client;
 		const params = { ...this.#bucket.at(path), Body: body, ChecksumAlgorithm: "SHA256" as const, ...encryption };
-		// What is left of a failed upload is removed below, and waited for.
+		// A failed upload's parts are removed below, and that is awaited.
 		const settings = { partSize: PART_BYTES, queueSize: PARTS_AT_ONCE, leavePartsOnError: true };
 		try {
 			await new Upload({ client, params, ...settings }).done();
@@ -91,8 +91,8 @@ export class Uploads {
 		}
 	}
 
-	/** Whether the bucket has the file's very bytes under this path. */
-	async #isThere(path: string, file: string): Promise<boolean> {
+	/** Whether the bucket has exactly this file under the path. */
+	async #isStored(path: string, file: string): Promise<boolean> {
 		const present = await this.#bucket.get(path);
 		if (present === null) return false;
 		const hash = createHash("sha256");
@@ -100,13 +100,13 @@ export class Uploads {
 		return hash.digest("base64") === checksumOf(present.content);
 	}
 
-	/** Removes open uploads of a path that is stored whole: their parts can be of no use to anybody. */
+	/** Removes open uploads of a path that is stored whole: nobody can need their parts. */
 	async sweepKey(path: string): Promise<void> {
 		const { Bucket, Key } = this.#bucket.at(path);
 		await this.#sweep(path, { Bucket, Prefix: Key }, async (upload) => upload.Key === Key);
 	}
 
-	/** Removes open uploads of dead runs below the lake: of files that are stored by now, and any of a day ago. */
+	/** Removes open uploads that dead runs left in the lake: those of files stored by now, and those over a day old. */
 	async sweepStale(): Promise<void> {
 		await this.#sweep("", this.#bucket.below(""), async ({ Key = "", Initiated }) => {
 			const path = this.#bucket.pathOf(Key);
@@ -119,34 +119,34 @@ export class Uploads {
 	async #sweep(
 		path: string,
 		below: { Bucket: string; Prefix: string },
-		isLeft: (upload: MultipartUpload) => Promise<boolean>,
+		isStale: (upload: MultipartUpload) => Promise<boolean>,
 	): Promise<void> {
-		const { calls } = this.#bucket;
+		const { requests } = this.#bucket;
 		try {
 			for (let markers = {}; ; ) {
 				const command = new ListMultipartUploadsCommand({ ...below, ...markers });
-				const page = await calls.call(path, () => calls.client.send(command), { finish: true });
+				const page = await requests.send(path, () => requests.client.send(command), { finish: true });
 				for (const upload of page.Uploads ?? []) {
 					const { Key, UploadId } = upload;
-					if (Key === undefined || UploadId === undefined || !(await isLeft(upload))) continue;
+					if (Key === undefined || UploadId === undefined || !(await isStale(upload))) continue;
 					await this.#abort(this.#bucket.pathOf(Key), UploadId);
 				}
 				if (!page.IsTruncated || !page.NextKeyMarker) return;
 				markers = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker };
 			}
 		} catch (error) {
-			// Whoever may not list uploads stores all the same; a lifecycle rule of the bucket does this as well.
-			this.#note("warn", "open uploads of earlier runs could not be looked for", { reason: String(error) });
+			// The right to list uploads is not required: a lifecycle rule of the bucket does this, too.
+			this.#note("warn", "Open uploads of earlier runs could not be listed.", { reason: String(error) });
 		}
 	}
 
 	async #abort(path: string, id: string): Promise<void> {
-		const { calls } = this.#bucket;
+		const { requests } = this.#bucket;
 		const command = new AbortMultipartUploadCommand({ ...this.#bucket.at(path), UploadId: id });
 		try {
-			await calls.call(path, () => calls.client.send(command), { finish: true });
+			await requests.send(path, () => requests.client.send(command), { finish: true });
 		} catch (error) {
-			if (!isAbsent(error)) this.#note("warn", `an open upload of ${path} could not be removed`, { upload: id });
+			if (!isAbsent(error)) this.#note("warn", `An open upload of ${path} could not be removed.`, { upload: id });
 		}
 	}
 }

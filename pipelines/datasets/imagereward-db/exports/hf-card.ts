@@ -1,9 +1,11 @@
 import type { ExportedFile, ExportRecord } from "../../../../schemas/export.js";
 import type { Snapshot } from "../../../../schemas/records.js";
 import type { Settings } from "../../../../schemas/settings.js";
-import { shardParts } from "../../../dataset.js";
+import type { ExportAsked } from "../../../dataset.js";
+import { shardParts } from "../../../shards.js";
 import { layout } from "../layout.js";
-import { featureLines, type Kind, type PairMode } from "./hf-columns.js";
+import type { Kind } from "./hf-columns.js";
+import { featureLines } from "./hf-features.js";
 
 /** The card of a dataset on the Hub: YAML that tells its readers what each configuration consists of, and a page. */
 
@@ -21,9 +23,9 @@ export interface HfFile {
 /** The parts of a kind that a card tells; whatever its rows are. */
 type ToldKind = Pick<Kind<never>, "folder" | "suffix" | "columns">;
 
-export interface CardContent {
+interface CardContent {
 	snapshot: Snapshot;
-	pairs: PairMode;
+	pairs: ExportAsked["pairs"];
 	sizes: string[];
 	kinds: ToldKind[];
 	files: HfFile[];
@@ -172,7 +174,7 @@ function selectionText({ where, where_mode }: Settings): string {
 }
 
 /** The two lines stand in a block of their own, so that they can be copied as they are. `repo` is this folder or repository. */
-function usageText(pairs: PairMode, fallback: string, split: string): string {
+function usageText(pairs: ExportAsked["pairs"], fallback: string, split: string): string {
 	const load = `\`\`\`python
 from datasets import load_dataset
 

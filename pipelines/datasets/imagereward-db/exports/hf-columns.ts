@@ -1,19 +1,10 @@
-import { fileNameOf } from "../../../export/job.js";
-import type { ExportCell, ExportColumn, ImageRow } from "../../../ports/exports.js";
+import type { ExportAsked } from "../../../dataset.js";
+import type { ExportColumn, ImageRow } from "../../../ports/exports.js";
 import { columns as rowColumns } from "../row.js";
+import type { LazyCell } from "./hf-cells.js";
 import type { Pair, Prompt, RewardImage } from "./pairs.js";
 
 /** Columns of a Hub dataset's configurations, in the order of the dataset's former loader, and their cells. */
-
-export const PAIR_MODES = ["rows", "embed"] as const;
-export type PairMode = (typeof PAIR_MODES)[number];
-
-/** An image still to be read. */
-export interface ImageCell {
-	image: ImageRow;
-}
-
-export type LazyCell = string | number | null | number[] | ImageCell | ImageCell[];
 
 /** One kind of configuration: what its rows are. */
 export interface Kind<Row> {
@@ -68,7 +59,7 @@ export interface PlacedPair extends Pair {
 
 const SIDES = ["better", "worse"] as const;
 
-export const NAMED_PAIRS: Kind<PlacedPair> = {
+const NAMED_PAIRS: Kind<PlacedPair> = {
 	folder: "pairs",
 	suffix: "_pair",
 	columns: [
@@ -88,7 +79,7 @@ export const NAMED_PAIRS: Kind<PlacedPair> = {
 	images: () => [],
 };
 
-export const EMBEDDED_PAIRS: Kind<PlacedPair> = {
+const EMBEDDED_PAIRS: Kind<PlacedPair> = {
 	folder: "pairs",
 	suffix: "_pair",
 	columns: [
@@ -100,48 +91,5 @@ export const EMBEDDED_PAIRS: Kind<PlacedPair> = {
 	images: ({ better, worse }) => [better, worse],
 };
 
-/** The cell with its images read. */
-export async function loadCell(cell: LazyCell, bytesOf: (image: ImageRow) => Promise<Buffer>): Promise<ExportCell> {
-	const load = async ({ image }: ImageCell) => ({ bytes: await bytesOf(image), path: fileNameOf(image) });
-	if (cell === null || typeof cell === "string" || typeof cell === "number") return cell;
-	if (!Array.isArray(cell)) return load(cell);
-	if (cell.every((item) => typeof item === "number")) return cell;
-	return Promise.all((cell as ImageCell[]).map(load)); // an array is all of one kind
-}
-
-type Feature = { dtype: string } | { list: string };
-
-const FEATURES: Record<ExportColumn["type"], Feature> = {
-	text: { dtype: "string" },
-	byte: { dtype: "int8" },
-	integer: { dtype: "int32" },
-	long: { dtype: "int64" },
-	real: { dtype: "float32" },
-	double: { dtype: "float64" },
-	timestamp: { dtype: "timestamp[us, tz=UTC]" },
-	bytes: { list: "int8" },
-	image: { dtype: "image" },
-	images: { list: "image" },
-};
-
-/** The features as a card's YAML lists them, each line indented by two. */
-export function featureLines(columns: ExportColumn[]): string[] {
-	return columns.flatMap(({ name, type }) => {
-		const [[key, value] = ["", ""]] = Object.entries(FEATURES[type]);
-		return [`  - name: ${name}`, `    ${key}: ${value}`];
-	});
-}
-
-function typed(name: string): Record<string, unknown> {
-	return name === "image" ? { _type: "Image" } : { dtype: name, _type: "Value" };
-}
-
-/** The same as `datasets` writes them into a parquet file's own metadata, under the key `huggingface`. */
-export function featureMetadata(columns: ExportColumn[]): string {
-	const features = columns.map(({ name, type }) => {
-		const feature = FEATURES[type];
-		const typedFeature = "list" in feature ? { feature: typed(feature.list), _type: "List" } : typed(feature.dtype);
-		return [name, typedFeature];
-	});
-	return JSON.stringify({ info: { features: Object.fromEntries(features) } });
-}
+/** Pairs that name their images, or hold them. */
+export const PAIRS: Record<ExportAsked["pairs"], Kind<PlacedPair>> = { rows: NAMED_PAIRS, embed: EMBEDDED_PAIRS };

@@ -1,26 +1,19 @@
 import { writeFile } from "node:fs/promises";
 import type { Snapshot } from "../../../../schemas/records.js";
-import { shardParts } from "../../../dataset.js";
+import type { ExportAsked } from "../../../dataset.js";
 import { cutRows } from "../../../export/row-groups.js";
 import { writeParquet } from "../../../export/write-parquet.js";
-import type { Exported, ExportFiles, ExportJob, ImageRow, ShardRows } from "../../../ports/exports.js";
+import type { Exported, ExportFiles, ExportJob, ImageRow } from "../../../ports/exports.js";
+import { shardParts } from "../../../shards.js";
 import { cardText, type HfFile } from "./hf-card.js";
-import {
-	EMBEDDED_PAIRS,
-	featureMetadata,
-	GROUPS,
-	type Kind,
-	loadCell,
-	NAMED_PAIRS,
-	type PairMode,
-	type PlacedPair,
-	ROWS,
-} from "./hf-columns.js";
+import { loadCell } from "./hf-cells.js";
+import { GROUPS, type Kind, PAIRS, type PlacedPair, ROWS } from "./hf-columns.js";
+import { featureMetadata } from "./hf-features.js";
 import { type Prompt, pairsOf, promptsOf, type RewardImage } from "./pairs.js";
 
-export interface HfWanted {
+interface HfWanted {
 	snapshot: Snapshot;
-	pairs: PairMode;
+	pairs: ExportAsked["pairs"];
 	/** Sizes to offer, such as `1k`; the last is the default. */
 	sizes: string[];
 }
@@ -30,18 +23,19 @@ export interface HfWanted {
  * sizes share since each is the first so many train shards, and the card that names them.
  */
 export async function exportHf(job: ExportJob, files: ExportFiles, wanted: HfWanted): Promise<Exported> {
-	const pairs = wanted.pairs === "embed" ? EMBEDDED_PAIRS : NAMED_PAIRS;
+	const pairs = PAIRS[wanted.pairs];
 	const made: HfFile[] = [];
 	const before = new Map<string, number>();
-	for await (const shard of job.shards()) {
-		const { split } = shardParts(shard.shard);
+	for await (const { shard, rows } of job.shards()) {
+		const { split } = shardParts(shard);
 		const first = before.get(split) ?? 0;
-		before.set(split, first + shard.rows.length);
-		const prompts = promptsOf(shard.rows);
-		made.push(...(await writeKind(job, files, shard.shard, ROWS, shard.rows as RewardImage[])));
-		job.onImages(shard.rows.length);
-		made.push(...(await writeKind(job, files, shard.shard, GROUPS, prompts)));
-		made.push(...(await writeKind(job, files, shard.shard, pairs, placedPairs(shard, prompts, first))));
+		before.set(split, first + rows.length);
+		const prompts = promptsOf(rows);
+		const images = rows as RewardImage[];
+		made.push(...(await writeKind(job, files, ROWS, { shard, rows: images })));
+		job.onImages(rows.length);
+		made.push(...(await writeKind(job, files, GROUPS, { shard, rows: prompts })));
+		made.push(...(await writeKind(job, files, pairs, { shard, rows: placedPairs(images, prompts, first) })));
 	}
 	const card = cardText({ ...wanted, kinds: [ROWS, GROUPS, pairs], files: made, counts: job.counts });
 	const last = await job.file("README.md", (local) => writeFile(local, card));
@@ -49,7 +43,7 @@ export async function exportHf(job: ExportJob, files: ExportFiles, wanted: HfWan
 }
 
 /** @param first how many rows of the split stand before this shard's */
-function placedPairs({ rows }: ShardRows, prompts: Prompt[], first: number): PlacedPair[] {
+function placedPairs(rows: ImageRow[], prompts: Prompt[], first: number): PlacedPair[] {
 	const places = new Map<ImageRow, number>(rows.map((row, at) => [row, first + at]));
 	const place = (image: ImageRow): number => places.get(image) ?? 0;
 	return prompts.flatMap(pairsOf).map((pair) => ({
@@ -62,9 +56,8 @@ function placedPairs({ rows }: ShardRows, prompts: Prompt[], first: number): Pla
 async function writeKind<Row>(
 	job: ExportJob,
 	files: ExportFiles,
-	shard: string,
 	kind: Kind<Row>,
-	rows: Row[],
+	{ shard, rows }: { shard: string; rows: Row[] },
 ): Promise<HfFile[]> {
 	const made: HfFile[] = [];
 	const bytesOf = (row: Row): number => kind.images(row).reduce((sum, { bytes }) => sum + bytes, 0);
@@ -73,7 +66,7 @@ async function writeKind<Row>(
 	for (const [at, groups] of cutRows(rows, bytesOf).entries()) {
 		const path = `data/${kind.folder}/${shard}-${String(at).padStart(3, "0")}.parquet`;
 		const file = await job.file(path, (local) => {
-			return writeParquet(files, kind.columns, groups, cells, metadata, local, job.signal);
+			return writeParquet(files, { columns: kind.columns, groups, cells, metadata }, local, job.signal);
 		});
 		made.push({ folder: kind.folder, shard, rows: groups.reduce((sum, group) => sum + group.length, 0), file });
 	}

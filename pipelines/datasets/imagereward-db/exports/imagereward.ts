@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
-import { shardParts } from "../../../dataset.js";
 import { fileNameOf, imageFiles } from "../../../export/job.js";
 import type { Exported, ExportJob } from "../../../ports/exports.js";
+import { shardParts } from "../../../shards.js";
 import { type Prompt, promptsOf, type RewardImage } from "./pairs.js";
 
 /** The authors' training code reads `<data_base>/{train,valid,test}.json` and `<image_base>/<generation>` (train/src/rank_pair_dataset.py). */

@@ -1,12 +1,15 @@
 import { describe, expect, test } from "@jest/globals";
 import { clockVerdict } from "../../../../pipelines/doctor/access.js";
-import { ok, runChecks } from "../../../../pipelines/doctor/check.js";
+import { runChecks } from "../../../../pipelines/doctor/check.js";
 import { raceWriters, tryStore } from "../../../../pipelines/doctor/lake-writes.js";
 import { diskNeed, diskVerdict, memoryVerdict, nodeVerdict } from "../../../../pipelines/doctor/resources.js";
+import { ok } from "../../../../pipelines/doctor/verdict.js";
 import type { Store } from "../../../../pipelines/ports/store.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { wrapText } from "../../../../workers/report/format.js";
 import { MemoryStore } from "../../../support/memory-store.js";
+
+/** Each of the doctor's checks ends with a verdict of its own, and finds the fault that it is there for. */
 
 const never = new AbortController().signal;
 const text = (bytes: number): string => `${bytes} B`;

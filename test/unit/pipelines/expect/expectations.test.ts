@@ -9,8 +9,13 @@ import type { FindingCode } from "../../../../schemas/codes.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { ROOT } from "../../../support/root.js";
 
+/**
+ * A file of expectations is read whole or refused with its line, and says which findings are expected and which are
+ * new.
+ */
+
 function entries(text: string) {
-	return parseExpected(Buffer.from(text), "known.jsonl", "prompt_id");
+	return parseExpected(Buffer.from(text), "known.jsonl", imageRewardDb);
 }
 
 describe("a file of expectations", () => {
@@ -35,14 +40,14 @@ describe("a file of expectations", () => {
 	test.each(Object.entries(told))("%s is refused, naming the line", (name, why) => {
 		let thrown: unknown;
 		try {
-			parseExpected(readFileSync(join(folder, name)), name, "prompt_id");
+			parseExpected(readFileSync(join(folder, name)), name, imageRewardDb);
 		} catch (error) {
 			thrown = error;
 		}
 		expect(thrown).toBeInstanceOf(LakeError);
 		const message = expect.stringMatching(/^--expect cannot be read: /);
 		expect(thrown).toMatchObject({ code: "USAGE", exit: 2, path: name, message });
-		expect((thrown as LakeError).message.replace(/^.*?: \S+?[,:] /, "")).toBe(why);
+		expect((thrown as LakeError).message.replace(/^.*?: \S+?[,:] /, "")).toBe(`${why}.`);
 	});
 
 	test("may be an array or lines, with a byte-order mark, with empty lines, or empty", () => {

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, expect, test } from "@jest/globals";
 import { openExportFiles } from "../../../../infra/adapters/duckdb/export-files.js";
+import { DuckDBInstance } from "../../../../infra/adapters/duckdb/node-api.js";
 import { cutRows } from "../../../../pipelines/export/row-groups.js";
 import { entrySize, tarHeader, tarPadding } from "../../../../pipelines/export/tar.js";
 

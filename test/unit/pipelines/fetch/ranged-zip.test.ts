@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { MemberReader } from "../../../../infra/adapters/archive/member.js";
 import { openZip } from "../../../../infra/adapters/archive/zip.js";
-import { shardFiles } from "../../../../pipelines/dataset.js";
 import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
 import { RangedZip } from "../../../../pipelines/fetch/ranged-zip.js";
 import type { Member } from "../../../../pipelines/ports/archive.js";
 import type { Source } from "../../../../pipelines/ports/source.js";
+import { shardFiles } from "../../../../pipelines/shards.js";
 import { LakeError } from "../../../../schemas/errors.js";
 import { archives } from "../../../../workers/wire.js";
 import { tempDir } from "../../../support/root.js";
@@ -89,7 +89,10 @@ function ranged(bytes: Buffer, asked: [number, number][] = []): Promise<Verdict>
 		const file = { path: "images/train/train_1.zip", bytes: bytes.length, sha256: "0".repeat(64), gitOid: null };
 		const input = { form: "zip", file, sha256: file.sha256, bytes: file.bytes } as const;
 		const zip = await RangedZip.open(input, files, {
-			...{ source: sourceOf(bytes, asked), archives, scratch: join(temp.path, "scratch"), signal },
+			source: sourceOf(bytes, asked),
+			archives,
+			scratch: join(temp.path, "scratch"),
+			signal,
 			clock: { now: () => 0, sleep: async () => undefined },
 			onBytes: () => undefined,
 		});

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
-import { subsetShards } from "../../../../pipelines/dataset.js";
 import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
 import { nextSnapshot, type RunResult } from "../../../../pipelines/lake/next-snapshot.js";
 import { sumCounts } from "../../../../pipelines/lake/receipt.js";
+import { subsetShards } from "../../../../pipelines/shards.js";
 import { type Receipt, Snapshot } from "../../../../schemas/records.js";
 import { DEFAULT_SETTINGS } from "../../../../schemas/settings.js";
 import { hex, receipt, snapshot } from "../../../support/values.js";

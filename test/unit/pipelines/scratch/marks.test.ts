@@ -12,9 +12,9 @@ import {
 	dropMark,
 	holdMark,
 	ownerLives,
-	sweepMarks,
 } from "../../../../pipelines/scratch/marks.js";
 import { ownerId } from "../../../../pipelines/scratch/owner.js";
+import { sweepMarks } from "../../../../pipelines/scratch/sweep-dead.js";
 import { ELSEWHERE, markElsewhere, setBack } from "../../../support/namespace.js";
 import { ROOT, tempDir } from "../../../support/root.js";
 

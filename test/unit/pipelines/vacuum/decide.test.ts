@@ -2,14 +2,8 @@ import { describe, expect, test } from "@jest/globals";
 import { KINDS, kindOf } from "../../../../pipelines/lake/kinds.js";
 import { rejectedFile } from "../../../../pipelines/lake/paths.js";
 import type { LakeFile } from "../../../../pipelines/ports/store.js";
-import {
-	goingFiles,
-	goingReceipts,
-	type Holdings,
-	markable,
-	oldestKept,
-	sweepable,
-} from "../../../../pipelines/vacuum/decide.js";
+import { goingFiles, goingReceipts, type Holdings, markable, sweepable } from "../../../../pipelines/vacuum/decide.js";
+import { oldestKept } from "../../../../pipelines/vacuum/retention.js";
 import { hex } from "../../../support/values.js";
 
 /** What vacuum decides, from plain data. */

@@ -4,6 +4,8 @@ import { parseRows } from "../../../../../pipelines/mirror/check/parse-json.js";
 import { row } from "../../../../support/values.js";
 import { Random } from "../../../../tools/sample/random.js";
 
+/** An error in a shard's JSON names the line and column where it stops being JSON. */
+
 function isJson(text: string): boolean {
 	try {
 		JSON.parse(text);

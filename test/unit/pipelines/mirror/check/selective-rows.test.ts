@@ -59,8 +59,15 @@ test("an unselected row is counted; its member is neither read nor missed; it is
 	expect(read).toEqual([fileName(1)]);
 	expect(verdict.findings).toEqual([]);
 	expect(verdict.counts).toEqual({
-		...{ rows_in: 4, rows_published: 1, rows_rejected: 0, rows_unselected: 3 },
-		...{ members_in: 3, members_published: 1, members_rejected: 0, members_unselected: 2, orphans: 0 },
+		rows_in: 4,
+		rows_published: 1,
+		rows_rejected: 0,
+		rows_unselected: 3,
+		members_in: 3,
+		members_published: 1,
+		members_rejected: 0,
+		members_unselected: 2,
+		orphans: 0,
 	});
 	expect(verdict.defective).toBe(0);
 });
@@ -90,8 +97,15 @@ test("what the rows say by themselves is judged, chosen or not", () => {
 	// Members that rejected rows name are read for the quarantine; the one that an unselected row names too is not.
 	expect(read).toEqual([1, 2, 3, 4, 6].map(fileName));
 	expect(verdict.counts).toEqual({
-		...{ rows_in: 8, rows_published: 1, rows_rejected: 6, rows_unselected: 1 },
-		...{ members_in: 6, members_published: 1, members_rejected: 4, members_unselected: 1, orphans: 0 },
+		rows_in: 8,
+		rows_published: 1,
+		rows_rejected: 6,
+		rows_unselected: 1,
+		members_in: 6,
+		members_published: 1,
+		members_rejected: 4,
+		members_unselected: 1,
+		orphans: 0,
 	});
 	// A repeated row of an image that was not read: the member is there.
 	const repeated = verdict.findings.find(({ image_path }) => image_path === row(5).image_path);

@@ -4,15 +4,17 @@ import { afterAll, describe, expect, test } from "@jest/globals";
 import { MemberReader } from "../../../../../infra/adapters/archive/member.js";
 import { openZip } from "../../../../../infra/adapters/archive/zip.js";
 import { arrivedImages } from "../../../../../infra/adapters/archive/zip-arrived.js";
-import { shardFiles } from "../../../../../pipelines/dataset.js";
 import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/dataset.js";
 import { SpeculativeImages } from "../../../../../pipelines/mirror/content/speculative-images.js";
 import type { ArchiveReader, MemberRef } from "../../../../../pipelines/ports/archive.js";
 import type { ImagePool, ImageResult, ImageTask } from "../../../../../pipelines/ports/images.js";
+import { shardFiles } from "../../../../../pipelines/shards.js";
 import { DEFAULT_SETTINGS } from "../../../../../schemas/settings.js";
 import { tempDir } from "../../../../support/root.js";
 import { badImage, goodImage } from "../../../../support/values.js";
 import { buildZip, type Part } from "../../../../tools/fixtures/make-zips.js";
+
+/** Images examined while their zip arrives save time, and decide nothing that the whole zip would not. */
 
 const temp = tempDir("early");
 afterAll(temp.remove);

@@ -1,15 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import { imageRewardDb } from "../../../../../pipelines/datasets/imagereward-db/dataset.js";
-import {
-	knownRows,
-	openWorks,
-	type PlanInput,
-	planShards,
-	requireListed,
-	type ShardWork,
-	shardWorks,
-} from "../../../../../pipelines/mirror/plan/decide.js";
-import { type Work, workId } from "../../../../../pipelines/mirror/plan/work-id.js";
+import { openWorks, type PlanInput, planShards } from "../../../../../pipelines/mirror/plan/decide.js";
+import { type ShardWork, shardWorks } from "../../../../../pipelines/mirror/plan/shard-work.js";
+import { workId } from "../../../../../pipelines/mirror/plan/work-id.js";
 import type { Receipt } from "../../../../../schemas/records.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../../../../schemas/settings.js";
 import { hex, listing, receipt, snapshot, zipInput } from "../../../../support/values.js";
@@ -120,41 +113,6 @@ describe("work whose receipt is looked for in the lake", () => {
 	});
 });
 
-describe("the work id", () => {
-	const work = {
-		dataset: "imagereward-db",
-		shard: "train_1",
-		input: zipInput("train_1", hex("zip")),
-		metadataRowsSha256: ROWS,
-		settings: DEFAULT_SETTINGS,
-	};
-	const id = workId(work);
-
-	test("does not depend on where the zip lies", () => {
-		const file = { path: "elsewhere.zip", bytes: 7, sha256: null, gitOid: "1" };
-		expect(workId({ ...work, input: { form: "zip", file, sha256: hex("zip"), bytes: 7 } })).toBe(id);
-	});
-
-	const others: [string, Partial<Work>][] = [
-		["dataset", { dataset: "diffusiondb" }],
-		["shard", { shard: "train_2" }],
-		["zip", { input: zipInput("train_1", hex("other")) }],
-		["form", { input: { form: "unpacked", files: [], json: null, sha256: hex("zip"), bytes: 1 } }],
-		["metadata rows", { metadataRowsSha256: hex("other") }],
-		["image", { settings: { ...DEFAULT_SETTINGS, image: "png" } }],
-		["quality", { settings: { ...DEFAULT_SETTINGS, quality: 80 } }],
-		["max_side", { settings: { ...DEFAULT_SETTINGS, max_side: 80 } }],
-		["verify", { settings: { ...DEFAULT_SETTINGS, verify: "structure" } }],
-		["on_bad_image", { settings: { ...DEFAULT_SETTINGS, on_bad_image: "drop-group" } }],
-		["where", { settings: { ...DEFAULT_SETTINGS, where: "rank = 1" } }],
-		["codec", { settings: { ...DEFAULT_SETTINGS, codec: "one 2" } }],
-	];
-
-	test.each(others)("depends on %s", (_, other) => {
-		expect(workId({ ...work, ...other })).not.toBe(id);
-	});
-});
-
 describe("the order of commits", () => {
 	const published = lakeWith(done("new zip"));
 	const later = new Map([["c1", "2025-01-01T00:00:00Z"]]);
@@ -193,53 +151,6 @@ test("shards are planned in the order asked", () => {
 	const zips = Object.fromEntries(wanted.toReversed().map((shard) => [shard, hex(shard)]));
 	const plans = planShards(input("", { works: worksOf(zips, wanted) }));
 	expect(plans.map(({ shard }) => shard)).toEqual(wanted);
-});
-
-describe("what the source must have", () => {
-	test("SHARD_MISSING names every shard that is not there, by its path", () => {
-		const wanted = ["train_1", "train_2", "train_3"];
-		expect(() => requireListed(listing("c2", { train_2: hex("x") }), wanted, ["train"], imageRewardDb)).toThrow(
-			expect.objectContaining({
-				code: "SHARD_MISSING",
-				message: expect.stringMatching(/2 shards: images\/train\/train_1\.zip, images\/train\/train_3\.zip$/),
-			}),
-		);
-	});
-
-	test("METADATA_MISSING names every file, of the splits asked for alone", () => {
-		const zips = { train_1: hex("x"), test_1: hex("y") };
-		const metadata = new Map([["validation" as const, { path: "x", bytes: 1, sha256: null, gitOid: null }]]);
-		const found = listing("c2", zips, { metadata });
-		expect(() => requireListed(found, ["train_1", "test_1"], ["train", "test"], imageRewardDb)).toThrow(
-			expect.objectContaining({
-				code: "METADATA_MISSING",
-				message: expect.stringMatching(/metadata-train\.parquet, metadata-test\.parquet$/),
-			}),
-		);
-	});
-});
-
-describe("whether the lake's records alone tell the metadata's hashes", () => {
-	const own = done("zip");
-	const receipts = new Map([[own.work_id, own]]);
-	const base = snapshot(1, "c1", [own]);
-	base.source.metadata = [{ split: "train", path: "metadata-train.parquet", sha256: hex("file"), bytes: 5 }];
-	const file = (name: string) => ({ path: "metadata-train.parquet", bytes: 5, sha256: hex(name), gitOid: null });
-	const listed = (name: string) =>
-		listing("c2", { train_1: hex("zip") }, { metadata: new Map([["train" as const, file(name)]]) });
-
-	test("they do where the source lists the very file that was recorded", () => {
-		expect(knownRows(base, receipts, listed("file"), ["train_1"])).toEqual(new Map([["train_1", ROWS]]));
-	});
-
-	test("they do not where the file is another, the shard is new, or was last seen at another commit", () => {
-		expect(knownRows(base, receipts, listed("other file"), ["train_1"])).toBeNull();
-		expect(knownRows(base, receipts, listed("file"), ["train_1", "train_2"])).toBeNull();
-		expect(knownRows(base, new Map(), listed("file"), ["train_1"])).toBeNull();
-		expect(knownRows(null, receipts, listed("file"), ["train_1"])).toBeNull();
-		const carried = { ...base, source: { ...base.source, commit: "c9" } };
-		expect(knownRows(carried, receipts, listed("file"), ["train_1"])).toBeNull();
-	});
 });
 
 describe("with a predicate, a zip elsewhere is had in parts where that is worth it", () => {

@@ -42,7 +42,9 @@ test("images stand in the order of the JSON, each with its own row, its object a
 		image_id: fileName(2).replace(".webp", ""),
 		...row(2, { prompt: "a dog" }),
 		...image,
-		...{ source_sha256: sha256, source_bytes: bytes, crc32 },
+		source_sha256: sha256,
+		source_bytes: bytes,
+		crc32,
 		warnings: ["IMAGE_NOT_LOSSLESS"],
 	});
 });
