@@ -10,13 +10,19 @@ import type { WantedOptions } from "./command-line/options.js";
 
 /** What the options that are more than a value mean: shards of the dataset, folders. */
 
-/** The shards that `--subset`, `--split` and `--shards` ask for, in the dataset's order. Throws USAGE. */
-export function wantedShards(dataset: Dataset, options: Partial<WantedOptions>): string[] {
-	const { subsets, defaultSubset } = dataset.layout;
-	const subset = options.subset ?? defaultSubset;
-	requireKnown("--subset", subset, Object.keys(subsets));
+/**
+ * The shards that `--subset`, `--split` and `--shards` ask for, in the dataset's order. Throws USAGE.
+ * @param unnamed those that are meant where neither a subset nor shards are named
+ */
+export function wantedShards(
+	dataset: Dataset,
+	options: Partial<WantedOptions>,
+	unnamed: readonly string[] = subsetShards(dataset, dataset.layout.defaultSubset),
+): string[] {
+	const { subset } = options;
+	if (subset !== undefined) requireKnown("--subset", subset, Object.keys(dataset.layout.subsets));
 	for (const split of options.split ?? []) requireKnown("--split", split, splitNames(dataset));
-	const bySubset = new Set(subsetShards(dataset, subset));
+	const bySubset = new Set(subset === undefined ? unnamed : subsetShards(dataset, subset));
 	const splits = new Set<string>(options.split ?? splitNames(dataset));
 	const named = options.shards === undefined ? null : parseShards(dataset, options.shards);
 	if (named && (options.subset !== undefined || options.split !== undefined)) {

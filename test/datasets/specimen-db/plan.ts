@@ -75,6 +75,6 @@ function specimen(random: Random, part: number, at: number): Specimen {
 		taken_at: at % 4 === 3 ? null : FIRST_MOMENT + at * 86_400_000_001,
 		sharpness: at % 3 === 2 ? null : random.bits() / 7,
 	};
-	const image = png(COLOURS[at % 3] ?? "rgb", 9 + (at % 3), 8, () => random.int(0, 255));
+	const image = png(COLOURS[at % 3] ?? "rgb", 40 + (at % 3), 40, () => random.int(0, 255));
 	return { name, json, metadata, image, rejected: false, fate: "published" };
 }

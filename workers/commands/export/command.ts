@@ -32,13 +32,15 @@ const exportOptions = {
 	overwrite: flag({ group: "Export", help: "replace another export" }),
 };
 
-export const exportCommand = (about: DatasetHelp) =>
-	defineCommand({
+export const exportCommand = (about: DatasetHelp) => {
+	const { subset, ...wanted } = wantedOptions(about);
+	return defineCommand({
 		name: "export",
 		summary: `write a snapshot for other tools: ${orList(about.exports)}`,
 		arguments: [{ name: "format", help: orList(about.exports), choices: about.exports }],
 		options: {
-			...wantedOptions(about),
+			subset: { ...subset, defaultText: "all that the snapshot holds" },
+			...wanted,
 			...LAKE,
 			...LAKE_WRITES,
 			...exportOptions,
@@ -64,3 +66,4 @@ export const exportCommand = (about: DatasetHelp) =>
 		},
 		load: async () => (await import("./run.js")).exportLake,
 	});
+};

@@ -6,6 +6,7 @@ import { tableFile } from "../../../pipelines/lake/paths.js";
 import type { StoredSnapshot } from "../../../pipelines/lake/snapshot.js";
 import type { Exported, ExportJob } from "../../../pipelines/ports/exports.js";
 import { workFolder } from "../../../pipelines/scratch/work-folder.js";
+import { allShards } from "../../../pipelines/shards.js";
 import { aboutCode } from "../../../schemas/codes.js";
 import { LakeError } from "../../../schemas/errors.js";
 import type { ExportKey, ExportRecord } from "../../../schemas/export.js";
@@ -36,7 +37,7 @@ export async function exportLake(context: CommandContext<Options>, format: strin
 	if (options.out === undefined) throw new LakeError("USAGE", "--out is missing: say where the export goes.");
 	await using session = await Session.open(context);
 	const { store, dataset } = session;
-	const wanted = wantedShards(dataset, options);
+	const wanted = wantedShards(dataset, options, allShards(dataset));
 	const scratch = await session.scratch();
 	const target = await openTarget(options, options.out, context);
 	const chosen = await chooseSnapshot(store, options.snapshot);
