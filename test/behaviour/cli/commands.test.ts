@@ -308,3 +308,19 @@ test("irlake --help answers in under 300 ms, with every command in it", async ()
 	}
 	expect(Math.min(...milliseconds)).toBeLessThan(300);
 }, 60_000);
+
+test.each([["--help"], ["mirror", "--help"], ["completion", "bash"]])(
+	"irlake %s %s loads no native module",
+	async (...args) => {
+		const preload = lab.path("no-native.cjs");
+		writeFileSync(preload, 'process.dlopen = () => { throw new Error("a native module is loaded"); };\n');
+		const env = { NODE_OPTIONS: `--require=${preload}` };
+		expect(await lab.run(args.filter(Boolean), env)).toMatchObject({ code: 0, stderr: "" });
+		// What needs one notices.
+		const place = ["--lake", lab.path("no-native"), "--scratch", lab.path("no-native-scratch")];
+		const mirror = await lab.run(["mirror", "--shards", "test_1", ...place], env);
+		expect(mirror.code).not.toBe(0);
+		expect(mirror.stderr).toContain("a native module is loaded");
+	},
+	60_000,
+);
