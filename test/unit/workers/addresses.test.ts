@@ -1,17 +1,7 @@
 import { resolve } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { LakeError } from "../../../schemas/errors.js";
 import { parseLake, parseSource } from "../../../workers/addresses.js";
-
-function refusal(work: () => unknown): { code: string; message: string; hint: string } {
-	try {
-		work();
-	} catch (error) {
-		if (error instanceof LakeError) return { code: error.code, message: error.message, hint: error.hint };
-		throw error;
-	}
-	throw new Error("nothing was thrown");
-}
+import { refusal } from "../../support/refusal.js";
 
 describe("addresses of sources and lakes", () => {
 	test.each([

@@ -1,17 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { imageRewardDb } from "../../../pipelines/datasets/imagereward-db/dataset.js";
-import { LakeError } from "../../../schemas/errors.js";
 import { scratchFolder, wantedShards } from "../../../workers/options.js";
-
-function refusal(work: () => unknown): { code: string; message: string; hint: string } {
-	try {
-		work();
-	} catch (error) {
-		if (error instanceof LakeError) return { code: error.code, message: error.message, hint: error.hint };
-		throw error;
-	}
-	throw new Error("nothing was thrown");
-}
+import { refusal } from "../../support/refusal.js";
 
 describe("the shards wanted", () => {
 	const wanted = (options: Parameters<typeof wantedShards>[1]): string[] => wantedShards(imageRewardDb, options);

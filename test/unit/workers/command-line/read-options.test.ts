@@ -1,9 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
 import { imageRewardDb } from "../../../../pipelines/datasets/imagereward-db/dataset.js";
-import { LakeError } from "../../../../schemas/errors.js";
 import { CONCURRENCY, mirrorOptions, NETWORK, QUEUE } from "../../../../workers/command-line/options.js";
 import { readOptions } from "../../../../workers/command-line/read-options.js";
 import { datasetHelp } from "../../../../workers/dataset-help.js";
+import { refusal } from "../../../support/refusal.js";
 
 /** Options come from flags, from variables, and from their defaults, and are checked whichever it was. */
 
@@ -11,16 +11,6 @@ const OPTIONS = { ...mirrorOptions(datasetHelp([imageRewardDb])), ...CONCURRENCY
 
 function read(flags: Record<string, unknown>, env: NodeJS.ProcessEnv) {
 	return readOptions(OPTIONS, flags, env);
-}
-
-function refusal(work: () => unknown): { code: string; message: string; hint: string } {
-	try {
-		work();
-	} catch (error) {
-		if (error instanceof LakeError) return { code: error.code, message: error.message, hint: error.hint };
-		throw error;
-	}
-	throw new Error("nothing was thrown");
 }
 
 describe("flags and variables", () => {
