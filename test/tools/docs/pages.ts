@@ -25,7 +25,8 @@ export function codesPage(): string {
 		"",
 		"## Findings",
 		"",
-		"What validation can find wrong with the source. Every receipt and snapshot has counts by code; `tables/quarantine` has a row each.",
+		"What validation can find wrong with the source. Every receipt and snapshot has counts by code, and",
+		"`tables/quarantine` has one row per finding.",
 	];
 	for (const [level, title] of Object.entries(LEVELS)) {
 		lines.push("", `### ${title}`, "", "| code | meaning | what to do |", "|---|---|---|");
