@@ -164,3 +164,7 @@ describe("work that fails", () => {
 		mkdirSync(root.path);
 	});
 });
+
+test("a mark that is touched every 10 s is dead after 60 s: five touches may fail", () => {
+	expect(DEAD_SECONDS).toBe(60);
+});
